@@ -1,0 +1,184 @@
+"""A task of the DeepMind Control Suite as a Gymnasium environment."""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from gymnasium.utils import EzPickle
+from numpy.typing import NDArray
+
+from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale_envs.rendering import Picture, Window, forbid_contexts, load_suite
+from sb3_scale_envs.tasks import TASKS
+
+EPISODE_STEPS = 1000
+"""Control steps per episode: what each task of the suite has, but for ``lqr``, which has no end."""
+
+UNLIMITED_ACTION = 10.0
+"""Bound of an actuator that has none; dm_control's 1e10 lets random actions break ``lqr``."""
+
+FloatArray = NDArray[np.float32]
+
+
+class DMControlEnv(gymnasium.Env[FloatArray, FloatArray], EzPickle):
+    """
+    A task of the DeepMind Control Suite (Tassa et al., 2018, arXiv:1801.00690).
+
+    Observations are the task's arrays, flattened and joined in the order of its
+    ``observation_spec``, as float32. An episode ends after 1000 control steps as *truncated*, or
+    earlier as *terminated* if the task says so with a discount of 0. ``info["discount"]`` is
+    dm_control's discount.
+
+    A reset with a seed gives exactly the episode that ``suite.load`` gives with
+    ``task_kwargs={"random": seed}``; a reset without one goes on with the random stream. ``lqr``
+    is the exception: its spring constants are drawn once, with the seed 0, so that each
+    environment of that name is the same task; its episodes are cut after 1000 control steps, and
+    its unlimited forces at 10.
+
+    A pickled or copied environment starts afresh: it must be reset first.
+
+    :param domain: for instance ``"dog"``
+    :param task: for instance ``"run"``
+    :param action_repeat: control steps per action; the rewards are summed
+    :param render_mode: ``None``, ``"rgb_array"`` or ``"human"``
+    :param width: of the picture, in pixels
+    :param height: of the picture, in pixels
+    :param camera_id: number or name of a camera of the task, -1 for the free one
+    :raises Sb3ScaleError: if an argument is out of range, or if this machine cannot render
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array", "human"]}  # noqa: RUF012
+
+    def __init__(
+        self,
+        domain: str,
+        task: str,
+        action_repeat: int = 1,
+        render_mode: str | None = None,
+        width: int = 480,
+        height: int = 480,
+        camera_id: int | str = 0,
+    ) -> None:
+        EzPickle.__init__(self, domain, task, action_repeat, render_mode, width, height, camera_id)
+        _check_name(domain, task)
+        for name, value in (("action_repeat", action_repeat), ("width", width), ("height", height)):
+            if type(value) is not int or value < 1:
+                raise Sb3ScaleError(f"{name} is {value!r}; allowed: a whole number, at least 1")
+        modes = self.metadata["render_modes"]
+        if render_mode is not None and render_mode not in modes:
+            raise Sb3ScaleError(f"render_mode is {render_mode!r}{suggestion(render_mode, modes)}")
+
+        suite = load_suite()
+        # shimmy's import brings dm_control along, so it must wait for load_suite.
+        from shimmy.utils.dm_env import dm_spec2gym_space
+
+        self._random = np.random.RandomState(0)
+        self._env = suite.load(domain, task, task_kwargs={"random": self._random})
+        self._random.seed(int(self.np_random.integers(2**32)))
+        self._steps_left = 0
+
+        self.action_repeat = action_repeat
+        self.observation_space = _join(
+            [dm_spec2gym_space(spec) for spec in self._env.observation_spec().values()]
+        )
+        self.action_space = _join([dm_spec2gym_space(self._env.action_spec())], UNLIMITED_ACTION)
+        seconds = self._env.control_timestep() * action_repeat
+        self.metadata = {**self.metadata, "render_fps": 1.0 / seconds}
+
+        self.render_mode = render_mode
+        physics = self._env.physics
+        if render_mode != "rgb_array":
+            forbid_contexts(physics)
+        self._renderer: Picture | Window | None = None
+        if render_mode is not None:
+            kind = Picture if render_mode == "rgb_array" else Window
+            self._renderer = kind(physics, width, height, camera_id)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[FloatArray, dict[str, Any]]:
+        """
+        Begin an episode.
+
+        :param seed: of the episodes from here on; ``None`` goes on with the stream
+        :param options: none are known, ignored
+        :return: observation ``(n,)`` and an empty dictionary
+        """
+        super().reset(seed=seed)
+        if seed is not None:
+            # dm_control's generator takes seeds of 32 bits, Gymnasium's takes any.
+            self._random.seed(seed if seed < 2**32 else int(self.np_random.integers(2**32)))
+        timestep = self._env.reset()
+        self._steps_left = EPISODE_STEPS
+        if self._renderer is not None:
+            self._renderer.reset()
+            self._show()
+        return _flatten(timestep), {}
+
+    def step(self, action: FloatArray) -> tuple[FloatArray, float, bool, bool, dict[str, Any]]:
+        """
+        Apply an action for ``action_repeat`` control steps, fewer where the episode ends.
+
+        :param action: within :attr:`action_space`
+        :return: observation ``(n,)``, sum of rewards, terminated, truncated, information
+        :raises gymnasium.error.ResetNeeded: if the episode is over
+        """
+        if self._steps_left == 0:
+            raise gymnasium.error.ResetNeeded("the episode is over: call reset() before step()")
+        reward = 0.0
+        for _ in range(min(self.action_repeat, self._steps_left)):
+            timestep = self._env.step(action)
+            reward += timestep.reward
+            self._steps_left -= 1
+            if timestep.last():
+                self._steps_left = 0
+                break
+        over = self._steps_left == 0
+        terminated = over and bool(timestep.discount == 0.0)
+        self._show()
+        info = {"discount": float(timestep.discount)}
+        return _flatten(timestep), float(reward), terminated, over and not terminated, info
+
+    def _show(self) -> None:
+        if isinstance(self._renderer, Window):
+            self._renderer.draw()
+
+    # Gymnasium's type allows lists of frames, which this environment never returns.
+    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+        """
+        :return: ``(height, width, 3)`` with ``render_mode="rgb_array"``, otherwise ``None``
+        """
+        return None if self._renderer is None else self._renderer.draw()
+
+    def close(self) -> None:
+        """Free the simulation; the environment cannot be used afterwards."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+        self._env.physics.free()
+
+
+def _check_name(domain: str, task: str) -> None:
+    if domain not in TASKS:
+        raise Sb3ScaleError(f"dm_control has no domain {domain!r}{suggestion(str(domain), TASKS)}")
+    tasks = TASKS[domain]
+    if task not in tasks:
+        raise Sb3ScaleError(
+            f"dm_control's domain {domain!r} has no task {task!r}{suggestion(str(task), tasks)}"
+        )
+
+
+def _join(boxes: list[spaces.Box], unlimited: float = np.inf) -> spaces.Box:
+    low, high = (
+        np.concatenate([np.ravel(getattr(box, side)) for box in boxes]) for side in ("low", "high")
+    )
+    # MuJoCo's largest number stands for "no limit".
+    endless = high >= 1e10
+    low[endless], high[endless] = -unlimited, unlimited
+    return spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
+
+
+def _flatten(timestep: Any) -> FloatArray:
+    parts = [np.ravel(part) for part in timestep.observation.values()]
+    return np.concatenate(parts, dtype=np.float32)

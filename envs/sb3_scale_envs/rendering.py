@@ -1,0 +1,173 @@
+"""Pictures of a dm_control simulation, with OpenGL's failures told in one sentence."""
+
+import ctypes.util
+import os
+import sys
+import warnings
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sb3_scale.errors import Sb3ScaleError, suggestion
+
+GL_VARIABLE = "MUJOCO_GL"
+NO_GL = "disabled"
+GL_REMEDY = (
+    f"install libegl1 and set {GL_VARIABLE}=egl, or install libosmesa6 and set {GL_VARIABLE}=osmesa"
+)
+
+
+@cache
+def load_suite() -> Any:
+    """
+    Import ``dm_control.suite`` such that it can draw if this machine can.
+
+    dm_control picks its OpenGL backend at import: without a display it picks one that cannot draw,
+    and a backend that cannot be loaded makes the import fail. So without a display and without
+    ``MUJOCO_GL`` this function sets the variable, and where the backend cannot be loaded it warns
+    and imports dm_control without one.
+
+    :return: the module
+    """
+    headless = not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    if sys.platform.startswith("linux") and headless and not os.environ.get(GL_VARIABLE):
+        os.environ[GL_VARIABLE] = _headless_backend()
+    try:
+        from dm_control import suite
+    # PyOpenGL raises an AttributeError for a library that is absent.
+    except (AttributeError, ImportError, RuntimeError) as error:
+        wanted = os.environ.get(GL_VARIABLE, "")
+        os.environ[GL_VARIABLE] = NO_GL
+        from dm_control import suite
+
+        warnings.warn(
+            f"{GL_VARIABLE}={wanted} cannot be loaded ({error}), so nothing can be rendered; "
+            f"to render, {GL_REMEDY}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return suite
+
+
+def _headless_backend() -> str:
+    for backend, library in (("egl", "EGL"), ("osmesa", "OSMesa")):
+        if ctypes.util.find_library(library):
+            return backend
+    return NO_GL
+
+
+def forbid_contexts(physics: Any) -> None:
+    """
+    Keep a simulation that nobody draws from opening an OpenGL context.
+
+    ``quadruped-escape`` asks for one at each reset, and fails where there is no OpenGL.
+
+    :param physics: the simulation, ``dm_control.mujoco.Physics``
+    """
+    physics._make_rendering_contexts = lambda: None
+
+
+def _camera_index(physics: Any, camera_id: int | str) -> int:
+    names = [physics.model.id2name(i, "camera") for i in range(physics.model.ncam)]
+    if isinstance(camera_id, str) and camera_id in names:
+        return names.index(camera_id)
+    if type(camera_id) is int and -1 <= camera_id < len(names):
+        return camera_id
+    known = [*names, *map(str, range(-1, len(names)))]
+    raise Sb3ScaleError(f"there is no camera {camera_id!r}{suggestion(str(camera_id), known)}")
+
+
+class Picture:
+    """
+    Draws into memory.
+
+    :param physics: the simulation, ``dm_control.mujoco.Physics``
+    :param width: of the picture, in pixels
+    :param height: of the picture, in pixels
+    :param camera_id: number or name of a camera, -1 for the free one
+    :raises Sb3ScaleError: if there is no such camera, or no OpenGL
+    """
+
+    def __init__(self, physics: Any, width: int, height: int, camera_id: int | str) -> None:
+        import mujoco
+        from OpenGL.error import Error as OpenGLError
+
+        self._physics = physics
+        self._size = {"height": height, "width": width}
+        self._camera_id = _camera_index(physics, camera_id)
+        buffer = physics.model.vis.global_
+        buffer.offwidth = max(buffer.offwidth, width)
+        buffer.offheight = max(buffer.offheight, height)
+        try:
+            _ = physics.contexts
+        except (RuntimeError, mujoco.FatalError, OpenGLError) as error:
+            raise Sb3ScaleError(
+                f"render_mode 'rgb_array' needs OpenGL, which failed with "
+                f"{GL_VARIABLE}={os.environ.get(GL_VARIABLE, '')} "
+                f"({str(error).rstrip('.')}): {GL_REMEDY}"
+            ) from error
+
+    def draw(self) -> NDArray[np.uint8]:
+        """
+        :return: ``(height, width, 3)``
+        """
+        image: NDArray[np.uint8] = self._physics.render(**self._size, camera_id=self._camera_id)
+        return image
+
+    def reset(self) -> None:
+        """Nothing is kept between episodes."""
+
+    def close(self) -> None:
+        """The simulation frees its contexts itself."""
+
+
+class Window:
+    """
+    Draws into a window of Gymnasium's MuJoCo viewer.
+
+    :param physics: the simulation, ``dm_control.mujoco.Physics``
+    :param width: of the window, in pixels
+    :param height: of the window, in pixels
+    :param camera_id: number or name of a camera, -1 for the free one
+    :raises Sb3ScaleError: if there is no such camera, or no display
+    """
+
+    def __init__(self, physics: Any, width: int, height: int, camera_id: int | str) -> None:
+        import glfw
+        import mujoco
+        from gymnasium.envs.mujoco.mujoco_rendering import WindowViewer
+
+        camera = _camera_index(physics, camera_id)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            has_display = glfw.init()
+        if not has_display:
+            raise Sb3ScaleError(
+                "render_mode 'human' needs a display, and none can be opened with "
+                f"DISPLAY={os.environ.get('DISPLAY', '')}: set DISPLAY to an X server, or use "
+                f"render_mode 'rgb_array', which needs none but OpenGL: {GL_REMEDY}"
+            )
+        self._model = physics.model.ptr
+        self._viewer = WindowViewer(self._model, physics.data.ptr, width, height)
+        if camera == -1:
+            mujoco.mjv_defaultFreeCamera(self._model, self._viewer.cam)
+        else:
+            self._viewer.cam.type = mujoco.mjtCamera.mjCAMERA_FIXED
+            self._viewer.cam.fixedcamid = camera
+
+    def draw(self) -> None:
+        """Show the present state."""
+        self._viewer.render()
+
+    def reset(self) -> None:
+        """Show the terrain of a new episode, which the window keeps a copy of."""
+        import mujoco
+
+        for index in range(self._model.nhfield):
+            mujoco.mjr_uploadHField(self._model, self._viewer.con, index)
+
+    def close(self) -> None:
+        """Close the window."""
+        self._viewer.close()

@@ -1,0 +1,244 @@
+"""How an algorithm with a ScalePolicy is checked, set up, saved and loaded."""
+
+import io
+import pathlib
+import random
+import zipfile
+from typing import Any, ClassVar
+
+import numpy as np
+import torch as th
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import GymEnv, Schedule
+from stable_baselines3.common.utils import (
+    ConstantSchedule,
+    LinearSchedule,
+    get_device,
+    update_learning_rate,
+)
+from typing_extensions import Self
+
+from sb3_scale.algorithms.update import SharedUpdate
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.parts import track_providers
+from sb3_scale.policies import ScalePolicy, check_policy_kwargs
+
+LearningRate = float | str | Schedule | None
+"""A rate, a schedule of the remaining progress, ``"lin_3e-4"`` as in RL-Zoo, or the common rate."""
+
+
+class Lifecycle(SharedUpdate):
+    """Everything around the gradient step, the same for SAC and TD3."""
+
+    default_parts: ClassVar[dict[str, Any]] = {}
+    """Parts of ScalePolicy where this algorithm's default differs from the policy's."""
+
+    stochastic_actor: ClassVar[bool]
+    """Which kind of actor the algorithm needs."""
+
+    own_arguments: ClassVar[dict[str, Any]]
+    """Arguments that stock policies do not know, with their defaults."""
+
+    actor_learning_rate: LearningRate
+    critic_learning_rate: LearningRate
+
+    def check_arguments(
+        self,
+        policy: str | type[BasePolicy],
+        policy_kwargs: dict[str, Any] | None,
+        device: th.device | str,
+    ) -> dict[str, Any] | None:
+        """
+        Check what can be checked before anything is made.
+
+        :param policy: the policy class or its name
+        :param policy_kwargs: its arguments
+        :param device: the device that was asked for
+        :return: the arguments completed by the algorithm's own defaults; the user's mapping is
+            not changed
+        :raises Sb3ScaleError: if an argument or the device cannot be used
+        """
+        if not (policy == "ScalePolicy" or policy is ScalePolicy):
+            return policy_kwargs
+        _check_device(device)
+        policy_kwargs = {**self.default_parts, **(policy_kwargs or {})}
+        check_policy_kwargs(policy_kwargs)
+        return policy_kwargs
+
+    def _setup_model(self) -> None:
+        if not issubclass(self.policy_class, ScalePolicy):
+            self._check_stock_policy()
+            super()._setup_model()
+            return
+        capacity = self.buffer_size
+        if self.env is None:
+            # Loaded for prediction: set_env makes the real buffer.
+            self.buffer_size = 1
+        with track_providers(getattr(self, "part_providers", {})) as used:
+            super()._setup_model()
+        self.buffer_size = capacity
+        self.part_providers = used
+        self._check_actor()
+        self._schedules: dict[str, Schedule] = {}
+        self.add_schedule("actor", self.actor_learning_rate)
+        self.add_schedule("critic", self.critic_learning_rate)
+
+    def _check_stock_policy(self) -> None:
+        for name, default in self.own_arguments.items():
+            value = getattr(self, name)
+            if value != default:
+                raise Sb3ScaleError(
+                    f"{name} is {value!r}, and {self.policy_class.__name__} does not know it; "
+                    "allowed with policy: ScalePolicy"
+                )
+
+    def _check_actor(self) -> None:
+        if self.policy.actor.stochastic != self.stochastic_actor:
+            wanted = "squashed-gaussian" if self.stochastic_actor else "deterministic"
+            kind = "stochastic" if self.stochastic_actor else "deterministic"
+            raise Sb3ScaleError(
+                f"{type(self).__name__} needs a {kind} actor, and the actor is "
+                f"{self.policy.parts['actor']!r}; did you mean '{wanted}'?"
+            )
+
+    def add_schedule(self, part: str, rate: LearningRate) -> None:
+        """
+        Give a part its own learning rate.
+
+        :param part: ``actor``, ``critic`` or ``ent_coef``
+        :param rate: its rate, or nothing for the common one
+        :raises Sb3ScaleError: if the rate cannot be understood
+        """
+        if rate is not None:
+            self._schedules[part] = _schedule(f"{part}_learning_rate", rate)
+
+    def update_learning_rates(self) -> None:
+        """Set the learning rates: the common one, then the parts' own."""
+        optimizers = {"actor": self.policy.actor.optimizer, "critic": self.policy.critic.optimizer}
+        temperature = getattr(self, "ent_coef_optimizer", None)
+        if temperature is not None:
+            optimizers["ent_coef"] = temperature
+        self._update_learning_rate(list(optimizers.values()))
+        for part in self._schedules.keys() & optimizers.keys():
+            rate = self._schedules[part](self._current_progress_remaining)
+            update_learning_rate(optimizers[part], rate)
+            self.logger.record(f"train/{part}_learning_rate", rate)
+
+    def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
+        """
+        Change the environment, as in Stable-Baselines3.
+
+        :param env: the new environment
+        :param force_reset: whether to reset it before training
+        """
+        super().set_env(env, force_reset)
+        buffer = self.replay_buffer
+        if buffer is not None and buffer.buffer_size < self.buffer_size // self.n_envs:
+            self.replay_buffer = type(buffer)(
+                self.buffer_size,
+                self.observation_space,
+                self.action_space,
+                device=self.device,
+                n_envs=self.n_envs,
+                optimize_memory_usage=self.optimize_memory_usage,
+                **self.replay_buffer_kwargs,
+            )
+
+    def save(self, path: Any, exclude: Any = None, include: Any = None) -> None:
+        """
+        Save as Stable-Baselines3 does, with the random states, so that training can resume.
+
+        :param path: of the zip file
+        :param exclude: attributes to leave out
+        :param include: attributes to keep that are left out by default
+        """
+        self.random_states = {
+            "python": random.getstate(),
+            "numpy": np.random.get_state(),
+            "torch": th.get_rng_state(),
+        }
+        super().save(path, exclude, include)
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "actor_target"]
+
+    @classmethod
+    def load(
+        cls,
+        path: str | pathlib.Path | io.BufferedIOBase,
+        env: GymEnv | None = None,
+        device: th.device | str = "auto",
+        custom_objects: dict[str, Any] | None = None,
+        print_system_info: bool = False,
+        force_reset: bool = True,
+        **kwargs: Any,
+    ) -> Self:
+        """
+        Load a checkpoint, see ``stable_baselines3.common.base_class.BaseAlgorithm.load``.
+
+        :param path: of the zip file
+        :param env: environment to go on with, none for prediction
+        :param device: where to put the networks
+        :param custom_objects: replacements for saved objects
+        :param print_system_info: whether to print the versions used
+        :param force_reset: whether to reset the environment before training
+        :param kwargs: attributes of the algorithm to change; without ``seed`` the random states of
+            the checkpoint are restored
+        :return: the algorithm
+        :raises Sb3ScaleError: if the file is damaged or a part's package is missing
+        """
+        _check_archive(path)
+        model = super().load(
+            path, env, device, custom_objects, print_system_info, force_reset, **kwargs
+        )
+        states = getattr(model, "random_states", None)
+        if states is not None and "seed" not in kwargs:
+            random.setstate(states["python"])
+            np.random.set_state(states["numpy"])
+            th.set_rng_state(states["torch"])
+        return model
+
+
+def _check_device(device: th.device | str) -> None:
+    """Stable-Baselines3 falls back to the CPU without a word; a long run deserves better."""
+    try:
+        found = device == "auto" or get_device(device).type == th.device(device).type
+    except RuntimeError:
+        found = False
+    if not found:
+        raise Sb3ScaleError(
+            f"device is '{device}', and PyTorch {th.__version__} finds no such device here; "
+            "allowed: cpu, auto"
+        )
+
+
+def _schedule(name: str, rate: float | str | Schedule) -> Schedule:
+    try:
+        if isinstance(rate, str):
+            shape, _, start = rate.partition("_")
+            if shape != "lin":
+                raise ValueError
+            return LinearSchedule(float(start), 0.0, 1.0)
+        return rate if callable(rate) else ConstantSchedule(float(rate))
+    except (TypeError, ValueError):
+        raise Sb3ScaleError(
+            f"{name} is {rate!r}; allowed: a number, 'lin_3e-4', or a function of the remaining "
+            "progress"
+        ) from None
+
+
+def _check_archive(path: str | pathlib.Path | io.BufferedIOBase) -> None:
+    """Stable-Baselines3 adds the ending itself, so a missing file is left to it."""
+    if isinstance(path, (str, pathlib.Path)):
+        path = pathlib.Path(path)
+        if not path.suffix:
+            path = path.with_suffix(".zip")
+        if not path.exists():
+            return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except zipfile.BadZipFile as error:
+        raise Sb3ScaleError(f"checkpoint {path} is damaged: {error}") from None
+    if damaged is not None:
+        raise Sb3ScaleError(f"checkpoint {path} is damaged: bad checksum of '{damaged}'")

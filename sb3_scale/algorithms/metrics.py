@@ -1,0 +1,60 @@
+"""Figures of a training call, kept on the device until its end."""
+
+import math
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch as th
+
+from sb3_scale.errors import Sb3ScaleError
+
+
+class Metrics:
+    """Collects scalars of gradient steps and reads their means in one transfer."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[th.Tensor]] = {}
+
+    def add(self, name: str, value: th.Tensor) -> None:
+        """
+        :param name: of the figure
+        :param value: a scalar on any device, read later
+        """
+        self._values.setdefault(name, []).append(value.detach())
+
+    def means(self) -> dict[str, float]:
+        """
+        :return: mean of each figure, read from the device at once
+        """
+        if not self._values:
+            return {}
+        means = [th.stack(values).mean() for values in self._values.values()]
+        return dict(zip(self._values, th.stack(means).tolist(), strict=True))
+
+
+def check_finite(
+    figures: Mapping[str, float], n_updates: int, batch: Mapping[str, Any], folder: str | None
+) -> None:
+    """
+    Stop at a loss that is not a number, and keep what led to it.
+
+    :param figures: means of the losses
+    :param n_updates: gradient steps so far
+    :param batch: the last replay batch, saved with ``torch.save``
+    :param folder: where to save it, a temporary folder by default
+    :raises Sb3ScaleError: if a figure is not finite
+    """
+    for name, value in figures.items():
+        if not math.isfinite(value):
+            path = Path(folder or tempfile.mkdtemp()) / f"not_finite_{n_updates}.pt"
+            tensors = {key: _detached(value) for key, value in batch.items()}
+            th.save({"figures": dict(figures), "batch": tensors}, path)
+            raise Sb3ScaleError(
+                f"{name} is {value} at gradient step {n_updates}; the batch is saved in {path}"
+            )
+
+
+def _detached(value: Any) -> Any:
+    return value.detach().cpu() if isinstance(value, th.Tensor) else value

@@ -1,0 +1,1 @@
+"""Primitives that parts are made of: ensemble layers, networks, actors, critics and losses."""

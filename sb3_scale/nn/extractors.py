@@ -1,0 +1,36 @@
+"""Features of observations."""
+
+from typing import Any
+
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.preprocessing import get_flattened_obs_dim
+from torch import Tensor, nn
+
+
+class FlattenExtractor(nn.Module):
+    """
+    The observation as one vector, ``Dict`` observations joined in the order of their keys.
+
+    :param observation_space: the environment's space
+    """
+
+    def __init__(self, observation_space: "spaces.Space[Any]") -> None:
+        super().__init__()
+        self.keys: list[str] | None = None
+        if isinstance(observation_space, spaces.Dict):
+            self.keys = list(observation_space.spaces)
+            parts = observation_space.spaces.values()
+            self.features_dim = sum(get_flattened_obs_dim(space) for space in parts)
+        else:
+            self.features_dim = get_flattened_obs_dim(observation_space)
+
+    def forward(self, observations: Any, training: bool = False) -> Tensor:
+        """
+        :param observations: a tensor, or a mapping of tensors, with the batch first
+        :param training: without effect
+        :return: shape ``(batch, features_dim)``
+        """
+        if self.keys is None:
+            return torch.flatten(observations, start_dim=1)
+        return torch.cat([observations[key].flatten(start_dim=1) for key in self.keys], dim=1)

@@ -1,0 +1,80 @@
+"""Linear layers of an ensemble, as one batched matrix product."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class EnsembleLinear(nn.Module):
+    """
+    ``n_members`` linear layers side by side: ``y[i] = x[i] @ weight[i] + bias[i]``.
+
+    The weight is stored as (in, out), the transpose of ``torch.nn.Linear``: its gradient is then a
+    matrix product in the layout of the parameter, without a copy. The initialisation is that of
+    ``torch.nn.Linear``, and so that of Stable-Baselines3.
+
+    :param in_features: width of the input
+    :param out_features: width of the output
+    :param n_members: size of the ensemble
+    """
+
+    def __init__(self, in_features: int, out_features: int, n_members: int) -> None:
+        super().__init__()
+        self.in_features = in_features
+        self.out_features = out_features
+        self.n_members = n_members
+        self.weight = nn.Parameter(torch.empty(n_members, in_features, out_features))
+        self.bias = nn.Parameter(torch.empty(n_members, 1, out_features))
+        self.scale: nn.Module | None = None
+        """
+        Set by a constraint that divides the weight by something in the forward pass: maps the
+        weight to a factor of shape ``(n_members, 1, 1)``.
+        """
+        bound = 1 / math.sqrt(in_features)
+        nn.init.uniform_(self.weight, -bound, bound)
+        nn.init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """
+        :param x: shape ``(n_members, batch, in_features)``
+        :return: shape ``(n_members, batch, out_features)``
+        """
+        if self.scale is None:
+            return torch.baddbmm(self.bias, x, self.weight)
+        return torch.addcmul(self.bias, torch.bmm(x, self.weight), self.scale(self.weight))
+
+    def effective_weight(self) -> Tensor:
+        """
+        :return: the weight that the forward pass multiplies with, detached, shape
+            ``(n_members, in_features, out_features)``
+        """
+        weight = self.weight.detach()
+        return weight if self.scale is None else weight * self.scale(weight)
+
+    def extra_repr(self) -> str:
+        """Sizes for ``print(module)``."""
+        return f"{self.in_features}, {self.out_features}, n_members={self.n_members}"
+
+
+def linear_layers(module: nn.Module) -> list[EnsembleLinear]:
+    """
+    :param module: an actor, critic or network
+    :return: its ensemble linear layers in the order of their definition, input first
+    """
+    return [layer for layer in module.modules() if isinstance(layer, EnsembleLinear)]
+
+
+def orthogonal_(layers: Sequence[EnsembleLinear], gain: float, output_gain: float) -> None:
+    """
+    Initialise in place: orthogonal weights per member, biases zero.
+
+    :param layers: the layers of one actor or critic, output last
+    :param gain: of all layers but the last
+    :param output_gain: of the last layer
+    """
+    for layer in layers:
+        for member in layer.weight.data:
+            nn.init.orthogonal_(member, output_gain if layer is layers[-1] else gain)
+        nn.init.zeros_(layer.bias)

@@ -1,0 +1,103 @@
+"""The multilayer perceptron, and an adapter for networks without an ensemble dimension."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from sb3_scale.nn.activations import Activation, make_activation
+from sb3_scale.nn.linear import EnsembleLinear
+from sb3_scale.parts import build
+from sb3_scale.protocols import Network, PartConfig
+
+
+class MLP(nn.Module):
+    """
+    ``depth`` times: linear, norm, activation.
+
+    :param in_features: width of the input
+    :param n_members: size of the ensemble
+    :param width: of each hidden layer
+    :param depth: number of hidden layers
+    :param activation: after each layer
+    :param norm: between each linear layer and its activation, nothing by default
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        n_members: int,
+        width: int = 256,
+        depth: int = 2,
+        activation: Activation = "relu",
+        norm: PartConfig | None = None,
+    ) -> None:
+        super().__init__()
+        if width < 1 or depth < 0:
+            raise ValueError("width must be at least 1 and depth at least 0")
+        sizes = [in_features] + [width] * depth
+        self.linears = nn.ModuleList(EnsembleLinear(i, o, n_members) for i, o in pairwise(sizes))
+        self.norms = nn.ModuleList(
+            nn.Module() if norm is None else build("norm", norm, size, n_members)
+            for size in sizes[1:]
+        )
+        self.normalized = norm is not None
+        self.activation = make_activation(activation)
+        self.out_features = sizes[-1]
+
+    def forward(self, x: Tensor, training: bool = False) -> Tensor:
+        """
+        :param x: shape ``(n_members, batch, in_features)``
+        :param training: whether norms use the statistics of this batch
+        :return: shape ``(n_members, batch, width)``
+        """
+        for linear, norm in zip(self.linears, self.norms, strict=True):
+            x = linear(x)
+            if self.normalized:
+                x = norm(x, training)
+            x = self.activation(x)
+        return x
+
+
+class EnsembleOf(nn.Module):
+    """
+    Runs one plain module per member; see :func:`ensemble_of`.
+
+    :param members: modules from ``(batch, in)`` to ``(batch, out_features)``
+    :param out_features: width of their output
+    """
+
+    def __init__(self, members: list[nn.Module], out_features: int) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.out_features = out_features
+
+    def forward(self, x: Tensor, training: bool = False) -> Tensor:
+        """
+        :param x: shape ``(n_members, batch, in_features)``
+        :param training: the mode that the modules are put in
+        :return: shape ``(n_members, batch, out_features)``
+        """
+        if self.training != training:
+            self.train(training)
+        return torch.stack([member(part) for member, part in zip(self.members, x, strict=True)])
+
+
+def ensemble_of(factory: Callable[[int], nn.Module], in_features: int, n_members: int) -> Network:
+    """
+    Make a network part of plain modules, for authors who do not want the ensemble dimension.
+
+    It runs the members one after another, and constraints do not reach their layers.
+
+    :param factory: makes one module that maps ``(batch, in_features)`` to ``(batch, out)``
+    :param in_features: width of the input, given to ``factory``
+    :param n_members: size of the ensemble
+    :return: the ensemble
+    """
+    members = [factory(in_features) for _ in range(n_members)]
+    with torch.no_grad():
+        width = members[0].eval()(torch.zeros(2, in_features)).shape[-1]
+    for member in members:
+        member.train()
+    return EnsembleOf(members, width)

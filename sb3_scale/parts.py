@@ -1,0 +1,171 @@
+"""
+From a part in a YAML file to an object: find the spec, check the parameters, call the code.
+"""
+
+import importlib
+import inspect
+import typing
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import typeguard
+
+from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.plugins import manager
+from sb3_scale.specs import KINDS, Spec
+
+_providers: ContextVar[Mapping[str, str]] = ContextVar("providers", default={})
+_used: ContextVar[dict[str, str] | None] = ContextVar("used", default=None)
+
+
+@contextmanager
+def track_providers(known: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """
+    Remember which distribution each part comes from, so that a checkpoint can name it later.
+
+    :param known: providers that a checkpoint recorded, ``{"critic:my-critic": "my-package"}``
+    :return: the providers of the parts that are built inside the ``with`` block
+    """
+    used: dict[str, str] = {}
+    tokens = _providers.set(known), _used.set(used)
+    try:
+        yield used
+    finally:
+        _providers.reset(tokens[0])
+        _used.reset(tokens[1])
+
+
+def load_target(spec: Spec) -> Any:
+    """
+    Import the code of a part.
+
+    :param spec: the part
+    :return: its class or function
+    :raises Sb3ScaleError: if the import fails
+    """
+    module, _, attribute = spec.target.partition(":")
+    # The module is a stranger's; whatever it raises becomes one sentence that names the part.
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except Exception as error:
+        plugin, _ = manager().find(spec.kind, spec.name)
+        raise Sb3ScaleError(
+            f"{spec.kind} '{spec.name}' of plugin {plugin.label} cannot be imported from "
+            f"'{spec.target}': {type(error).__name__}: {error}"
+        ) from error
+
+
+def parameters(spec: Spec) -> dict[str, inspect.Parameter]:
+    """
+    :param spec: a part
+    :return: its parameters by name: all arguments but those that the core passes
+    """
+    signature = inspect.signature(load_target(spec))
+    return {
+        name: parameter
+        for name, parameter in signature.parameters.items()
+        if name not in spec.context
+    }
+
+
+def build(kind: str, config: str | Mapping[str, Any], *context: Any) -> Any:
+    """
+    Make a part.
+
+    :param kind: what the part must be, for instance ``"network"``
+    :param config: its name, or a mapping with ``name`` and parameters
+    :param context: the arguments that the core passes, see :attr:`sb3_scale.specs.Spec.context`
+    :return: what the part's class or function returns
+    :raises Sb3ScaleError: if the name, a parameter or a value is wrong
+    """
+    name, params = _split(kind, config)
+    key = f"{kind}:{name}"
+    plugin, spec = manager().find(kind, name, _providers.get().get(key, ""))
+    used = _used.get()
+    if used is not None:
+        used[key] = plugin.distribution
+    _check(spec, params)
+    try:
+        return load_target(spec)(*context, **params)
+    except Sb3ScaleError:
+        raise
+    except (TypeError, ValueError, AssertionError) as error:
+        raise Sb3ScaleError(f"{kind} '{name}' with {params}: {error}") from error
+
+
+def _split(kind: str, config: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    if isinstance(config, str):
+        return config, {}
+    if not isinstance(config, Mapping):
+        raise Sb3ScaleError(
+            f"{kind} is {config!r} ({type(config).__name__}); allowed: a name, or a mapping with "
+            "'name' and parameters"
+        )
+    params = dict(config)
+    name = params.pop("name", None)
+    if not isinstance(name, str):
+        raise Sb3ScaleError(f"{kind} {dict(config)!r} lacks the key 'name'")
+    return name, params
+
+
+def _check(spec: Spec, params: Mapping[str, Any]) -> None:
+    known = parameters(spec)
+    hints = _hints(load_target(spec))
+    for key, value in params.items():
+        if key not in known:
+            raise Sb3ScaleError(
+                f"{spec.kind} '{spec.name}' has no parameter '{key}' (its value was {value!r})"
+                + suggestion(key, known)
+            )
+        try:
+            typeguard.check_type(value, hints.get(key, Any))
+        except typeguard.TypeCheckError as error:
+            raise Sb3ScaleError(
+                f"{spec.kind} '{spec.name}': {key} is {value!r} ({type(value).__name__}); "
+                f"allowed: {type_name(hints[key])}{_yaml_hint(value)}"
+            ) from error
+    missing = [
+        key
+        for key, parameter in known.items()
+        if parameter.default is inspect.Parameter.empty and key not in params
+    ]
+    if missing:
+        raise Sb3ScaleError(f"{spec.kind} '{spec.name}' needs the parameter '{missing[0]}'")
+
+
+def _hints(target: Any) -> dict[str, Any]:
+    return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+
+
+def type_name(hint: Any) -> str:
+    """
+    :param hint: a type annotation
+    :return: the annotation as a reader would write it
+    """
+    if typing.get_origin(hint) is typing.Literal:
+        return ", ".join(repr(value) for value in typing.get_args(hint))
+    return getattr(hint, "__name__", "") if inspect.isclass(hint) else _plain(str(hint))
+
+
+def _plain(text: str) -> str:
+    return text.replace("typing.", "").replace("NoneType", "None")
+
+
+def _yaml_hint(value: Any) -> str:
+    if not isinstance(value, str):
+        return ""
+    try:
+        number = float(value)
+    except ValueError:
+        return ""
+    return f"; YAML reads {value} as text: write {number!r}" if "e" in value.lower() else ""
+
+
+def kinds_of(name: str) -> list[str]:
+    """
+    :param name: name of a part
+    :return: the part kinds that have a part of that name
+    """
+    return [kind for kind in KINDS if any(spec.name == name for _, spec in manager().specs(kind))]

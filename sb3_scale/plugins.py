@@ -1,0 +1,249 @@
+"""
+Finds plugins, loads them one by one behind a guard, and answers look-ups of their parts.
+
+pluggy carries the hooks. Loading is our own because pluggy's skips a second distribution with the
+same entry-point name without a word, and stops at the first plugin that raises.
+"""
+
+import difflib
+import inspect
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import metadata
+from types import ModuleType
+from typing import Any, Literal
+
+import pluggy
+
+from sb3_scale import hookspecs
+from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.specs import KINDS, Spec
+
+CORE = "core"
+"""The plugin of the built-in parts; it cannot be blocked."""
+
+DISABLE_VARIABLE = "SB3_SCALE_DISABLE_PLUGINS"
+LOAD_VARIABLE = "SB3_SCALE_LOAD_PLUGINS"
+
+Status = Literal["active", "blocked", "failed", "duplicate"]
+
+
+@dataclass
+class Plugin:
+    """
+    What is known of one plugin.
+
+    :param name: name of its entry point
+    :param distribution: the package that brings it
+    :param version: version of that package
+    :param module: the module that the entry point names
+    :param status: ``active``, ``blocked`` by an environment variable, ``failed`` or ``duplicate``
+    :param reason: why it is not active
+    :param specs: its parts
+    """
+
+    name: str
+    distribution: str
+    version: str
+    module: str
+    status: Status = "active"
+    reason: str = ""
+    specs: list[Spec] = field(default_factory=list)
+
+    @property
+    def label(self) -> str:
+        """Name, distribution and version for messages."""
+        return f"'{self.name}' ({self.distribution} {self.version})"
+
+
+class PluginManager:
+    """
+    The installed plugins and their parts.
+
+    :param environ: environment variables to read, those of the process by default
+    :raises Sb3ScaleError: if ``SB3_SCALE_LOAD_PLUGINS`` names a plugin that is not installed
+    """
+
+    def __init__(self, environ: "os._Environ[str] | dict[str, str]" = os.environ) -> None:
+        self.pluggy = pluggy.PluginManager(hookspecs.PROJECT)
+        self.pluggy.add_hookspecs(hookspecs)
+        self.plugins: list[Plugin] = []
+        self._owners: dict[tuple[str, str], list[tuple[Plugin, Spec]]] = {}
+        self._load_entry_points(_names(environ, LOAD_VARIABLE), _names(environ, DISABLE_VARIABLE))
+
+    def _load_entry_points(self, only: set[str], disabled: set[str]) -> None:
+        found = [
+            (Plugin(point.name, name, version, point.value), point)
+            for name, version, point in _entry_points()
+        ]
+        names = {plugin.name for plugin, _ in found} | {plugin.distribution for plugin, _ in found}
+        for name in sorted(only - names):
+            raise Sb3ScaleError(f"{LOAD_VARIABLE} names '{name}'{suggestion(name, names)}")
+        for plugin, point in found:
+            own = {plugin.name, plugin.distribution}
+            twin = next((p for p in self.plugins if p.name == plugin.name), None)
+            self.plugins.append(plugin)
+            if plugin.distribution != "sb3-scale" and disabled & own:
+                plugin.status, plugin.reason = "blocked", f"named in {DISABLE_VARIABLE}"
+            elif plugin.distribution != "sb3-scale" and only and not only & own:
+                plugin.status, plugin.reason = "blocked", f"not named in {LOAD_VARIABLE}"
+            elif twin is not None:
+                plugin.status = "duplicate"
+                plugin.reason = f"its name is taken by the distribution {twin.distribution}"
+            else:
+                self._activate(plugin, point)
+
+    def _activate(
+        self, plugin: Plugin, source: "metadata.EntryPoint | ModuleType | object"
+    ) -> None:
+        # A stranger's module may raise anything; the record tells, and the others still load.
+        try:
+            module = source.load() if isinstance(source, metadata.EntryPoint) else source
+            _check_hooks(module)
+            self.pluggy.register(module, plugin.name)
+            hook = self.pluggy.subset_hook_caller(
+                "sb3_scale_components",
+                [other for other in self.pluggy.get_plugins() if other is not module],
+            )
+            for spec in (spec for part in hook() for spec in part):
+                if not isinstance(spec, Spec):
+                    raise TypeError(
+                        f"sb3_scale_components gave {spec!r}, which is none of the specs "
+                        f"{', '.join(cls.__name__ for cls in KINDS.values())}"
+                    )
+                plugin.specs.append(spec)
+        except Exception as error:
+            plugin.status, plugin.reason = "failed", f"{type(error).__name__}: {error}"
+            plugin.specs.clear()
+            return
+        for spec in plugin.specs:
+            self._owners.setdefault((spec.kind, spec.name), []).append((plugin, spec))
+
+    def register(self, module: "ModuleType | object", name: str) -> Plugin:
+        """
+        Add a plugin by hand, for notebooks and tests.
+
+        :param module: an object with the hook ``sb3_scale_components``
+        :param name: its name in the records
+        :return: the record, which says whether it failed
+        :raises Sb3ScaleError: if there is a plugin with that name
+        """
+        if any(plugin.name == name for plugin in self.plugins):
+            raise Sb3ScaleError(f"there is a plugin named '{name}' already")
+        plugin = Plugin(name, "(this process)", "-", getattr(module, "__name__", repr(module)))
+        self.plugins.append(plugin)
+        self._activate(plugin, module)
+        return plugin
+
+    def unregister(self, name: str) -> None:
+        """
+        Forget a plugin that :meth:`register` added.
+
+        :param name: its name in the records
+        """
+        if self.pluggy.has_plugin(name):
+            self.pluggy.unregister(name=name)
+        self.plugins = [plugin for plugin in self.plugins if plugin.name != name]
+        for owners in self._owners.values():
+            owners[:] = [owner for owner in owners if owner[0].name != name]
+
+    def specs(self, kind: str) -> Iterator[tuple[Plugin, Spec]]:
+        """
+        :param kind: a part kind, for instance ``"critic"``
+        :return: each part of that kind with its plugin, by name
+        """
+        for key in sorted(self._owners):
+            if key[0] == kind:
+                yield from self._owners[key]
+
+    def find(self, kind: str, name: str, provider: str = "") -> tuple[Plugin, Spec]:
+        """
+        Look a part up.
+
+        :param kind: a part kind
+        :param name: its name
+        :param provider: distribution that had the part when a checkpoint was written
+        :return: the plugin and the spec
+        :raises Sb3ScaleError: if there is none, or more than one
+        """
+        owners = self._owners.get((kind, name), [])
+        if len(owners) == 1:
+            return owners[0]
+        if owners:
+            both = " and ".join(plugin.distribution for plugin, _ in owners)
+            raise Sb3ScaleError(
+                f"{kind} '{name}' is offered by {both}: uninstall one, or name one in "
+                f"{DISABLE_VARIABLE}"
+            )
+        raise Sb3ScaleError(f"there is no {kind} '{name}'{self._explain(kind, name, provider)}")
+
+    def _explain(self, kind: str, name: str, provider: str) -> str:
+        if provider:
+            plugin = next((p for p in self.plugins if p.distribution == provider), None)
+            if plugin is None:
+                return f"; it came from {provider}, which is not installed: pip install {provider}"
+            return f"; it came from plugin {plugin.label}, {_fault(plugin)}"
+        others = sorted(other for other, part in self._owners if part == name)
+        if others:
+            return f": '{name}' is a {' and a '.join(others)}, put it there"
+        package = KNOWN_PARTS.get((kind, name))
+        if package and not any(plugin.distribution == package for plugin in self.plugins):
+            return f"; it comes with {package}: pip install {package}"
+        text = suggestion(name, (part for other, part in self._owners if other == kind))
+        faulty = [plugin for plugin in self.plugins if plugin.status != "active"]
+        faulty.sort(key=lambda plugin: -difflib.SequenceMatcher(None, name, plugin.name).ratio())
+        for plugin in faulty:
+            text += f"; plugin {plugin.label} may have it: {_fault(plugin)}"
+        return text
+
+
+KNOWN_PARTS: dict[tuple[str, str], str] = {
+    ("network", "modern"): "sb3-scale-spectral",
+    ("constraint", "spectral"): "sb3-scale-spectral",
+}
+"""Parts of this project's own plugins, so that an error can name the package to install."""
+
+
+def _fault(plugin: Plugin) -> str:
+    return f"{plugin.status}, {plugin.reason}" if plugin.reason else plugin.status
+
+
+def _names(environ: "os._Environ[str] | dict[str, str]", variable: str) -> set[str]:
+    return {name.strip() for name in environ.get(variable, "").split(",") if name.strip()}
+
+
+def _entry_points() -> Iterable[tuple[str, str, metadata.EntryPoint]]:
+    """Entry points of our group, core first, then by distribution; each distribution once."""
+    seen: dict[str, metadata.Distribution] = {}
+    for distribution in metadata.distributions():
+        name = distribution.metadata["Name"]
+        if name:
+            seen.setdefault(name.lower().replace("_", "-"), distribution)
+    for name in sorted(seen, key=lambda name: (name != "sb3-scale", name)):
+        for point in seen[name].entry_points:
+            if point.group == hookspecs.PROJECT:
+                yield name, seen[name].version, point
+
+
+def _check_hooks(module: Any) -> None:
+    known = [name for name, _ in inspect.getmembers(hookspecs, inspect.isfunction)]
+    marked = [
+        name
+        for name, value in inspect.getmembers(module, inspect.isroutine)
+        if hasattr(value, f"{hookspecs.PROJECT}_impl")
+    ]
+    for name in marked:
+        if name not in known:
+            raise Sb3ScaleError(f"unknown hook '{name}'{suggestion(name, known)}")
+    if not marked:
+        raise Sb3ScaleError(f"has no function marked @hookimpl{suggestion('', known)}")
+
+
+@lru_cache(maxsize=1)
+def manager() -> PluginManager:
+    """
+    :return: the plugins of this process, loaded at the first call
+    """
+    return PluginManager()

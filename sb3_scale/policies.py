@@ -1,0 +1,193 @@
+"""ScalePolicy: names in, modules out."""
+
+import inspect
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+import torch as th
+import typeguard
+from gymnasium import spaces
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.preprocessing import get_action_dim, preprocess_obs
+from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
+from torch import nn
+
+from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.nn.linear import linear_layers
+from sb3_scale.parts import build, type_name
+from sb3_scale.protocols import PartConfig
+
+
+class ScalePolicy(BasePolicy):
+    """
+    Actor, critic, extractor and loss, each a part chosen by name.
+
+    A part is a name, or a mapping with ``name`` and the part's parameters; ``sb3-scale plugins``
+    lists the names and ``sb3-scale describe NAME`` their parameters.
+
+    :param observation_space: observation space
+    :param action_space: action space, a box
+    :param lr_schedule: learning rate at the start is ``lr_schedule(1)``
+    :param actor: the actor part
+    :param critic: the critic part
+    :param loss: the critic's loss
+    :param extractor: features of the observation, trained by the critic's loss
+    :param optimizer: of actor and critic, where they have none of their own
+    :param actor_optimizer: of the actor
+    :param critic_optimizer: of critic and extractor
+    :param normalize_images: whether to divide images by 255
+    :param use_sde: not supported, must be false
+    :raises Sb3ScaleError: if a name, a parameter or a value is wrong
+    """
+
+    actor: Any
+    critic: Any
+    action_space: spaces.Box
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Box,
+        lr_schedule: Schedule,
+        actor: PartConfig = "squashed-gaussian",
+        critic: PartConfig = "ensemble",
+        loss: PartConfig = "mse",
+        extractor: PartConfig = "flatten",
+        optimizer: PartConfig = "adam",
+        actor_optimizer: PartConfig | None = None,
+        critic_optimizer: PartConfig | None = None,
+        normalize_images: bool = True,
+        use_sde: bool = False,
+    ) -> None:
+        super().__init__(
+            observation_space, action_space, normalize_images=normalize_images, squash_output=True
+        )
+        if use_sde:
+            raise Sb3ScaleError("use_sde is true; allowed with ScalePolicy: false")
+        self.parts = {
+            "actor": actor,
+            "critic": critic,
+            "loss": loss,
+            "extractor": extractor,
+            "optimizer": optimizer,
+            "actor_optimizer": actor_optimizer,
+            "critic_optimizer": critic_optimizer,
+        }
+        action_dim = get_action_dim(action_space)
+        self.extractor = build("extractor", extractor, observation_space)
+        self.actor = build("actor", actor, self.extractor.features_dim, action_dim)
+        self.critic = build("critic", critic, self.extractor.features_dim, action_dim)
+        self.loss = build("loss", loss)
+        self.actor_target = _target(self.actor, self.actor.target)
+        self.critic_target = _target(self.critic, self.critic.target)
+        learned = next(self.extractor.parameters(), None) is not None
+        self.extractor_target = _target(self.extractor, self.critic.target and learned)
+
+        trained = nn.ModuleList([self.extractor, self.critic])
+        lr = lr_schedule(1)
+        self.actor.optimizer = build("optimizer", actor_optimizer or optimizer, self.actor, lr)
+        self.critic.optimizer = build("optimizer", critic_optimizer or optimizer, trained, lr)
+
+    def features(self, observations: PyTorchObs, training: bool = False) -> th.Tensor:
+        """
+        :param observations: as the replay buffer gives them
+        :param training: whether norms use the statistics of this batch
+        :return: shape ``(batch, features_dim)``
+        """
+        return self._extract(self.extractor, observations, training)
+
+    def target_features(self, observations: PyTorchObs) -> th.Tensor:
+        """
+        :param observations: as the replay buffer gives them
+        :return: features for the target critic, shape ``(batch, features_dim)``
+        """
+        return self._extract(self.extractor_target, observations, False)
+
+    def _extract(self, extractor: nn.Module, observations: PyTorchObs, training: bool) -> th.Tensor:
+        prepared = preprocess_obs(
+            observations, self.observation_space, normalize_images=self.normalize_images
+        )
+        features: th.Tensor = extractor(prepared, training)
+        return features
+
+    def target_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
+        """
+        :return: online module and its Polyak copy, for each part that has one
+        """
+        pairs = [
+            (self.critic, self.critic_target),
+            (self.extractor, self.extractor_target),
+            (self.actor, self.actor_target),
+        ]
+        return [(online, target) for online, target in pairs if online is not target]
+
+    def forward(self, obs: PyTorchObs, deterministic: bool = False) -> th.Tensor:
+        """
+        :param obs: observations, batch first
+        :param deterministic: whether to return the mode instead of a sample
+        :return: actions in [-1, 1], shape ``(batch, action_dim)``
+        """
+        return self._predict(obs, deterministic)
+
+    def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> th.Tensor:
+        actions: th.Tensor = self.actor(self.features(observation), deterministic)
+        return actions
+
+    def set_training_mode(self, mode: bool) -> None:
+        """
+        Remember the mode without walking through the modules: each forward pass is told its mode.
+
+        :param mode: whether the policy is being trained
+        """
+        self.training = mode
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        return {
+            **super()._get_constructor_parameters(),
+            **self.parts,
+            "lr_schedule": self._dummy_schedule,
+        }
+
+
+def _target(online: nn.Module, wanted: bool) -> nn.Module:
+    return deepcopy(online).requires_grad_(False) if wanted else online
+
+
+def synced_buffers(module: nn.Module) -> list[th.Tensor]:
+    """
+    Buffers that a target copies, such as running statistics.
+
+    Buffers inside a linear layer belong to its constraint, which follows the target's own weights.
+
+    :param module: an online module or its target
+    :return: its buffers in a fixed order
+    """
+    own = {id(buffer) for layer in linear_layers(module) for buffer in layer.buffers()}
+    return [buffer for buffer in module.buffers() if id(buffer) not in own]
+
+
+def check_policy_kwargs(policy_kwargs: Mapping[str, Any]) -> None:
+    """
+    Check names and types before anything is made.
+
+    :param policy_kwargs: arguments of :class:`ScalePolicy`
+    :raises Sb3ScaleError: if a key is unknown or a value has the wrong type
+    """
+    given = ("self", "observation_space", "action_space", "lr_schedule")
+    signature = inspect.signature(ScalePolicy.__init__)
+    known = {key: par for key, par in signature.parameters.items() if key not in given}
+    for key, value in policy_kwargs.items():
+        if key not in known:
+            raise Sb3ScaleError(
+                f"policy_kwargs has the unknown key '{key}' (its value was {value!r})"
+                + suggestion(key, known)
+            )
+        hint = known[key].annotation
+        try:
+            typeguard.check_type(value, hint)
+        except typeguard.TypeCheckError as error:
+            raise Sb3ScaleError(
+                f"policy_kwargs: {key} is {value!r} ({type(value).__name__}); "
+                f"allowed: {type_name(hint)}"
+            ) from error

@@ -1,0 +1,190 @@
+"""
+What the code behind each part kind must be.
+
+``sb3_scale.testing.check_component`` checks a part against its protocol. The leading arguments of
+each constructor are the *context* that the core passes (see :attr:`sb3_scale.specs.Spec.context`);
+the arguments after them are the part's parameters, which a YAML file sets by name.
+
+Shapes use ``m`` for the members of an ensemble, ``b`` for the batch. An actor is an ensemble of one.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from gymnasium import spaces
+    from torch.optim import Optimizer as TorchOptimizer
+
+    from sb3_scale.nn.linear import EnsembleLinear
+
+PartConfig = str | dict[str, Any]
+"""A part in a YAML file: its name, or a mapping with ``name`` and parameters."""
+
+
+class Network(Protocol):
+    """
+    Hidden layers. Made as ``Network(in_features, n_members, **params)``.
+
+    :param in_features: width of the input
+    :param n_members: size of the ensemble
+    """
+
+    out_features: int
+
+    def forward(self, x: Tensor, training: bool = False) -> Tensor:
+        """
+        :param x: inputs, shape ``(m, b, in_features)``
+        :param training: whether norms use the statistics of this batch
+        :return: features, shape ``(m, b, out_features)``
+        """
+
+
+class Norm(Protocol):
+    """Normalises features per member. Made as ``Norm(num_features, n_members, **params)``."""
+
+    def forward(self, x: Tensor, training: bool = False) -> Tensor:
+        """
+        :param x: shape ``(m, b, num_features)``
+        :param training: whether to use, and remember, the statistics of this batch
+        :return: shape ``(m, b, num_features)``
+        """
+
+
+class Constraint(Protocol):
+    """
+    Keeps weights in a set. Made as ``Constraint(layers, **params)``.
+
+    :param layers: all ensemble linear layers of one actor or critic, input first, output last
+    """
+
+    def project_(self) -> None:
+        """Restore the constraint, called at initialisation and after each change of the weights."""
+
+
+class Actor(Protocol):
+    """
+    A policy head with its network. Made as ``Actor(features_dim, action_dim, **params)``.
+
+    :param features_dim: width of the features
+    :param action_dim: number of actions, each in [-1, 1]
+    """
+
+    stochastic: bool
+    """Whether :meth:`action_log_prob` exists."""
+
+    target: bool
+    """Whether the algorithm keeps a Polyak copy of this actor."""
+
+    def forward(
+        self, features: Tensor, deterministic: bool = False, training: bool = False
+    ) -> Tensor:
+        """
+        :param features: shape ``(b, features_dim)``
+        :param deterministic: whether to return the mode instead of a sample
+        :param training: whether norms use the statistics of this batch
+        :return: actions in [-1, 1], shape ``(b, action_dim)``
+        """
+
+    def action_log_prob(self, features: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:
+        """
+        Sample with the reparametrisation trick; stochastic actors only.
+
+        :param features: shape ``(b, features_dim)``
+        :param training: whether norms use the statistics of this batch
+        :return: actions ``(b, action_dim)`` and log-probabilities ``(b, 1)``
+        """
+
+    def project_(self) -> None:
+        """Restore the constraint on the weights, called after each optimiser step."""
+
+
+class Critic(Protocol):
+    """
+    Action values of ``n_critics`` members. Made as ``Critic(features_dim, action_dim, **params)``.
+
+    :param features_dim: width of the features
+    :param action_dim: number of actions
+    """
+
+    joint_batch: bool
+    """Whether the update passes [s, a ; s', a'] through the critic at once, in training mode."""
+
+    target: bool
+    """Whether the update keeps a Polyak copy for the bootstrap target."""
+
+    def forward(self, features: Tensor, actions: Tensor, training: bool = False) -> Tensor:
+        """
+        :param features: shape ``(b, features_dim)``
+        :param actions: shape ``(b, action_dim)``
+        :param training: whether norms use the statistics of this batch
+        :return: outputs, shape ``(n_critics, b, n_outputs)``
+        """
+
+    def value(self, outputs: Tensor) -> Tensor:
+        """
+        :param outputs: shape ``(n_critics, b, n_outputs)``
+        :return: expected return per member, shape ``(n_critics, b, 1)``
+        """
+
+    def reduce(self, values: Tensor) -> Tensor:
+        """
+        Combine the members' estimates, for the bootstrap target and for SAC's actor.
+
+        :param values: shape ``(n_critics, b, k)``
+        :return: shape ``(b, k)``, or ``(n_critics, b, k)`` where each member has its own target
+        """
+
+    def project_(self) -> None:
+        """Restore the constraint on the weights, called after each optimiser step."""
+
+
+class Extractor(Protocol):
+    """
+    Features of an observation, for actor and critic. Made as ``Extractor(observation_space)``.
+
+    The critic's loss trains it, the actor sees detached features.
+
+    :param observation_space: the environment's space
+    """
+
+    features_dim: int
+
+    def __init__(self, observation_space: "spaces.Space[Any]") -> None: ...
+
+    def forward(self, observations: Any, training: bool = False) -> Tensor:
+        """
+        :param observations: tensors as Stable-Baselines3 preprocesses them (images scaled to
+            [0, 1], discrete values one-hot), a mapping of them for ``Dict`` spaces
+        :param training: whether norms use the statistics of this batch
+        :return: shape ``(b, features_dim)``
+        """
+
+
+class Loss(Protocol):
+    """The critic's loss. A module, so that state of an adapting loss is saved with the policy."""
+
+    def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """
+        :param outputs: of the critic, shape ``(n_critics, b, n_outputs)``
+        :param target: bootstrap target, broadcastable to ``outputs``
+        :return: a scalar
+        """
+
+
+class Optimizer(Protocol):
+    """Makes the optimiser of one module, called as ``optimizer(module, lr, **params)``."""
+
+    def __call__(self, module: nn.Module, lr: float) -> "TorchOptimizer":
+        """
+        :param module: the actor, or the critic with its extractor
+        :param lr: learning rate at the start
+        :return: an optimiser over the module's parameters
+        """
+
+
+class ConstraintFactory(Protocol):
+    """Signature that makes a :class:`Constraint`."""
+
+    def __call__(self, layers: Sequence["EnsembleLinear"]) -> Constraint: ...

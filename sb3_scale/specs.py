@@ -1,0 +1,147 @@
+"""
+What a plugin offers: frozen descriptions of parts, which name code without importing it.
+
+Each part kind has a protocol in :mod:`sb3_scale.protocols` that says what the code must be.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Spec:
+    """
+    A part under a name.
+
+    :param name: the name that a YAML file uses
+    :param target: ``"module:attribute"`` of the class or function, imported on first use
+    :param summary: one sentence for the catalogue
+    :param reference: the paper, section and equation that it implements
+    :param equation: the formula in plain text
+    """
+
+    kind: ClassVar[str]
+    context: ClassVar[tuple[str, ...]] = ()
+    """Names of the leading arguments that the core passes; the others are the user's parameters."""
+
+    name: str
+    target: str
+    summary: str = ""
+    reference: str = ""
+    equation: str = ""
+
+
+@dataclass(frozen=True)
+class Network(Spec):
+    """Hidden layers of an actor or critic, see :class:`sb3_scale.protocols.Network`."""
+
+    kind: ClassVar[str] = "network"
+    context: ClassVar[tuple[str, ...]] = ("in_features", "n_members")
+
+
+@dataclass(frozen=True)
+class Norm(Spec):
+    """A normalisation layer, see :class:`sb3_scale.protocols.Norm`."""
+
+    kind: ClassVar[str] = "norm"
+    context: ClassVar[tuple[str, ...]] = ("num_features", "n_members")
+
+
+@dataclass(frozen=True)
+class Constraint(Spec):
+    """A rule that weights obey after each update, see :class:`sb3_scale.protocols.Constraint`."""
+
+    kind: ClassVar[str] = "constraint"
+    context: ClassVar[tuple[str, ...]] = ("layers",)
+
+
+@dataclass(frozen=True)
+class Actor(Spec):
+    """A policy head with its network, see :class:`sb3_scale.protocols.Actor`."""
+
+    kind: ClassVar[str] = "actor"
+    context: ClassVar[tuple[str, ...]] = ("features_dim", "action_dim")
+
+
+@dataclass(frozen=True)
+class Critic(Spec):
+    """Action values, see :class:`sb3_scale.protocols.Critic`."""
+
+    kind: ClassVar[str] = "critic"
+    context: ClassVar[tuple[str, ...]] = ("features_dim", "action_dim")
+
+
+@dataclass(frozen=True)
+class Extractor(Spec):
+    """Features of an observation, see :class:`sb3_scale.protocols.Extractor`."""
+
+    kind: ClassVar[str] = "extractor"
+    context: ClassVar[tuple[str, ...]] = ("observation_space",)
+
+
+@dataclass(frozen=True)
+class Loss(Spec):
+    """The critic's loss, see :class:`sb3_scale.protocols.Loss`."""
+
+    kind: ClassVar[str] = "loss"
+
+
+@dataclass(frozen=True)
+class Optimizer(Spec):
+    """A maker of optimisers, see :class:`sb3_scale.protocols.Optimizer`."""
+
+    kind: ClassVar[str] = "optimizer"
+    context: ClassVar[tuple[str, ...]] = ("module", "lr")
+
+
+@dataclass(frozen=True)
+class Algorithm(Spec):
+    """A ``stable_baselines3`` algorithm that RL-Zoo knows as ``--algo NAME``."""
+
+    kind: ClassVar[str] = "algorithm"
+
+
+@dataclass(frozen=True)
+class Env(Spec):
+    """
+    An environment that ``gymnasium.make(name)`` and ``--env NAME`` know.
+
+    :param kwargs: arguments of the entry point
+    """
+
+    kind: ClassVar[str] = "env"
+
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ZooConfig(Spec):
+    """
+    A file of hyperparameters for RL-Zoo; ``target`` is ``"package:folder/file.yml"``.
+
+    :param algo: name of the algorithm, as in ``--algo``
+    """
+
+    kind: ClassVar[str] = "zoo-config"
+
+    algo: str = ""
+
+
+KINDS: dict[str, type[Spec]] = {
+    cls.kind: cls
+    for cls in (
+        Network,
+        Norm,
+        Constraint,
+        Actor,
+        Critic,
+        Extractor,
+        Loss,
+        Optimizer,
+        Algorithm,
+        Env,
+        ZooConfig,
+    )
+}
+"""Spec class of each part kind."""
