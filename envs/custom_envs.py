@@ -6,6 +6,6 @@ environment up. Gymnasium 1.x has no entry points for environments, so this is t
 where an installed package is asked.
 """
 
-import sb3_scale.zoo
+from sb3_scale.zoo import install
 
-sb3_scale.zoo.install()
+install()

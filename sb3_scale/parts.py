@@ -16,7 +16,7 @@ from sb3_scale.errors import Sb3ScaleError, suggestion
 from sb3_scale.plugins import manager
 from sb3_scale.specs import KINDS, Spec
 
-_providers: ContextVar[Mapping[str, str]] = ContextVar("providers", default={})
+_providers: ContextVar[Mapping[str, str] | None] = ContextVar("providers", default=None)
 _used: ContextVar[dict[str, str] | None] = ContextVar("used", default=None)
 
 
@@ -82,7 +82,7 @@ def build(kind: str, config: str | Mapping[str, Any], *context: Any) -> Any:
     """
     name, params = _split(kind, config)
     key = f"{kind}:{name}"
-    plugin, spec = manager().find(kind, name, _providers.get().get(key, ""))
+    plugin, spec = manager().find(kind, name, (_providers.get() or {}).get(key, ""))
     used = _used.get()
     if used is not None:
         used[key] = plugin.distribution
@@ -112,20 +112,14 @@ def _split(kind: str, config: str | Mapping[str, Any]) -> tuple[str, dict[str, A
 
 def _check(spec: Spec, params: Mapping[str, Any]) -> None:
     known = parameters(spec)
-    hints = _hints(load_target(spec))
+    hints = annotations(load_target(spec))
     for key, value in params.items():
         if key not in known:
             raise Sb3ScaleError(
                 f"{spec.kind} '{spec.name}' has no parameter '{key}' (its value was {value!r})"
                 + suggestion(key, known)
             )
-        try:
-            typeguard.check_type(value, hints.get(key, Any))
-        except typeguard.TypeCheckError as error:
-            raise Sb3ScaleError(
-                f"{spec.kind} '{spec.name}': {key} is {value!r} ({type(value).__name__}); "
-                f"allowed: {type_name(hints[key])}{_yaml_hint(value)}"
-            ) from error
+        check_type(f"{spec.kind} '{spec.name}'", key, value, hints.get(key, Any))
     missing = [
         key
         for key, parameter in known.items()
@@ -135,8 +129,34 @@ def _check(spec: Spec, params: Mapping[str, Any]) -> None:
         raise Sb3ScaleError(f"{spec.kind} '{spec.name}' needs the parameter '{missing[0]}'")
 
 
-def _hints(target: Any) -> dict[str, Any]:
-    return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+def annotations(target: Any) -> dict[str, Any]:
+    """
+    :param target: a class or a function
+    :return: the types of its arguments, without those that cannot be resolved at run time
+    """
+    try:
+        return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except NameError:
+        # Names that exist for the type checker alone; what is no string is resolved already.
+        found = {name: par.annotation for name, par in inspect.signature(target).parameters.items()}
+        return {name: hint for name, hint in found.items() if not isinstance(hint, str)}
+
+
+def check_type(owner: str, key: str, value: Any, hint: Any) -> None:
+    """
+    :param owner: what the value belongs to, for the message
+    :param key: name of the value
+    :param value: what the user wrote
+    :param hint: the type that it must have
+    :raises Sb3ScaleError: if it has another type
+    """
+    try:
+        typeguard.check_type(value, hint)
+    except typeguard.TypeCheckError as error:
+        raise Sb3ScaleError(
+            f"{owner}: {key} is {value!r} ({type(value).__name__}); "
+            f"allowed: {type_name(hint)}{_yaml_hint(value)}"
+        ) from error
 
 
 def type_name(hint: Any) -> str:

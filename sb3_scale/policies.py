@@ -6,7 +6,6 @@ from copy import deepcopy
 from typing import Any
 
 import torch as th
-import typeguard
 from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import get_action_dim, preprocess_obs
@@ -15,7 +14,7 @@ from torch import nn
 
 from sb3_scale.errors import Sb3ScaleError, suggestion
 from sb3_scale.nn.linear import linear_layers
-from sb3_scale.parts import build, type_name
+from sb3_scale.parts import build, check_type
 from sb3_scale.protocols import PartConfig
 
 
@@ -183,11 +182,4 @@ def check_policy_kwargs(policy_kwargs: Mapping[str, Any]) -> None:
                 f"policy_kwargs has the unknown key '{key}' (its value was {value!r})"
                 + suggestion(key, known)
             )
-        hint = known[key].annotation
-        try:
-            typeguard.check_type(value, hint)
-        except typeguard.TypeCheckError as error:
-            raise Sb3ScaleError(
-                f"policy_kwargs: {key} is {value!r} ({type(value).__name__}); "
-                f"allowed: {type_name(hint)}"
-            ) from error
+        check_type("policy_kwargs", key, value, known[key].annotation)

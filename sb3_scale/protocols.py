@@ -5,10 +5,10 @@ What the code behind each part kind must be.
 each constructor are the *context* that the core passes (see :attr:`sb3_scale.specs.Spec.context`);
 the arguments after them are the part's parameters, which a YAML file sets by name.
 
-Shapes use ``m`` for the members of an ensemble, ``b`` for the batch. An actor is an ensemble of one.
+Shapes use ``m`` for the members of an ensemble and ``b`` for the batch; an actor is an ensemble of
+one.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor, nn
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from gymnasium import spaces
     from torch.optim import Optimizer as TorchOptimizer
 
-    from sb3_scale.nn.linear import EnsembleLinear
 
 PartConfig = str | dict[str, Any]
 """A part in a YAML file: its name, or a mapping with ``name`` and parameters."""
@@ -182,9 +181,3 @@ class Optimizer(Protocol):
         :param lr: learning rate at the start
         :return: an optimiser over the module's parameters
         """
-
-
-class ConstraintFactory(Protocol):
-    """Signature that makes a :class:`Constraint`."""
-
-    def __call__(self, layers: Sequence["EnsembleLinear"]) -> Constraint: ...

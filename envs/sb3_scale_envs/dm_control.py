@@ -1,6 +1,6 @@
 """A task of the DeepMind Control Suite as a Gymnasium environment."""
 
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -90,10 +90,9 @@ class DMControlEnv(gymnasium.Env[FloatArray, FloatArray], EzPickle):
         physics = self._env.physics
         if render_mode != "rgb_array":
             forbid_contexts(physics)
-        self._renderer: Picture | Window | None = None
-        if render_mode is not None:
-            kind = Picture if render_mode == "rgb_array" else Window
-            self._renderer = kind(physics, width, height, camera_id)
+        view = (physics, width, height, camera_id)
+        self._picture = Picture(*view) if render_mode == "rgb_array" else None
+        self._window = Window(*view) if render_mode == "human" else None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -111,9 +110,8 @@ class DMControlEnv(gymnasium.Env[FloatArray, FloatArray], EzPickle):
             self._random.seed(seed if seed < 2**32 else int(self.np_random.integers(2**32)))
         timestep = self._env.reset()
         self._steps_left = EPISODE_STEPS
-        if self._renderer is not None:
-            self._renderer.reset()
-            self._show()
+        if self._window is not None:
+            self._window.reset()
         return _flatten(timestep), {}
 
     def step(self, action: FloatArray) -> tuple[FloatArray, float, bool, bool, dict[str, Any]]:
@@ -136,26 +134,24 @@ class DMControlEnv(gymnasium.Env[FloatArray, FloatArray], EzPickle):
                 break
         over = self._steps_left == 0
         terminated = over and bool(timestep.discount == 0.0)
-        self._show()
+        if self._window is not None:
+            self._window.draw()
         info = {"discount": float(timestep.discount)}
         return _flatten(timestep), float(reward), terminated, over and not terminated, info
 
-    def _show(self) -> None:
-        if isinstance(self._renderer, Window):
-            self._renderer.draw()
-
-    # Gymnasium's type allows lists of frames, which this environment never returns.
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """
         :return: ``(height, width, 3)`` with ``render_mode="rgb_array"``, otherwise ``None``
         """
-        return None if self._renderer is None else self._renderer.draw()
+        if self._window is not None:
+            self._window.draw()
+        return None if self._picture is None else self._picture.draw()
 
     def close(self) -> None:
         """Free the simulation; the environment cannot be used afterwards."""
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
+        if self._window is not None:
+            self._window.close()
+            self._window = None
         self._env.physics.free()
 
 
@@ -169,16 +165,17 @@ def _check_name(domain: str, task: str) -> None:
         )
 
 
-def _join(boxes: list[spaces.Box], unlimited: float = np.inf) -> spaces.Box:
+def _join(boxes: list[Any], unlimited: float = np.inf) -> spaces.Space[FloatArray]:
     low, high = (
         np.concatenate([np.ravel(getattr(box, side)) for box in boxes]) for side in ("low", "high")
     )
     # MuJoCo's largest number stands for "no limit".
     endless = high >= 1e10
     low[endless], high[endless] = -unlimited, unlimited
-    return spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
+    box = spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
+    return cast("spaces.Space[FloatArray]", box)
 
 
 def _flatten(timestep: Any) -> FloatArray:
-    parts = [np.ravel(part) for part in timestep.observation.values()]
+    parts = [part.ravel() for part in timestep.observation.values()]
     return np.concatenate(parts, dtype=np.float32)

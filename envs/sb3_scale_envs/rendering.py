@@ -92,7 +92,7 @@ class Picture:
 
     def __init__(self, physics: Any, width: int, height: int, camera_id: int | str) -> None:
         import mujoco
-        from OpenGL.error import Error as OpenGLError
+        from OpenGL.error import Error as OpenGLError  # type: ignore[import-untyped]
 
         self._physics = physics
         self._size = {"height": height, "width": width}
@@ -115,12 +115,6 @@ class Picture:
         """
         image: NDArray[np.uint8] = self._physics.render(**self._size, camera_id=self._camera_id)
         return image
-
-    def reset(self) -> None:
-        """Nothing is kept between episodes."""
-
-    def close(self) -> None:
-        """The simulation frees its contexts itself."""
 
 
 class Window:
@@ -150,7 +144,7 @@ class Window:
                 f"render_mode 'rgb_array', which needs none but OpenGL: {GL_REMEDY}"
             )
         self._model = physics.model.ptr
-        self._viewer = WindowViewer(self._model, physics.data.ptr, width, height)
+        self._viewer: Any = WindowViewer(self._model, physics.data.ptr, width, height)
         if camera == -1:
             mujoco.mjv_defaultFreeCamera(self._model, self._viewer.cam)
         else:
@@ -162,11 +156,12 @@ class Window:
         self._viewer.render()
 
     def reset(self) -> None:
-        """Show the terrain of a new episode, which the window keeps a copy of."""
+        """Show the first state of an episode, with its terrain, which the window has a copy of."""
         import mujoco
 
         for index in range(self._model.nhfield):
             mujoco.mjr_uploadHField(self._model, self._viewer.con, index)
+        self.draw()
 
     def close(self) -> None:
         """Close the window."""

@@ -35,7 +35,8 @@ class SAC(Lifecycle, stable_baselines3.SAC):
     :param actor_learning_rate: of the actor; a number, ``"lin_3e-4"`` or a schedule
     :param critic_learning_rate: of critic and extractor
     :param ent_coef_learning_rate: of the temperature
-    :param ent_coef_optimizer_kwargs: of the temperature's Adam, for instance ``{"betas": [0.5, 0.999]}``
+    :param ent_coef_optimizer_kwargs: of the temperature's Adam, for instance
+        ``{"betas": [0.5, 0.999]}``
     :param max_grad_norm: norm that the gradients of actor and of critic are clipped to
     """
 
@@ -136,7 +137,7 @@ class SAC(Lifecycle, stable_baselines3.SAC):
 
     def _setup_model(self) -> None:
         super()._setup_model()
-        if not isinstance(self.policy, ScalePolicy):
+        if not issubclass(self.policy_class, ScalePolicy):
             return
         self.add_schedule("ent_coef", self.ent_coef_learning_rate)
         if self.log_ent_coef is not None:
@@ -189,7 +190,8 @@ class SAC(Lifecycle, stable_baselines3.SAC):
         ent_coef = self.ent_coef_value()
         metrics.add("ent_coef", ent_coef.reshape(()))
         self._log_prob = log_prob.detach()
-        return (ent_coef * log_prob - values).mean()
+        loss: th.Tensor = (ent_coef * log_prob - values).mean()
+        return loss
 
     def after_actor(self, metrics: Metrics) -> None:
         """
@@ -202,7 +204,7 @@ class SAC(Lifecycle, stable_baselines3.SAC):
         loss = -(self.log_ent_coef * (self._log_prob + self.target_entropy)).mean()
         metrics.add("ent_coef_loss", loss)
         self.ent_coef_optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.ent_coef_optimizer.step()
 
     def targets_due(self) -> bool:

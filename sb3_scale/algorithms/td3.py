@@ -136,7 +136,8 @@ class TD3(Lifecycle, stable_baselines3.TD3):
         """
         critic = self.policy.critic
         actions = self.policy.actor(batch.features, training=True)
-        return -critic.value(critic(batch.features, actions))[0].mean()
+        values: th.Tensor = critic.value(critic(batch.features, actions))[0]
+        return -values.mean()
 
     def targets_due(self) -> bool:
         """

@@ -50,7 +50,7 @@ class SharedUpdate(OffPolicyAlgorithm):
     The gradient step. Subclasses say what the next action is, the actor's loss, and what is due.
     """
 
-    policy: ScalePolicy  # type: ignore[assignment]
+    policy: ScalePolicy
     policy_delay: int
     max_grad_norm: float | None
 
@@ -100,7 +100,7 @@ class SharedUpdate(OffPolicyAlgorithm):
         :param batch_size: transitions per batch
         :raises Sb3ScaleError: if a loss is not finite; the last batch is saved for inspection
         """
-        if not isinstance(self.policy, ScalePolicy):
+        if not issubclass(self.policy_class, ScalePolicy):
             super().train(gradient_steps, batch_size)
             return
         self.update_learning_rates()
@@ -234,8 +234,8 @@ class SharedUpdate(OffPolicyAlgorithm):
         for online, target in self.policy.target_pairs():
             th._foreach_lerp_(list(target.parameters()), list(online.parameters()), self.tau)
             copy_all(synced_buffers(target), synced_buffers(online))
-            if hasattr(target, "project_"):
-                target.project_()
+            if online is not self.policy.extractor:
+                target.project_()  # type: ignore[operator]
 
 
 def copy_all(targets: Iterable[th.Tensor], sources: Iterable[th.Tensor]) -> None:

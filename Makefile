@@ -1,0 +1,53 @@
+# Everything runs in .venv, which the first target that needs it makes.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SOURCES := sb3_scale plugins envs tests benchmarks docs
+RUN := results/make-train
+
+export OMP_NUM_THREADS ?= 2
+
+.PHONY: help install train test test-all check bench docs clean
+
+help:
+	@echo "make train     install and train a dog for a few minutes, with a picture at the end"
+	@echo "make test      install and run the fast tests; make test-all runs all of them"
+	@echo "make check     formatting, lint, types"
+	@echo "make bench     gradient steps per second, next to Stable-Baselines3"
+	@echo "make docs      regenerate docs/parts.md and build the pages in site/"
+
+$(STAMP): requirements-dev.txt constraints.txt pyproject.toml envs/pyproject.toml $(wildcard plugins/*/pyproject.toml)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	touch $@
+
+install: $(STAMP)
+
+train: $(STAMP)
+	rm -rf $(RUN)
+	$(BIN)/python -m rl_zoo3.train --algo sac --env dog-run --seed 0 -n 9000 \
+		--eval-freq 3000 --eval-episodes 5 -P -f $(RUN)
+	$(BIN)/sb3-scale report $(RUN)/sac/dog-run_1
+
+test: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-all: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+check: $(STAMP)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/update_throughput.py
+
+docs: $(STAMP)
+	$(BIN)/python docs/build_parts.py
+	$(BIN)/mkdocs build --strict
+
+clean:
+	rm -rf results site dist

@@ -1,0 +1,78 @@
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import gymnasium
+import sb3_scale_envs
+from dm_control import suite
+from sb3_scale_envs.tasks import TASKS
+
+from sb3_scale.plugins import manager
+
+PROJECT = Path(__file__).parents[1]
+
+
+def test_the_static_list_is_that_of_dm_control():
+    ours = tuple((domain, task) for domain, tasks in TASKS.items() for task in tasks)
+    assert ours == suite.ALL_TASKS
+
+
+def test_each_task_has_one_spec_and_an_id_of_gymnasium():
+    specs = list(sb3_scale_envs.sb3_scale_components())
+    assert [spec.name for spec in specs] == ["-".join(pair) for pair in suite.ALL_TASKS]
+    for spec in specs:
+        registered = gymnasium.spec(spec.name)
+        assert registered.entry_point == spec.target
+        assert registered.kwargs == spec.kwargs
+        assert registered.max_episode_steps is None
+
+
+def test_the_installed_plugin_is_active():
+    (plugin,) = [p for p in manager().plugins if p.distribution == "sb3-scale-envs"]
+    assert plugin.status == "active", plugin.reason
+    assert len(plugin.specs) == len(suite.ALL_TASKS)
+
+
+def test_a_listing_imports_nothing_heavy(run_python):
+    result = run_python(
+        "import sys, sb3_scale_envs\n"
+        "assert list(sb3_scale_envs.sb3_scale_components())\n"
+        "heavy = {'dm_control', 'mujoco', 'torch', 'gymnasium', 'shimmy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_registering_and_looking_up_does_not_import_dm_control(run_python):
+    result = run_python(
+        "import sys, gymnasium, sb3_scale\n"
+        "sb3_scale.register_envs()\n"
+        "str(gymnasium.spec('dog-run').entry_point)\n"
+        "assert not {'dm_control', 'mujoco'} & set(sys.modules)\n"
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_custom_envs_makes_the_ids_known(run_python):
+    result = run_python(
+        "import custom_envs, gymnasium\nassert 'ball_in_cup-catch' in gymnasium.registry\n"
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_wheel_holds_the_package_and_custom_envs(tmp_path):
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=PROJECT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info" not in name}
+        (points,) = [n for n in archive.namelist() if n.endswith("entry_points.txt")]
+        assert archive.read(points).decode().split() == [
+            "[sb3_scale]",
+            "envs",
+            "=",
+            "sb3_scale_envs",
+        ]
+    modules = {f"sb3_scale_envs/{path.name}" for path in PROJECT.glob("sb3_scale_envs/*.py")}
+    assert names == modules | {"custom_envs.py", "sb3_scale_envs/py.typed"}

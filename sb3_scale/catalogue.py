@@ -1,0 +1,247 @@
+"""
+What a user may know of each part, read from its spec, its signature and its docstring.
+
+``sb3-scale describe`` and the page ``docs/parts.md`` are made of it.
+"""
+
+import inspect
+import re
+import typing
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import docstring_parser
+import yaml
+
+from sb3_scale.parts import annotations, build, load_target, parameters, type_name
+from sb3_scale.plugins import Plugin, manager
+from sb3_scale.protocols import PartConfig
+from sb3_scale.specs import Env, Spec, ZooConfig
+
+POLICY_KINDS = (
+    "network",
+    "norm",
+    "constraint",
+    "actor",
+    "critic",
+    "extractor",
+    "loss",
+    "optimizer",
+)
+"""Kinds of part that ``policy_kwargs`` name."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """
+    What a YAML file may set.
+
+    :param name: the key
+    :param type: what the value must be
+    :param default: as YAML writes it, ``required`` if there is none
+    :param doc: from the line ``:param name:`` of the docstring
+    """
+
+    name: str
+    type: str
+    default: str
+    doc: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """
+    A part for its reader.
+
+    :param kind: its part kind
+    :param name: the name that a YAML file uses
+    :param summary: one sentence
+    :param equation: the formula in plain text
+    :param reference: the paper, section and equation that it implements
+    :param distribution: the package that brings it
+    :param version: version of that package
+    :param parameters: what a YAML file may set
+    :param command: trains with it
+    :param example: settings of RL-Zoo that use it, in YAML, for the command
+    """
+
+    kind: str
+    name: str
+    summary: str
+    equation: str
+    reference: str
+    distribution: str
+    version: str
+    parameters: tuple[Parameter, ...] = ()
+    command: str = ""
+    example: str = ""
+
+
+def parts(kind: str) -> Iterator[Part]:
+    """
+    :param kind: a part kind, for instance ``"critic"``
+    :return: its parts by name, without what needs their code
+    """
+    for plugin, spec in manager().specs(kind):
+        yield _heading(plugin, spec)
+
+
+def describe(kind: str, name: str) -> Part:
+    """
+    :param kind: a part kind
+    :param name: name of a part
+    :return: all that is known of it
+    :raises Sb3ScaleError: if there is no such part, or its code cannot be imported
+    """
+    plugin, spec = manager().find(kind, name)
+    if isinstance(spec, ZooConfig):
+        command = f"python -m rl_zoo3.train --algo {spec.algo} --env dog-run"
+        return _heading(plugin, spec, command=command)
+    known = settable(spec)
+    command, example = _example(spec, known)
+    return _heading(
+        plugin, spec, parameters=tuple(_parameters(spec, known)), command=command, example=example
+    )
+
+
+def _heading(plugin: Plugin, spec: Spec, **more: Any) -> Part:
+    texts = {key: getattr(spec, key) for key in ("name", "summary", "equation", "reference")}
+    return Part(
+        spec.kind, **texts, distribution=plugin.distribution, version=plugin.version, **more
+    )
+
+
+def settable(spec: Spec) -> dict[str, inspect.Parameter]:
+    """
+    :param spec: a part
+    :return: what a YAML file may set, by name: not what an environment's spec fixes, and of an
+        algorithm only what its own docstring lists
+    """
+    known = parameters(spec)
+    if isinstance(spec, Env):
+        known = {name: value for name, value in known.items() if name not in spec.kwargs}
+    if spec.kind == "algorithm":
+        own = _documented(load_target(spec))
+        known = {name: value for name, value in known.items() if name in own and name != "env"}
+    return known
+
+
+def parameter_docs(target: Any) -> dict[str, str]:
+    """
+    :param target: a class or function
+    :return: texts of its ``:param name:`` lines; a class inherits those of its bases
+    """
+    docs: dict[str, str] = {}
+    for owner in reversed(inspect.getmro(target) if inspect.isclass(target) else (target,)):
+        docs.update(_documented(owner))
+        if inspect.isclass(target):
+            docs.update(_documented(vars(owner).get("__init__")))
+    return docs
+
+
+def _documented(target: Any) -> dict[str, str]:
+    parsed = docstring_parser.parse(
+        getattr(target, "__doc__", None) or "", docstring_parser.DocstringStyle.REST
+    )
+    return {par.arg_name: " ".join((par.description or "").split()) for par in parsed.params}
+
+
+def _parameters(spec: Spec, known: Mapping[str, inspect.Parameter]) -> Iterator[Parameter]:
+    target = load_target(spec)
+    hints, docs = annotations(target), parameter_docs(target)
+    for name, parameter in known.items():
+        required = parameter.default is inspect.Parameter.empty
+        default = "required" if required else flow(parameter.default)
+        yield Parameter(name, _type(hints.get(name, Any)), default, docs.get(name, ""))
+
+
+def _type(hint: Any) -> str:
+    if hint == PartConfig:
+        return "part"
+    if hint == PartConfig | None:
+        return "part or null"
+    if typing.get_origin(hint) is typing.Literal:
+        return " or ".join(flow(value) for value in typing.get_args(hint))
+    name = type_name(hint).replace("collections.abc.Callable[[float], float]", "schedule")
+    return re.sub(r"\b(\w+\.)+", "", name).replace("| None", "or null")
+
+
+def flow(value: Any) -> str:
+    """
+    :param value: plain data
+    :return: the value as YAML on one line
+    """
+    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+class _Settings(dict[str, Any]):
+    """A mapping that YAML writes with one key per line, however small it is."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes the innermost mappings on one line, but for :class:`_Settings`."""
+
+
+_Dumper.add_representer(
+    _Settings,
+    lambda dumper, data: dumper.represent_mapping(
+        "tag:yaml.org,2002:map", data.items(), flow_style=False
+    ),
+)
+
+
+def _to_yaml(task: str, settings: dict[str, Any]) -> str:
+    text: str = yaml.dump(
+        _Settings({task: _Settings(settings)}),
+        Dumper=_Dumper,
+        default_flow_style=None,
+        sort_keys=False,
+        width=96,
+    )
+    return text
+
+
+def with_part(kind: str, part: PartConfig) -> dict[str, Any]:
+    """
+    Put a part where it belongs.
+
+    :param kind: one of :data:`POLICY_KINDS`
+    :param part: the part
+    :return: arguments of ScalePolicy
+    """
+    if kind in ("loss", "extractor", "optimizer", "actor", "critic"):
+        return {kind: part}
+    head = {"network": {"name": "mlp", "norm": part}} if kind == "norm" else {kind: part}
+    # A copy each, because YAML writes an object that occurs twice as an anchor.
+    return {
+        "actor": {"name": "squashed-gaussian", **deepcopy(head)},
+        "critic": {"name": "ensemble", **deepcopy(head)},
+    }
+
+
+def algorithm_for(kind: str, part: PartConfig) -> str:
+    """
+    :param kind: one of :data:`POLICY_KINDS`
+    :param part: the part
+    :return: name of the algorithm that trains it
+    """
+    return "sac" if kind != "actor" or build("actor", part, 3, 1).stochastic else "td3"
+
+
+def _example(spec: Spec, known: Mapping[str, inspect.Parameter]) -> tuple[str, str]:
+    algo, env_id = "sac", "dog-run"
+    settings: dict[str, Any] = {"n_timesteps": 1_000_000, "policy": "ScalePolicy"}
+    if isinstance(spec, Env):
+        env_id = spec.name
+    elif spec.kind == "algorithm":
+        algo = spec.name
+    else:
+        algo = algorithm_for(spec.kind, spec.name)
+        given = {name: parameter.default for name, parameter in known.items()}
+        shown = {name: value for name, value in given.items() if value is not None}
+        settings["policy_kwargs"] = with_part(spec.kind, {"name": spec.name, **shown})
+    command = f"python -m rl_zoo3.train --algo {algo} --env {env_id} --conf-file settings.yml"
+    return command, _to_yaml(env_id, settings)

@@ -1,0 +1,57 @@
+"""
+The bridge into RL-Zoo, which stays unmodified.
+
+``custom_envs``, a module that RL-Zoo imports by name, calls :func:`install`. Where another module
+of that name comes first, ``--gym-packages sb3_scale.zoo`` and ``python -m sb3_scale.zoo train`` do
+the same. Three things of RL-Zoo change: its table of algorithms, its tables of samplers, and how
+``ExperimentManager`` finds a configuration when no ``-conf`` is given.
+"""
+
+import sys
+import warnings
+from types import TracebackType
+
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.parts import load_target
+from sb3_scale.plugins import manager
+from sb3_scale.registration import register_envs
+
+_installed = False
+
+
+def install() -> None:
+    """Make environments, algorithms, configurations and samplers known to RL-Zoo, once."""
+    global _installed
+    if _installed:
+        return
+    # First, because importing RL-Zoo imports custom_envs, which calls this function.
+    _installed = True
+    from rl_zoo3 import ALGOS
+
+    from sb3_scale.zoo import experiment
+
+    register_envs()
+    for _, spec in manager().specs("algorithm"):
+        # One algorithm that cannot be imported must not stop RL-Zoo for the others.
+        try:
+            ALGOS[spec.name] = load_target(spec)
+        except Sb3ScaleError as error:
+            warnings.warn(str(error), stacklevel=2)
+    experiment.install()
+    sys.excepthook = _without_traceback
+
+
+_previous_hook = sys.excepthook
+
+
+def _without_traceback(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Our own checks speak in one sentence; all other errors keep their traceback."""
+    if issubclass(kind, Sb3ScaleError):
+        print(f"error: {error}", file=sys.stderr)
+    else:
+        _previous_hook(kind, error, trace)
+
+
+install()

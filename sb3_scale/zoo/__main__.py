@@ -1,0 +1,47 @@
+"""
+``python -m sb3_scale.zoo SCRIPT ...`` runs a script of RL-Zoo with sb3_scale installed in it.
+
+For instance ``python -m sb3_scale.zoo train --algo sac --env dog-run``.
+"""
+
+import runpy
+import sys
+
+import gymnasium
+
+from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.zoo import install
+
+SCRIPTS = {
+    "train": "rl_zoo3.train",
+    "enjoy": "rl_zoo3.enjoy",
+    "record_video": "rl_zoo3.record_video",
+    "record_training": "rl_zoo3.record_training",
+    "plot_train": "rl_zoo3.plots.plot_train",
+    "plot_from_file": "rl_zoo3.plots.plot_from_file",
+    "all_plots": "rl_zoo3.plots.all_plots",
+}
+
+
+def main() -> None:
+    """
+    Run the script that the first argument names.
+
+    :raises Sb3ScaleError: if the script or the environment is unknown
+    """
+    script = sys.argv[1] if len(sys.argv) > 1 else ""
+    if script not in SCRIPTS:
+        raise Sb3ScaleError(f"there is no script '{script}'{suggestion(script, SCRIPTS)}")
+    install()
+    if script == "train" and "--env" in sys.argv[:-1]:
+        env_id = sys.argv[sys.argv.index("--env") + 1]
+        if env_id not in gymnasium.registry:
+            near = suggestion(env_id, gymnasium.registry).rpartition("; ")[2]
+            hint = f"; {near}" if near.startswith("did you mean") else ""
+            raise Sb3ScaleError(f"there is no environment '{env_id}'{hint}")
+    del sys.argv[0]
+    runpy.run_module(SCRIPTS[script], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

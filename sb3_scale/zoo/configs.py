@@ -1,0 +1,124 @@
+"""Finds and checks the settings of a task."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.parts import annotations, check_type
+from sb3_scale.plugins import manager
+from sb3_scale.policies import check_policy_kwargs
+from sb3_scale.specs import ZooConfig
+
+ZOO_KEYS = {
+    "callback",
+    "env_kwargs",
+    "env_wrapper",
+    "frame_stack",
+    "monitor_kwargs",
+    "n_envs",
+    "n_timesteps",
+    "noise_std",
+    "noise_type",
+    "normalize",
+    "policy",
+    "vec_env_wrapper",
+}
+"""Keys of a task that RL-Zoo uses itself; all others are arguments of the algorithm."""
+
+
+def config_files(algo: str) -> Iterator[Path]:
+    """
+    :param algo: name of an algorithm
+    :return: the plugins' files of settings for it, the core's first
+    """
+    for _, spec in sorted(manager().specs("zoo-config"), key=lambda item: item[0].name != "core"):
+        if isinstance(spec, ZooConfig) and spec.algo == algo:
+            package, _, name = spec.target.partition(":")
+            folder = Path(str(files(package)))
+            path = folder / name
+            # In a checkout the core's files lie next to the package, in a wheel inside.
+            yield path if path.exists() else folder.parent / name
+
+
+def choose(algo: str, env_id: str, zoo_file: Path) -> Path:
+    """
+    Choose the file of settings when the user gives none.
+
+    :param algo: name of the algorithm
+    :param env_id: the task
+    :param zoo_file: RL-Zoo's own file, which may not exist
+    :return: RL-Zoo's file if it names the task, else ours that does, else ours with a ``default``
+    """
+    if zoo_file.exists() and env_id in read(zoo_file):
+        return zoo_file
+    ours = list(config_files(algo))
+    for key in (env_id, "default"):
+        for path in ours:
+            if key in read(path):
+                return path
+    return zoo_file
+
+
+def read(path: Path) -> dict[str, Any]:
+    """
+    :param path: of a YAML file
+    :return: settings per task
+    :raises Sb3ScaleError: if it is not YAML, or not a mapping of tasks
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise Sb3ScaleError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise Sb3ScaleError(f"{path} must be a mapping from tasks to their settings")
+    return content
+
+
+def uses_scale_policy(hyperparams: Mapping[str, Any]) -> bool:
+    """
+    :param hyperparams: settings of a task
+    :return: whether its policy is made of our parts
+    """
+    return hyperparams.get("policy") in ("ScalePolicy", "sb3_scale.ScalePolicy")
+
+
+def check(algo: str, algorithm: type, hyperparams: Mapping[str, Any]) -> None:
+    """
+    Check the settings of a task that uses ScalePolicy, before RL-Zoo makes anything.
+
+    :param algo: name of the algorithm
+    :param algorithm: its class
+    :param hyperparams: settings of the task
+    :raises Sb3ScaleError: if a key is unknown or a value has the wrong type
+    """
+    hints = annotations(algorithm)
+    known = set(inspect.signature(algorithm).parameters) - {"env", "_init_setup_model"}
+    for key, value in hyperparams.items():
+        if key not in known | ZOO_KEYS:
+            raise Sb3ScaleError(
+                f"{algo} has no setting '{key}' (its value was {value!r})"
+                + suggestion(key, known | ZOO_KEYS)
+            )
+        if key in hints and key not in ZOO_KEYS:
+            _check_type(algo, key, value, hints[key])
+    policy_kwargs = hyperparams.get("policy_kwargs") or {}
+    # RL-Zoo evaluates a string itself, and then the policy checks it.
+    if isinstance(policy_kwargs, Mapping):
+        check_policy_kwargs(policy_kwargs)
+
+
+EVALUATED = ("policy_kwargs", "replay_buffer_class", "replay_buffer_kwargs")
+"""Settings that RL-Zoo evaluates as Python when they are strings."""
+
+
+def _check_type(algo: str, key: str, value: Any, hint: Any) -> None:
+    if isinstance(value, str) and (key in EVALUATED or value.startswith("lin_")):
+        return
+    if key == "train_freq" and isinstance(value, list):
+        value = tuple(value)
+    check_type(algo, key, value, hint)

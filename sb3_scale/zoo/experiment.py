@@ -1,0 +1,56 @@
+"""Teaches RL-Zoo's ExperimentManager where our settings and samplers are."""
+
+from functools import partial, wraps
+from pathlib import Path
+from typing import Any
+
+import rl_zoo3
+from rl_zoo3 import ALGOS
+from rl_zoo3.exp_manager import ExperimentManager
+from rl_zoo3.hyperparams_opt import HYPERPARAMS_CONVERTER, HYPERPARAMS_SAMPLER
+
+from sb3_scale.zoo import configs, samplers
+
+Hyperparams = dict[str, Any]
+
+_zoo_read = ExperimentManager.read_hyperparameters
+_zoo_sampler = dict(HYPERPARAMS_SAMPLER)
+_zoo_converter = dict(HYPERPARAMS_CONVERTER)
+
+
+def install() -> None:
+    """Replace ``ExperimentManager.read_hyperparameters`` by one that looks in our files too."""
+    ExperimentManager.read_hyperparameters = _read_hyperparameters
+
+
+@wraps(_zoo_read)
+def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
+    env_id = self.env_name.gym_id
+    path = Path(self.config)
+    if path.parent == Path(rl_zoo3.__file__).parent / "hyperparams":
+        path = configs.choose(self.algo, env_id, path)
+        self.config = str(path)
+    if path.suffix in (".yml", ".yaml") and path.exists():
+        content = configs.read(path)
+        _choose_sampler(self.algo, content.get(env_id, content.get("default", {})))
+    hyperparams, saved = _zoo_read(self)
+    if configs.uses_scale_policy(hyperparams):
+        configs.check(self.algo, ALGOS[self.algo], hyperparams)
+    return hyperparams, saved
+
+
+def _choose_sampler(algo: str, hyperparams: Hyperparams) -> None:
+    """RL-Zoo's samplers make arguments of stock policies, ours make parts."""
+    if configs.uses_scale_policy(hyperparams):
+        own = getattr(ALGOS[algo], "default_parts", {})
+        given = hyperparams.get("policy_kwargs") or {}
+        base = {"actor": "squashed-gaussian", "critic": "ensemble", **own, **given}
+        HYPERPARAMS_SAMPLER[algo] = partial(samplers.sample, base=base)
+        HYPERPARAMS_CONVERTER[algo] = partial(samplers.convert, base=base)
+        return
+    for table, original in (
+        (HYPERPARAMS_SAMPLER, _zoo_sampler),
+        (HYPERPARAMS_CONVERTER, _zoo_converter),
+    ):
+        if algo in original:
+            table[algo] = original[algo]

@@ -1,0 +1,74 @@
+"""Optuna's search space over our parts: network, width, depth, norm and learning rate."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+from sb3_scale.parts import parameters
+from sb3_scale.plugins import manager
+
+if TYPE_CHECKING:
+    import optuna
+
+WIDTHS = [128, 256, 512]
+DEPTHS = (1, 4)
+
+
+def sample(
+    trial: "optuna.Trial",
+    n_actions: int,
+    n_envs: int,
+    additional_args: dict[str, Any],
+    base: Mapping[str, Any],
+) -> dict[str, Any]:
+    """
+    Sample settings, with the signature that RL-Zoo calls.
+
+    :param trial: of the study
+    :param n_actions: without use
+    :param n_envs: without use
+    :param additional_args: without use
+    :param base: ``policy_kwargs`` of the task in the YAML file, with actor and critic
+    :return: learning rate and policy arguments
+    """
+    networks = _networks()
+    norms = sorted(spec.name for _, spec in manager().specs("norm"))
+    trial.suggest_float("learning_rate", 1e-5, 2e-3, log=True)
+    trial.suggest_categorical("network", networks)
+    trial.suggest_categorical("width", WIDTHS)
+    trial.suggest_int("depth", *DEPTHS)
+    trial.suggest_categorical("norm", ["none", *norms])
+    return convert(trial.params, base=base)
+
+
+def convert(params: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Turn the parameters of a trial into settings.
+
+    :param params: what :func:`sample` suggested
+    :param base: ``policy_kwargs`` of the task, whose other parts stay
+    :return: learning rate and policy arguments
+    """
+    network: dict[str, Any] = {
+        "name": params["network"],
+        "width": params["width"],
+        "depth": params["depth"],
+    }
+    if params["norm"] != "none":
+        network["norm"] = params["norm"]
+    policy_kwargs = deepcopy(dict(base))
+    for part in ("actor", "critic"):
+        config = policy_kwargs[part]
+        if isinstance(config, str):
+            config = {"name": config}
+        policy_kwargs[part] = {**config, "network": dict(network)}
+    return {"learning_rate": params["learning_rate"], "policy_kwargs": policy_kwargs}
+
+
+def _networks() -> list[str]:
+    """Networks that have the parameters of the search space."""
+    return [
+        spec.name
+        for _, spec in manager().specs("network")
+        if {"width", "depth", "norm"} <= parameters(spec).keys()
+    ]

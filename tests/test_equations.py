@@ -1,0 +1,261 @@
+"""Each equation against numpy, by hand: the bootstrap target, the losses, the step, the layers."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sb3_scale import SAC, TD3
+from sb3_scale.algorithms.metrics import Metrics
+from sb3_scale.algorithms.update import Batch
+from sb3_scale.nn.actors import SquashedGaussianActor
+from sb3_scale.nn.critics import EnsembleCritic
+from sb3_scale.nn.linear import EnsembleLinear, linear_layers
+from sb3_scale.nn.losses import HuberLoss, MSELoss
+from sb3_scale.nn.norms import EnsembleLayerNorm
+from sb3_scale.optimizers import adamw
+
+SMALL = {"name": "mlp", "width": 16}
+CLOSE = {"rtol": 1e-5, "atol": 1e-6}  # a few float32 roundings
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
+
+
+def sac(**settings: Any) -> SAC:
+    parts = {
+        "actor": {"name": "squashed-gaussian", "network": SMALL},
+        "critic": {"name": "ensemble", "network": SMALL, **settings.pop("critic", {})},
+    }
+    return SAC(
+        "ScalePolicy",
+        "Pendulum-v1",
+        buffer_size=100,
+        device="cpu",
+        seed=0,
+        policy_kwargs=parts,
+        **settings,
+    )
+
+
+def batch(size: int = 8) -> Batch:
+    return Batch(
+        observations=random(size, 3),
+        next_observations=random(size, 3, seed=1),
+        features=random(size, 3),
+        next_features=random(size, 3, seed=1),
+        actions=torch.tanh(random(size, 1, seed=2)),
+        rewards=random(size, 1, seed=3),
+        not_done=(random(size, 1, seed=4) > 0).float(),
+        discounts=0.5 + 0.5 * random(size, 1, seed=5).sigmoid(),
+    )
+
+
+@pytest.mark.parametrize("reduction", ["min", "mean"])
+@pytest.mark.parametrize("with_penalty", [True, False])
+def test_bootstrap_target(reduction: str, with_penalty: bool) -> None:
+    model = sac(critic={"n_critics": 3, "reduction": reduction})
+    data = batch()
+    next_outputs, penalty = random(3, 8, 1, seed=6), random(8, 1, seed=7)
+    found = model.critic_target_values(data, next_outputs, penalty if with_penalty else None)
+    expected = np.empty((8, 1))
+    for i in range(8):
+        values = [float(next_outputs[k, i, 0]) for k in range(3)]
+        value = min(values) if reduction == "min" else sum(values) / 3
+        value -= float(penalty[i]) if with_penalty else 0.0
+        alive = float(data.not_done[i])
+        expected[i] = float(data.rewards[i]) + alive * float(data.discounts[i]) * value
+    assert 0 < data.not_done.sum() < 8
+    np.testing.assert_allclose(found.numpy(), expected, **CLOSE)
+
+
+def log_prob_by_hand(actor: SquashedGaussianActor, features: torch.Tensor, seed: int) -> Any:
+    """Actions and log-probabilities of tanh(u), u ~ N(mean, sigma), in float64."""
+    mean, log_std = (part.detach().numpy().astype(float) for part in actor.distribution(features))
+    torch.manual_seed(seed)
+    u = mean + np.exp(log_std) * torch.randn(mean.shape).numpy()
+    density = np.exp(-((u - mean) ** 2) / (2 * np.exp(2 * log_std)))
+    density /= np.sqrt(2 * np.pi) * np.exp(log_std)
+    slope = 1 - np.tanh(u) ** 2
+    return np.tanh(u), (np.log(density) - np.log(slope + 1e-6)).sum(1, keepdims=True)
+
+
+def test_log_probability_of_the_squashed_gaussian() -> None:
+    torch.manual_seed(1)
+    actor = SquashedGaussianActor(5, 3, network=SMALL)
+    features = random(64, 5)
+    expected = log_prob_by_hand(actor, features, seed=2)
+    torch.manual_seed(2)
+    for found, by_hand in zip(actor.action_log_prob(features), expected, strict=True):
+        np.testing.assert_allclose(found.detach().numpy(), by_hand, rtol=1e-4, atol=1e-5)
+    torch.manual_seed(2)
+    np.testing.assert_allclose(actor(features).detach().numpy(), expected[0], **CLOSE)
+
+
+@pytest.mark.parametrize("bound", ["clamp", "tanh"])
+def test_log_sigma_stays_within_its_bounds(bound: str) -> None:
+    actor = SquashedGaussianActor(2, 1, SMALL, None, -5.0, 2.0, bound)
+    actor.output.weight.data = random(1, 16, 2)
+    features = 100 * random(50, 2, seed=1)
+    raw = actor.output(actor.network(features.unsqueeze(0)))[0, :, 1:].detach().numpy()
+    _, log_std = actor.distribution(features)
+    by_hand = np.clip(raw, -5, 2) if bound == "clamp" else -5 + 7 * (np.tanh(raw) + 1) / 2
+    assert raw.min() < -5
+    assert raw.max() > 2
+    np.testing.assert_allclose(log_std.detach().numpy(), by_hand, **CLOSE)
+
+
+@pytest.mark.parametrize("reduction", ["min", "mean"])
+def test_losses_of_sac_actor_and_temperature(reduction: str) -> None:
+    model = sac(ent_coef="auto_0.3", target_entropy=-0.7, critic={"reduction": reduction})
+    data, metrics = batch(), Metrics()
+    actions, log_prob = log_prob_by_hand(model.policy.actor, data.features, seed=4)
+    with torch.no_grad():
+        q = model.policy.critic(data.features, torch.from_numpy(actions).float()).numpy()
+    q = q.min(0) if reduction == "min" else q.mean(0)
+    torch.manual_seed(4)
+    loss = model.actor_loss(data, metrics)
+    np.testing.assert_allclose(loss.item(), (0.3 * log_prob - q).mean(), rtol=1e-4)
+
+    model.after_actor(metrics)
+    gradient = -(log_prob - 0.7).mean()
+    expected = {"ent_coef": 0.3, "ent_coef_loss": math.log(0.3) * gradient}
+    assert metrics.means() == pytest.approx(expected, rel=1e-4)
+    # The first step of Adam is the learning rate against the sign of the gradient.
+    step = model.log_ent_coef.item() - math.log(0.3)
+    assert step == pytest.approx(-3e-4 * np.sign(gradient), rel=1e-2)
+
+
+def test_loss_of_td3_actor_takes_the_first_critic() -> None:
+    parts = {
+        "actor": {"name": "deterministic", "network": SMALL},
+        "critic": {"name": "ensemble", "n_critics": 3, "network": SMALL},
+    }
+    model = TD3("ScalePolicy", "Pendulum-v1", buffer_size=10, policy_kwargs=parts, device="cpu")
+    data = batch()
+    with torch.no_grad():
+        values = model.policy.critic(data.features, model.policy.actor(data.features))
+    loss = model.actor_loss(data, Metrics())
+    assert loss.item() == pytest.approx(-values[0].numpy().mean(), rel=1e-5)
+    assert not np.allclose(values[0], values[1])
+
+
+@pytest.mark.parametrize("per_member", [True, False])
+def test_critic_losses(per_member: bool) -> None:
+    outputs, target = 3 * random(4, 16, 1), random(16, 1, seed=1)
+    if per_member:
+        target = random(4, 16, 1, seed=1)
+    gap = np.abs((outputs - target).numpy())
+    mse = sum((gap[i] ** 2).mean() for i in range(4))
+    assert MSELoss()(outputs, target).item() == pytest.approx(mse, rel=1e-5)
+    huber = np.where(gap < 0.5, 0.5 * gap**2, 0.5 * (gap - 0.25))
+    assert (gap < 0.5).any()
+    expected = sum(huber[i].mean() for i in range(4))
+    assert HuberLoss(0.5)(outputs, target).item() == pytest.approx(expected, rel=1e-5)
+    assert sac().critic_loss(outputs, target).item() == pytest.approx(mse / 2, rel=1e-5)
+
+
+def test_targets_follow_by_tau() -> None:
+    model = sac(tau=0.25)
+    critic, target = model.policy.critic, model.policy.critic_target
+    for parameter in critic.parameters():
+        parameter.data.add_(1.0)
+    before = [
+        (o.detach().clone(), t.clone())
+        for o, t in zip(critic.parameters(), target.parameters(), strict=True)
+    ]
+    model.sync_targets()
+    for (online, old), new in zip(before, target.parameters(), strict=True):
+        np.testing.assert_allclose(new.numpy(), 0.25 * online.numpy() + 0.75 * old.numpy(), **CLOSE)
+    for (online, _), now in zip(before, critic.parameters(), strict=True):
+        assert torch.equal(online, now)
+
+
+def test_gradient_clipping_scales_the_whole_gradient() -> None:
+    free, clipped = sac(max_grad_norm=None), sac(max_grad_norm=0.01)
+    gradients = []
+    for model in (free, clipped):
+        data = batch()
+        model.optimize(model.policy.critic, model.policy.critic(data.features, data.actions).sum())
+        gradients.append([p.grad.numpy() for p in model.policy.critic.parameters()])
+    norm = math.sqrt(sum((g**2).sum() for g in gradients[0]))
+    assert norm > 1
+    for whole, short in zip(*gradients, strict=True):
+        np.testing.assert_allclose(short, whole * 0.01 / norm, rtol=1e-3, atol=1e-9)
+
+
+def test_adamw_decays_each_group_at_its_own_rate() -> None:
+    torch.manual_seed(0)
+    critic = EnsembleCritic(3, 1, network={"name": "mlp", "width": 8, "depth": 2, "norm": "layer"})
+    decay = {"hidden": 0.1, "output": 0.3}
+    lr, (b1, b2), eps = 0.01, (0.8, 0.95), 1e-6
+    optimizer = adamw(critic, lr, [b1, b2], eps, decay)
+    hidden = {id(layer.weight) for layer in linear_layers(critic)[:-1]}
+    rates = {
+        name: 0.1 if id(p) in hidden else 0.3 if p is critic.output.weight else 0.0
+        for name, p in critic.named_parameters()
+    }
+    assert sorted(rates.values()) == [0.0] * 7 + [0.1] * 2 + [0.3]
+    before = {name: p.detach().numpy().copy() for name, p in critic.named_parameters()}
+    critic(random(5, 3), random(5, 1)).square().sum().backward()
+    optimizer.step()
+    for name, parameter in critic.named_parameters():
+        g = parameter.grad.numpy()
+        m, v = (1 - b1) * g / (1 - b1), (1 - b2) * g**2 / (1 - b2)
+        expected = before[name] * (1 - lr * rates[name]) - lr * m / (np.sqrt(v) + eps)
+        np.testing.assert_allclose(parameter.detach().numpy(), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_ensemble_linear_is_a_linear_layer_per_member() -> None:
+    torch.manual_seed(0)
+    ensemble, x = EnsembleLinear(100, 50, 3), random(3, 7, 100)
+    output = ensemble(x)
+    for member in range(3):
+        plain = nn.Linear(100, 50)
+        weight, bias = ensemble.weight.data[member].T, ensemble.bias.data[member, 0]
+        # The same distribution at the start: uniform, with the same bound.
+        for started, of_torch in ((weight, plain.weight.data), (bias, plain.bias.data)):
+            assert started.abs().max() == pytest.approx(of_torch.abs().max(), rel=0.1)
+            assert started.std() == pytest.approx(of_torch.std(), rel=0.25)
+        plain.weight.data, plain.bias.data = weight, bias
+        torch.testing.assert_close(output[member], plain(x[member]), **CLOSE)
+    assert not torch.equal(ensemble.weight[0], ensemble.weight[1])
+
+
+@pytest.mark.parametrize("affine", [True, False])
+def test_layer_norm(affine: bool) -> None:
+    norm, x = EnsembleLayerNorm(6, 3, eps=0.1, affine=affine), 2 * random(3, 7, 6) + 1
+    scale, shift = np.ones((3, 1, 6)), np.zeros((3, 1, 6))
+    if affine:
+        norm.weight.data, norm.bias.data = random(3, 1, 6, seed=1), random(3, 1, 6, seed=2)
+        scale, shift = norm.weight.detach().numpy(), norm.bias.detach().numpy()
+    data = x.numpy()
+    centred = data - data.mean(-1, keepdims=True)
+    expected = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 0.1) * scale + shift
+    np.testing.assert_allclose(norm(x).detach().numpy(), expected, **CLOSE)
+    assert len(list(norm.parameters())) == (2 if affine else 0)
+
+
+def test_orthogonal_initialisation() -> None:
+    critic = EnsembleCritic(3, 1, network={"name": "mlp", "width": 16}, init="orthogonal")
+    for layer in linear_layers(critic):
+        gain = 1.0 if layer is critic.output else math.sqrt(2)
+        for weight in layer.weight.detach().numpy():
+            tall = weight if weight.shape[0] >= weight.shape[1] else weight.T
+            product = tall.T @ tall
+            np.testing.assert_allclose(product, gain**2 * np.eye(len(product)), atol=1e-5)
+        assert not layer.bias.any()
+
+
+def test_value_and_reduction_of_several_outputs() -> None:
+    outputs = random(3, 5, 7)
+    for reduction, by_hand in (("min", np.min), ("mean", np.mean)):
+        critic = EnsembleCritic(3, 1, 3, SMALL, reduction=reduction, n_outputs=7)
+        found = critic.reduce(critic.value(outputs)).numpy()
+        means = outputs.numpy().mean(-1, keepdims=True)
+        np.testing.assert_allclose(found, by_hand(means, axis=0), **CLOSE)
+    assert critic(random(5, 3), random(5, 1)).shape == (3, 5, 7)
