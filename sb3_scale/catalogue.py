@@ -145,7 +145,8 @@ def _documented(target: Any) -> dict[str, str]:
     parsed = docstring_parser.parse(
         getattr(target, "__doc__", None) or "", docstring_parser.DocstringStyle.REST
     )
-    return {par.arg_name: " ".join((par.description or "").split()) for par in parsed.params}
+    texts = {par.arg_name: (par.description or "").replace("``", "`") for par in parsed.params}
+    return {name: " ".join(text.split()) for name, text in texts.items()}
 
 
 def _parameters(spec: Spec, known: Mapping[str, inspect.Parameter]) -> Iterator[Parameter]:
@@ -199,7 +200,7 @@ def _to_yaml(task: str, settings: dict[str, Any]) -> str:
         Dumper=_Dumper,
         default_flow_style=None,
         sort_keys=False,
-        width=96,
+        width=60,
     )
     return text
 

@@ -74,5 +74,7 @@ def _decay_groups(module: nn.Module, decay: dict[str, float]) -> list[dict[str, 
 def _betas(betas: list[float] | None) -> tuple[float, float]:
     if betas is None:
         return 0.9, 0.999
+    if len(betas) != 2:
+        raise ValueError("betas must be two numbers")
     first, second = betas
     return first, second

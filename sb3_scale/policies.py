@@ -17,6 +17,8 @@ from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import build, check_type
 from sb3_scale.protocols import PartConfig
 
+NO_SDE = "use_sde is true; allowed with ScalePolicy: false"
+
 
 class ScalePolicy(BasePolicy):
     """
@@ -63,7 +65,7 @@ class ScalePolicy(BasePolicy):
             observation_space, action_space, normalize_images=normalize_images, squash_output=True
         )
         if use_sde:
-            raise Sb3ScaleError("use_sde is true; allowed with ScalePolicy: false")
+            raise Sb3ScaleError(NO_SDE)
         self.parts = {
             "actor": actor,
             "critic": critic,
@@ -183,3 +185,6 @@ def check_policy_kwargs(policy_kwargs: Mapping[str, Any]) -> None:
                 + suggestion(key, known)
             )
         check_type("policy_kwargs", key, value, known[key].annotation)
+    # Stable-Baselines3 overwrites this key with the algorithm's argument.
+    if policy_kwargs.get("use_sde"):
+        raise Sb3ScaleError(NO_SDE)

@@ -73,6 +73,7 @@ class DMControlEnv(gymnasium.Env[FloatArray, FloatArray], EzPickle):
         # shimmy's import brings dm_control along, so it must wait for load_suite.
         from shimmy.utils.dm_env import dm_spec2gym_space
 
+        # lqr draws its springs while it loads, and they must be the same everywhere.
         self._random = np.random.RandomState(0)
         self._env = suite.load(domain, task, task_kwargs={"random": self._random})
         self._random.seed(int(self.np_random.integers(2**32)))

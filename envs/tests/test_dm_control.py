@@ -105,12 +105,13 @@ def test_step_outside_an_episode_is_refused():
     env.step(env.action_space.sample())
 
 
-def test_lqr_without_a_time_limit_is_truncated_after_1000_steps():
+@pytest.mark.parametrize(("action_repeat", "decisions"), [(3, 334), (8, 125)])
+def test_lqr_without_a_time_limit_is_truncated_after_1000_steps(action_repeat, decisions):
     assert suite.load("lqr", "lqr_6_2")._step_limit == np.inf
-    env = DMControlEnv("lqr", "lqr_6_2", action_repeat=3)
+    env = DMControlEnv("lqr", "lqr_6_2", action_repeat=action_repeat)
     env.reset(seed=0)
-    steps = [env.step(env.action_space.sample()) for _ in range(334)]
-    assert [truncated for *_, truncated, _ in steps] == [False] * 333 + [True]
+    steps = [env.step(env.action_space.sample()) for _ in range(decisions)]
+    assert [truncated for *_, truncated, _ in steps] == [False] * (decisions - 1) + [True]
     assert not any(terminated for _, _, terminated, _, _ in steps)
 
 

@@ -70,6 +70,7 @@ class Lifecycle(SharedUpdate):
             self._check_stock_policy()
             super()._setup_model()
             return
+        self._check_numbers()
         capacity = self.buffer_size
         if self.env is None:
             # Loaded for prediction: set_env makes the real buffer.
@@ -91,6 +92,16 @@ class Lifecycle(SharedUpdate):
                     f"{name} is {value!r}, and {self.policy_class.__name__} does not know it; "
                     "allowed with policy: ScalePolicy"
                 )
+
+    def _check_numbers(self) -> None:
+        """What the update divides by or scales with; TD3 has no ``target_update_interval``."""
+        for name in ("policy_delay", "target_update_interval"):
+            value = getattr(self, name, 1)
+            if not isinstance(value, (int, np.integer)) or value < 1:
+                raise Sb3ScaleError(f"{name} is {value!r}; allowed: a whole number, at least 1")
+        norm = self.max_grad_norm
+        if norm is not None and not (isinstance(norm, (int, float)) and norm > 0):
+            raise Sb3ScaleError(f"max_grad_norm is {norm!r}; allowed: a number above 0, or nothing")
 
     def _check_actor(self) -> None:
         if self.policy.actor.stochastic != self.stochastic_actor:

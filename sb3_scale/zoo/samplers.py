@@ -53,9 +53,8 @@ def convert(params: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any
         "name": params["network"],
         "width": params["width"],
         "depth": params["depth"],
+        "norm": None if params["norm"] == "none" else params["norm"],
     }
-    if params["norm"] != "none":
-        network["norm"] = params["norm"]
     policy_kwargs = deepcopy(dict(base))
     for part in ("actor", "critic"):
         config = policy_kwargs[part]

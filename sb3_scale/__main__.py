@@ -1,0 +1,3 @@
+from sb3_scale.cli import main
+
+raise SystemExit(main())

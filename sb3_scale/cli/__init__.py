@@ -1,0 +1,91 @@
+"""
+The command ``sb3-scale``.
+
+Each subcommand is a module of this package with a function ``run``, imported when it is asked for:
+``sb3-scale plugins`` needs neither torch nor matplotlib.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module, metadata
+from pathlib import Path
+
+from sb3_scale.errors import Sb3ScaleError
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """
+    :return: the parser of the command line, which sets ``module`` to the subcommand's module
+    """
+    parser = argparse.ArgumentParser(
+        "sb3-scale", description="Large networks for Stable-Baselines3 and RL-Zoo."
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"sb3-scale {metadata.version('sb3-scale')}"
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, help: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help, description=f"{help}.")
+        command.set_defaults(module=f"{__name__}.{name.replace('-', '_')}")
+        return command
+
+    def add_listing(name: str, help: str) -> argparse.ArgumentParser:
+        command = add(name, help)
+        command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+        return command
+
+    add_listing("plugins", "List the installed plugins and their parts")
+
+    command = add_listing("describe", "Show what a part does, its parameters and an example")
+    command.add_argument(
+        "part",
+        nargs="?",
+        metavar="NAME",
+        help="name of a part, or KIND:NAME; without it all parts are listed",
+    )
+
+    add_listing("doctor", "Check the installation")
+
+    command = add("new-plugin", "Write a package with a critic of your own")
+    command.add_argument("name", metavar="NAME", help="of the package and of its critic: my-critic")
+    command.add_argument(
+        "--path", type=Path, default=Path(), help="folder for the new folder NAME, by default here"
+    )
+
+    command = add_listing("report", "Sum up a training run of RL-Zoo and draw its learning curve")
+    command.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="of the run, for instance logs/sac/dog-run_1"
+    )
+    command.add_argument(
+        "--random-episodes",
+        type=int,
+        default=5,
+        metavar="N",
+        help="episodes of a random policy to compare with, 5 by default, 0 for none",
+    )
+    command.add_argument(
+        "--gym-packages",
+        nargs="+",
+        default=[],
+        metavar="PACKAGE",
+        help="to import because they register the environment",
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Run the command line.
+
+    :param argv: its words after ``sb3-scale``, those of the process by default
+    :return: exit status; 1 if something is wrong, with one sentence on the error output
+    """
+    args = make_parser().parse_args(argv)
+    try:
+        status: int = import_module(args.module).run(args)
+    except Sb3ScaleError as error:
+        print(f"sb3-scale: error: {error}", file=sys.stderr)
+        return 1
+    return status

@@ -1,0 +1,218 @@
+"""``sb3-scale doctor``."""
+
+import argparse
+import dataclasses
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from importlib import metadata
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from rich.text import Text
+
+from sb3_scale.cli.output import make_console, make_table, print_json
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.parts import load_target
+from sb3_scale.plugins import DISABLE_VARIABLE, LOAD_VARIABLE, PluginManager, manager
+from sb3_scale.specs import KINDS
+
+Status = Literal["ok", "warning", "problem"]
+STYLES = {"ok": "green", "warning": "yellow", "problem": "red"}
+
+REQUIRED = ("sb3-scale", "torch", "stable-baselines3", "gymnasium", "numpy")
+OPTIONAL = {
+    "rl-zoo3": 'pip install "sb3-scale[zoo]" to train from the command line',
+    "sb3-contrib": 'pip install "sb3-scale[zoo]", which RL-Zoo needs',
+    "optuna": 'pip install "sb3-scale[zoo]" to search for hyperparameters',
+    "sb3-scale-envs": "pip install sb3-scale-envs for the DeepMind Control Suite",
+    "dm-control": "pip install sb3-scale-envs for the DeepMind Control Suite",
+    "mujoco": "pip install sb3-scale-envs for the DeepMind Control Suite",
+    "matplotlib": 'pip install "sb3-scale[zoo]" for sb3-scale report',
+    "tensorboard": 'pip install "sb3-scale[zoo]" for --tensorboard-log',
+}
+"""Distributions that only some uses need, with what to do where one is missing."""
+
+OTHER_WAY = "use --gym-packages sb3_scale.zoo, or python -m sb3_scale.zoo train"
+
+DRAW = "from dm_control import mujoco; mujoco.Physics.from_xml_string('<mujoco/>').render(8, 8)"
+GL_VARIABLE = "MUJOCO_GL"
+BACKENDS = ("egl", "osmesa")
+INSTALL_GL = "install libegl1 or libosmesa6, for pictures and videos; training needs neither"
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """
+    One line of the report.
+
+    :param name: what was looked at
+    :param status: a problem breaks something, a warning may be wanted
+    :param detail: what was found
+    :param hint: what to do about it
+    """
+
+    name: str
+    status: Status
+    detail: str
+    hint: str = ""
+
+
+def run(args: argparse.Namespace) -> int:
+    """
+    :param args: ``json``
+    :return: 1 if there is a problem, else 0
+    """
+    checks = [
+        *_versions(),
+        _requirements(),
+        _custom_envs(),
+        *_torch(),
+        _rendering(),
+        *_plugins(),
+    ]
+    if args.json:
+        print_json([dataclasses.asdict(check) for check in checks])
+    else:
+        table = make_table(("check", "status", "found"), ())
+        for check in checks:
+            found = Text(check.detail)
+            if check.hint:
+                found.append(f"\n{check.hint}", style="italic")
+            table.add_row(check.name, Text(check.status, style=STYLES[check.status]), found)
+        make_console().print(table)
+    return int(any(check.status == "problem" for check in checks))
+
+
+def _versions() -> Iterator[Check]:
+    yield Check("python", "ok", f"{platform.python_version()} in {sys.prefix}")
+    for name in (*REQUIRED, *OPTIONAL):
+        try:
+            yield Check(name, "ok", metadata.version(name))
+        except metadata.PackageNotFoundError:
+            hint = OPTIONAL.get(name, "pip install --upgrade sb3-scale")
+            yield Check(name, "problem" if name in REQUIRED else "warning", "not installed", hint)
+
+
+def _custom_envs() -> Check:
+    # RL-Zoo runs as `python -m`, which looks in the present folder first; this command does not.
+    found = PathFinder.find_spec("custom_envs", [str(Path.cwd()), *sys.path])
+    if found is None or found.origin is None:
+        hint = f"pip install sb3-scale-envs, or {OTHER_WAY}"
+        return Check("custom_envs", "warning", "RL-Zoo finds no such module", hint)
+    if "sb3_scale.zoo" in Path(found.origin).read_text(errors="replace"):
+        return Check("custom_envs", "ok", f"{found.origin} brings sb3_scale into RL-Zoo")
+    return Check(
+        "custom_envs", "warning", f"{found.origin} comes before that of sb3-scale-envs", OTHER_WAY
+    )
+
+
+def _requirements() -> Check:
+    """Other packages may have moved a version out of the range that ours need."""
+    answer = subprocess.run(
+        [sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False
+    )
+    if "No module named pip" in answer.stderr:
+        return Check("requirements", "warning", "not checked, pip is not installed")
+    broken = [line for line in answer.stdout.splitlines() if line.startswith("sb3-scale")]
+    if broken:
+        return Check(
+            "requirements", "problem", "; ".join(broken), "pip install --upgrade sb3-scale"
+        )
+    return Check("requirements", "ok", "versions fit")
+
+
+def _torch() -> Iterator[Check]:
+    # A PyTorch that does not fit the machine's libraries fails at its import.
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        yield Check("PyTorch", "problem", str(error), "https://pytorch.org/get-started/locally")
+        return
+    yield _accelerator(torch.__version__, torch.version.cuda, torch.cuda.is_available())
+    threads = torch.get_num_threads()
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    yield Check("CPU threads", "ok", f"PyTorch uses {threads} on {cores} cores")
+
+
+def _accelerator(version: str, cuda: str | None, available: bool) -> Check:
+    if available:
+        import torch
+
+        names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+        return Check("GPU", "ok", f"{', '.join(names)}, CUDA {cuda}")
+    if cuda is None and shutil.which("nvidia-smi"):
+        hint = "install PyTorch with CUDA: https://pytorch.org/get-started/locally"
+        return Check("GPU", "warning", f"PyTorch {version} cannot use it", hint)
+    if cuda is not None:
+        return Check("GPU", "warning", f"PyTorch {version} finds none", "see nvidia-smi")
+    return Check("GPU", "ok", f"none, and PyTorch {version} is for the CPU")
+
+
+def _rendering() -> Check:
+    if find_spec("dm_control") is None:
+        return Check("rendering", "warning", "not tried, dm_control is not installed")
+    chosen = os.environ.get(GL_VARIABLE, "")
+    tries = {
+        backend: subprocess.Popen(
+            [sys.executable, "-c", DRAW],
+            env={**os.environ, GL_VARIABLE: backend},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for backend in {*BACKENDS, *filter(None, [chosen])}
+    }
+    working = sorted(backend for backend, process in tries.items() if process.wait() == 0)
+    if chosen and chosen not in working:
+        hint = f"set {GL_VARIABLE}={working[0]}" if working else INSTALL_GL
+        return Check("rendering", "problem", f"{GL_VARIABLE}={chosen} does not work", hint)
+    if not working:
+        return Check("rendering", "warning", "egl and osmesa do not work", INSTALL_GL)
+    return Check("rendering", "ok", f"{GL_VARIABLE}: {', '.join(working)}")
+
+
+def _plugins() -> Iterator[Check]:
+    try:
+        plugins = manager()
+    except Sb3ScaleError as error:
+        yield Check("plugins", "problem", str(error), f"change or unset {LOAD_VARIABLE}")
+        return
+    for plugin in plugins.plugins:
+        name = f"plugin {plugin.label}"
+        if plugin.status == "active":
+            yield Check(name, "ok", f"{len(plugin.specs)} parts")
+        elif plugin.status == "blocked":
+            hint = f"change or unset {DISABLE_VARIABLE} and {LOAD_VARIABLE} to have its parts"
+            yield Check(name, "warning", f"blocked, {plugin.reason}", hint)
+        else:
+            hint = f"pip install --upgrade {plugin.distribution}, or name it in {DISABLE_VARIABLE}"
+            yield Check(name, "problem", f"{plugin.status}, {plugin.reason}", hint)
+    yield from _parts(plugins)
+
+
+def _parts(plugins: PluginManager) -> Iterator[Check]:
+    for kind in KINDS:
+        offered = list(plugins.specs(kind))
+        for name, count in Counter(spec.name for _, spec in offered).items():
+            if count > 1:
+                yield _collision(plugins, kind, name)
+        for plugin, spec in offered:
+            if kind == "zoo-config":
+                continue
+            try:
+                load_target(spec)
+            except Sb3ScaleError as error:
+                hint = f"pip install --upgrade {plugin.distribution}"
+                yield Check(f"{kind} '{spec.name}'", "problem", str(error), hint)
+
+
+def _collision(plugins: PluginManager, kind: str, name: str) -> Check:
+    owners = [plugin.distribution for plugin, spec in plugins.specs(kind) if spec.name == name]
+    hint = f"uninstall one, or name one in {DISABLE_VARIABLE}"
+    return Check(f"{kind} '{name}'", "problem", f"offered by {' and '.join(owners)}", hint)

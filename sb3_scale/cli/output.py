@@ -1,0 +1,38 @@
+"""How the subcommands print."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def make_console() -> Console:
+    """
+    :return: a console that prints text as it is: formulas have square brackets and colons
+    """
+    return Console(markup=False, emoji=False, highlight=False)
+
+
+def make_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> Table:
+    """
+    :param columns: headings
+    :param rows: one text per column
+    :param title: above the table
+    :return: the table
+    """
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=None)
+    for column in columns:
+        # Folded, because rich shortens long words otherwise, and a shortened name is of no use.
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def print_json(data: Any) -> None:
+    """
+    :param data: plain data
+    """
+    print(json.dumps(data, indent=2))

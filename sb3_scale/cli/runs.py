@@ -1,0 +1,148 @@
+"""Reads the folder of a training run of RL-Zoo."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from sb3_scale.errors import Sb3ScaleError
+
+ORDERED = "object/apply:collections.OrderedDict"
+
+
+@dataclass(frozen=True)
+class Run:
+    """
+    A training run; ``n`` finished episodes and ``k`` evaluations, both may be none.
+
+    :param algo: name of the algorithm
+    :param env_id: the environment
+    :param env_kwargs: its arguments
+    :param action_repeat: environment steps per decision of the agent
+    :param decisions: actions that the agent chose
+    :param returns: of the episodes, shape ``(n,)``
+    :param finished_at: decisions made when each episode ended, shape ``(n,)``
+    :param evaluations: returns, shape ``(k, episodes per evaluation)``
+    :param evaluated_at: decisions made before each evaluation, shape ``(k,)``
+    """
+
+    algo: str
+    env_id: str
+    env_kwargs: dict[str, Any]
+    action_repeat: int
+    decisions: int
+    returns: NDArray[np.float64]
+    finished_at: NDArray[np.int64]
+    evaluations: NDArray[np.float64]
+    evaluated_at: NDArray[np.int64]
+
+
+def read_run(folder: Path) -> Run:
+    """
+    :param folder: for instance ``logs/sac/dog-run_1``
+    :return: what RL-Zoo wrote there
+    :raises Sb3ScaleError: if a file is missing or cannot be read
+    """
+    settings_file = next(folder.glob("*/args.yml"), None)
+    if not folder.is_dir():
+        raise Sb3ScaleError(f"there is no folder '{folder}'")
+    if settings_file is None or next(folder.glob("*monitor.csv"), None) is None:
+        raise Sb3ScaleError(
+            f"'{folder}' is not the folder of a run: it lacks *.monitor.csv or the settings of "
+            f"RL-Zoo{_runs_below(folder)}"
+        )
+    arguments = _read_yaml(settings_file)
+    config = _read_yaml(settings_file.with_name("config.yml"))
+    env_kwargs = config.get("env_kwargs") or arguments.get("env_kwargs") or {}
+    returns, finished_at = _read_monitor(folder)
+    evaluations, evaluated_at = _read_evaluations(folder / "evaluations.npz")
+    return Run(
+        str(arguments.get("algo")),
+        str(arguments.get("env")),
+        env_kwargs,
+        env_kwargs.get("action_repeat", 1),
+        # The model counts the last, unfinished episode too; an interrupted run has no model.
+        int(
+            max(
+                [
+                    _saved_decisions(folder, settings_file.parent.name),
+                    *finished_at[-1:],
+                    *evaluated_at[-1:],
+                ]
+            )
+        ),
+        returns,
+        finished_at,
+        evaluations,
+        evaluated_at,
+    )
+
+
+def _runs_below(folder: Path) -> str:
+    below = sorted({path.parent for path in folder.glob("**/*monitor.csv")})
+    return f"; did you mean '{below[-1]}'?" if below else ""
+
+
+def _read_monitor(folder: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    try:
+        from stable_baselines3.common.monitor import load_results
+
+        table = load_results(str(folder))
+    except ImportError as error:
+        raise Sb3ScaleError(f'{error}: pip install "sb3-scale[zoo]"') from None
+    except (AssertionError, KeyError, ValueError) as error:
+        raise Sb3ScaleError(f"a *.monitor.csv in '{folder}' cannot be read: {error}") from None
+    returns = table["r"].to_numpy(dtype=np.float64)
+    return returns, table["l"].to_numpy(dtype=np.int64).cumsum()
+
+
+def _read_evaluations(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    if not path.exists():
+        return np.zeros((0, 0)), np.zeros(0, dtype=np.int64)
+    try:
+        with np.load(path) as data:
+            return data["results"].astype(np.float64), data["timesteps"].astype(np.int64)
+    except (BadZipFile, KeyError, OSError, ValueError) as error:
+        raise Sb3ScaleError(f"'{path}' cannot be read: {error}") from None
+
+
+def _saved_decisions(folder: Path, model: str) -> int:
+    path = folder / f"{model}.zip"
+    if not path.exists():
+        return 0
+    try:
+        with ZipFile(path) as archive:
+            return int(json.loads(archive.read("data"))["num_timesteps"])
+    except (BadZipFile, KeyError, OSError, ValueError) as error:
+        raise Sb3ScaleError(f"'{path}' cannot be read: {error}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads the Python objects that RL-Zoo writes as plain data, without running anything."""
+
+
+def _plain(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    if isinstance(node, yaml.SequenceNode):
+        items = loader.construct_sequence(node, deep=True)
+        return dict(items[0]) if tag == ORDERED and items else items
+    return str(node.value)
+
+
+_Loader.add_multi_constructor("tag:yaml.org,2002:python/", _plain)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.load(path.read_text(), Loader=_Loader)
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise Sb3ScaleError(f"'{path}' cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise Sb3ScaleError(f"'{path}' must be a mapping, as RL-Zoo writes it")
+    return content

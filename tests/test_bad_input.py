@@ -1,0 +1,241 @@
+"""A mistake in the settings is one sentence, before the first step in the environment."""
+
+import re
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+from sb3_scale import SAC, TD3, Sb3ScaleError
+from sb3_scale.policies import ScalePolicy
+
+CRITIC = {"name": "ensemble", "network": {"name": "mlp", "width": 8}}
+KEYS = "actor, actor_optimizer, critic, critic_optimizer, extractor, loss, normalize_images, "
+KEYS += "optimizer, use_sde"
+
+
+class Counted(gym.Env):
+    """Counts what is done to it."""
+
+    observation_space = gym.spaces.Box(-1, 1, (3,))
+    action_space = gym.spaces.Box(-1, 1, (1,))
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict]:
+        self.calls += 1
+        return np.zeros(3, np.float32), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict]:
+        self.calls += 1
+        return np.zeros(3, np.float32), 0.0, False, self.calls % 5 == 0, {}
+
+
+def refused(
+    algorithm: Any = SAC, policy: Any = "ScalePolicy", parts: Any = None, **settings: Any
+) -> str:
+    """The message with which training is refused."""
+    env = Counted()
+    defaults = {"buffer_size": 100, "learning_starts": 5, "batch_size": 4, "device": "cpu"}
+    with pytest.raises(Sb3ScaleError) as caught:
+        algorithm(policy, env, policy_kwargs=parts, **{**defaults, **settings}).learn(10)
+    assert env.calls == 0, "training began"
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_the_same_settings_without_a_mistake_train() -> None:
+    env = Counted()
+    model = SAC(
+        "ScalePolicy", env, policy_kwargs={"critic": CRITIC}, buffer_size=100, learning_starts=5
+    )
+    model.learn(10)
+    assert (model._n_updates, env.calls) == (5, 10 + 1 + 2)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (
+            {"critic": "ensembel"},
+            r"there is no critic 'ensembel'; allowed: .*ensemble.*; did you mean 'ensemble'\?.*",
+        ),
+        (
+            {"critic": {"name": "ensemble", "network": {"name": "mpl"}}},
+            r"there is no network 'mpl'; allowed: .*mlp.*; did you mean 'mlp'\?.*",
+        ),
+        ({"loss": "zzz"}, r"there is no loss 'zzz'; allowed: (?!.*did you mean).*huber, mse.*"),
+        ({"critic": "mlp"}, "there is no critic 'mlp': 'mlp' is a network, put it there"),
+        (
+            {"actor": {"name": "squashed-gaussian", "network": "ensemble"}},
+            "there is no network 'ensemble': 'ensemble' is a critic, put it there",
+        ),
+        (
+            {"critic": {"name": "ensemble", "n_critic": 3}},
+            r"critic 'ensemble' has no parameter 'n_critic' \(its value was 3\); allowed: "
+            r"constraint, init, .*; did you mean 'n_critics'\?",
+        ),
+        (
+            {"critic": {"name": "ensemble", "network": {"name": "mlp", "width": "wide"}}},
+            r"network 'mlp': width is 'wide' \(str\); allowed: int",
+        ),
+        (
+            {"critic": {"name": "ensemble", "reduction": "max"}},
+            r"critic 'ensemble': reduction is 'max' \(str\); allowed: 'min', 'mean'",
+        ),
+        (
+            {"optimizer": {"name": "adam", "eps": "1e-3"}},
+            r"optimizer 'adam': eps is '1e-3' \(str\); allowed: float; "
+            r"YAML reads 1e-3 as text: write 0.001",
+        ),
+        (
+            {"optimizer": {"name": "adam", "betas": ["1e-1", 0.9]}},
+            r"optimizer 'adam': betas is \['1e-1', 0.9\] \(list\); allowed: list\[float\] \| None",
+        ),
+        ({"loss": {"delta": 1.0}}, "loss {'delta': 1.0} lacks the key 'name'"),
+        ({"loss": 3}, r"policy_kwargs: loss is 3 \(int\); allowed: str \| dict\[str, Any\]"),
+        (
+            {"critic": {"name": "ensemble", "network": None}},
+            r"critic 'ensemble': network is None \(NoneType\); allowed: str \| dict\[str, Any\]",
+        ),
+        (
+            {"critic": {"name": "ensemble", "n_critics": 0}},
+            r"critic 'ensemble' with {'n_critics': 0}: n_critics and n_outputs must be at least 1",
+        ),
+        (
+            {"actor": {"name": "squashed-gaussian", "log_std_min": 3.0}},
+            r"actor 'squashed-gaussian' with {'log_std_min': 3.0}: "
+            r"log_std_min must be below log_std_max",
+        ),
+        (
+            {"loss": {"name": "huber", "delta": 0.0}},
+            "loss 'huber' with {'delta': 0.0}: delta must be above 0",
+        ),
+        (
+            {"optimizer": {"name": "adamw", "weight_decay": {"hiden": 0.1}}},
+            "optimizer 'adamw': weight_decay has the key 'hiden'; allowed: hidden, other, output; "
+            r"did you mean 'hidden'\?",
+        ),
+        (
+            {"optimizer": {"name": "adam", "betas": [0.9]}},
+            r"optimizer 'adam' with {'betas': \[0.9\]}: betas must be two numbers",
+        ),
+        (
+            {"critics": CRITIC},
+            r"policy_kwargs has the unknown key 'critics' \(its value was {'name': 'ensemble', "
+            rf"'network': {{'name': 'mlp', 'width': 8}}}}\); allowed: {KEYS}; "
+            r"did you mean 'critic'\?",
+        ),
+        (
+            {"net_arch": [64]},
+            rf"policy_kwargs has the unknown key 'net_arch' \(its value was \[64\]\); "
+            rf"allowed: {KEYS}.*",
+        ),
+    ],
+    ids=str,
+)
+def test_parts(parts: dict[str, Any], message: str) -> None:
+    assert re.fullmatch(message, refused(parts=parts)), refused(parts=parts)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "actor", "message"),
+    [
+        (
+            SAC,
+            "deterministic",
+            "SAC needs a stochastic actor, and the actor is 'deterministic'; "
+            "did you mean 'squashed-gaussian'?",
+        ),
+        (
+            TD3,
+            {"name": "squashed-gaussian"},
+            "TD3 needs a deterministic actor, and the actor is {'name': 'squashed-gaussian'}; "
+            "did you mean 'deterministic'?",
+        ),
+    ],
+)
+def test_actor_of_the_other_algorithm(algorithm: Any, actor: Any, message: str) -> None:
+    assert refused(algorithm, parts={"actor": actor}) == message
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"actor_learning_rate": "1e-3"},
+            "actor_learning_rate is '1e-3'; allowed: a number, 'lin_3e-4', or a function of the "
+            "remaining progress",
+        ),
+        (
+            {"critic_learning_rate": "lin_fast"},
+            "critic_learning_rate is 'lin_fast'; allowed: a number, 'lin_3e-4', or a function of "
+            "the remaining progress",
+        ),
+        (
+            {"ent_coef_learning_rate": [1e-3]},
+            "ent_coef_learning_rate is [0.001]; allowed: a number, 'lin_3e-4', or a function of "
+            "the remaining progress",
+        ),
+        ({"policy_delay": 0}, "policy_delay is 0; allowed: a whole number, at least 1"),
+        ({"policy_delay": 1.5}, "policy_delay is 1.5; allowed: a whole number, at least 1"),
+        (
+            {"target_update_interval": 0},
+            "target_update_interval is 0; allowed: a whole number, at least 1",
+        ),
+        ({"max_grad_norm": "1e1"}, "max_grad_norm is '1e1'; allowed: a number above 0, or nothing"),
+        ({"max_grad_norm": 0}, "max_grad_norm is 0; allowed: a number above 0, or nothing"),
+        ({"use_sde": True}, "use_sde is true; allowed with ScalePolicy: false"),
+        ({"parts": {"use_sde": True}}, "use_sde is true; allowed with ScalePolicy: false"),
+    ],
+    ids=str,
+)
+def test_arguments(settings: dict[str, Any], message: str) -> None:
+    assert refused(**settings) == message
+
+
+def test_policy_delay_of_td3() -> None:
+    message = "policy_delay is 0; allowed: a whole number, at least 1"
+    assert refused(TD3, policy_delay=0) == message
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("device", ["cuda", "cuda:3", torch.device("cuda")])
+@pytest.mark.parametrize("policy", ["ScalePolicy", ScalePolicy])
+def test_gpu_that_is_not_there(policy: Any, device: Any) -> None:
+    message = (
+        rf"device is '{device}', and PyTorch \S+ finds no such device here; allowed: cpu, auto"
+    )
+    assert re.fullmatch(message, refused(policy=policy, device=device))
+
+
+def test_device_that_does_not_exist() -> None:
+    assert refused(device="gpu").startswith("device is 'gpu', and PyTorch ")
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "settings", "name", "value"),
+    [
+        (SAC, {"policy_delay": 2}, "policy_delay", "2"),
+        (SAC, {"backup_entropy": False}, "backup_entropy", "False"),
+        (SAC, {"max_grad_norm": 1.0}, "max_grad_norm", "1.0"),
+        (SAC, {"ent_coef_optimizer_kwargs": {}}, "ent_coef_optimizer_kwargs", "{}"),
+        (TD3, {"actor_learning_rate": 1e-3}, "actor_learning_rate", "0.001"),
+    ],
+)
+def test_our_arguments_with_a_stock_policy(
+    algorithm: Any, settings: dict[str, Any], name: str, value: str
+) -> None:
+    kind = "SACPolicy" if algorithm is SAC else "TD3Policy"
+    message = f"{name} is {value}, and {kind} does not know it; allowed with policy: ScalePolicy"
+    assert refused(algorithm, "MlpPolicy", **settings) == message
+
+
+def test_the_users_mapping_is_left_as_it_was() -> None:
+    parts = {"critic": {"name": "ensemble", "network": {"name": "mlp", "width": 8}}}
+    TD3("ScalePolicy", Counted(), policy_kwargs=parts, buffer_size=10, device="cpu")
+    assert parts == {"critic": CRITIC}

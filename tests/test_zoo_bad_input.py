@@ -1,0 +1,145 @@
+"""What RL-Zoo's user reads after a mistake: one sentence, no traceback, nothing trained."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from zoo_commands import FAST, SMALL, refused, run
+
+TRAIN = ["-m", "rl_zoo3.train", "--algo", "sac", "--env", "pendulum-swingup", "-n", "60", *FAST]
+
+
+def configuration(folder: Path, **settings: object) -> list[str]:
+    entry = {"n_timesteps": 100, "policy": "ScalePolicy", **settings}
+    (folder / "mine.yml").write_text(yaml.safe_dump({"pendulum-swingup": entry}))
+    return [*TRAIN, "-conf", "mine.yml"]
+
+
+def plugin(folder: Path, distribution: str, point: str, module: str, source: str) -> None:
+    """Install a distribution by hand: what importlib.metadata needs, and the module."""
+    info = folder / f"{distribution.replace('-', '_')}-0.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 0.1\n")
+    (info / "entry_points.txt").write_text(f"[sb3_scale]\n{point} = {module}\n")
+    (folder / f"{module}.py").write_text(source)
+
+
+MINE = """
+from sb3_scale import Critic, hookimpl
+
+@hookimpl
+def sb3_scale_components():
+    yield Critic("mine", "sb3_scale.nn.critics:EnsembleCritic")
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            {"policy_kwargs": {"critic": "ensembel"}},
+            "error: there is no critic 'ensembel'; allowed: ensemble; did you mean 'ensemble'?",
+        ),
+        (
+            {"policy_kwargs": {"critic": {"name": "ensemble", "n_critic": 3}}},
+            "error: critic 'ensemble' has no parameter 'n_critic' (its value was 3); allowed: "
+            "constraint, init, joint_batch, n_critics, n_outputs, network, reduction, target; "
+            "did you mean 'n_critics'?",
+        ),
+        (
+            {"policy_kwargs": {"critic": {"name": "ensemble", "n_critics": "two"}}},
+            "error: critic 'ensemble': n_critics is 'two' (str); allowed: int",
+        ),
+        (
+            {"policy_kwargs": {"critic": {"name": "ensemble", "network": "spectral"}}},
+            "error: there is no network 'spectral': 'spectral' is a constraint, put it there",
+        ),
+        (
+            {"policy_kwargs": {"critics": "ensemble"}},
+            "error: policy_kwargs has the unknown key 'critics' (its value was 'ensemble'); "
+            "allowed: actor, actor_optimizer, critic, critic_optimizer, extractor, loss, "
+            "normalize_images, optimizer, use_sde; did you mean 'critic'?",
+        ),
+        (
+            {"gamma": "0.99"},
+            "error: sac: gamma is '0.99' (str); allowed: float",
+        ),
+        (
+            {"tau": "1e-2"},
+            "error: sac: tau is '1e-2' (str); allowed: float; YAML reads 1e-2 as text: write 0.01",
+        ),
+    ],
+)
+def test_mistakes_in_a_file(tmp_path: Path, settings: dict[str, object], sentence: str) -> None:
+    assert refused(run(tmp_path, *configuration(tmp_path, **settings))) == sentence
+
+
+def test_unknown_setting_names_the_nearest(tmp_path: Path) -> None:
+    sentence = refused(run(tmp_path, *configuration(tmp_path, polcy_delay=3)))
+    assert sentence.startswith("error: sac has no setting 'polcy_delay' (its value was 3)")
+    assert sentence.endswith("did you mean 'policy_delay'?")
+
+
+def test_file_that_is_not_yaml(tmp_path: Path) -> None:
+    (tmp_path / "mine.yml").write_text("pendulum-swingup: {policy: [}")
+    sentence = refused(run(tmp_path, *TRAIN, "-conf", "mine.yml"))
+    assert "mine.yml is not YAML" in sentence
+
+
+def test_environment_with_a_typo(tmp_path: Path) -> None:
+    command = "-m sb3_scale.zoo train --algo sac --env dog-rnu".split()
+    sentence = refused(run(tmp_path, *command))
+    assert sentence == "error: there is no environment 'dog-rnu'; did you mean 'dog-run'?"
+    done = run(tmp_path, *"-m rl_zoo3.train --algo sac --env dog-rnu".split())
+    assert done.returncode != 0
+    assert "you maybe meant dog-run?" in done.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_gpu_asked_for_and_absent(tmp_path: Path) -> None:
+    sentence = refused(run(tmp_path, *TRAIN, "--device", "cuda"))
+    assert "device is 'cuda'" in sentence
+    assert sentence.endswith("finds no such device here; allowed: cpu, auto")
+
+
+def test_blocked_plugin(tmp_path: Path) -> None:
+    settings = {"policy_kwargs": {"critic": {"name": "ensemble", "network": "modern"}}}
+    command = configuration(tmp_path, **settings)
+    sentence = refused(run(tmp_path, *command, SB3_SCALE_DISABLE_PLUGINS="spectral"))
+    assert "there is no network 'modern'" in sentence
+    assert "blocked, named in SB3_SCALE_DISABLE_PLUGINS" in sentence
+
+
+def test_part_of_a_failed_plugin(tmp_path: Path) -> None:
+    plugin(tmp_path, "broken-dist", "broken", "broken_plugin", "import no_such_module")
+    command = configuration(tmp_path, policy_kwargs={"critic": "broken"})
+    sentence = refused(run(tmp_path, *command, PYTHONPATH=str(tmp_path)))
+    assert "plugin 'broken' (broken-dist 0.1) may have it: failed, ModuleNotFoundError" in sentence
+    assert "no_such_module" in sentence
+
+
+def test_collision_names_both_distributions(tmp_path: Path) -> None:
+    plugin(tmp_path, "first-dist", "first", "first_plugin", MINE)
+    plugin(tmp_path, "second-dist", "second", "second_plugin", MINE)
+    command = configuration(tmp_path, policy_kwargs={"critic": "mine"})
+    sentence = refused(run(tmp_path, *command, PYTHONPATH=str(tmp_path)))
+    assert "critic 'mine' is offered by first-dist and second-dist" in sentence
+
+
+def test_corrupt_checkpoint(tmp_path: Path) -> None:
+    done = run(tmp_path, *TRAIN, *SMALL)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "logs" / "sac" / "pendulum-swingup_1"
+    saved = folder / "pendulum-swingup.zip"
+    whole = saved.read_bytes()
+    enjoy = "-m rl_zoo3.enjoy --algo sac --env pendulum-swingup -n 5 --no-render -f logs".split()
+
+    saved.write_bytes(whole[: len(whole) // 2])
+    assert "is damaged" in refused(run(tmp_path, *enjoy))
+
+    middle = len(whole) // 2
+    saved.write_bytes(whole[:middle] + bytes(64) + whole[middle + 64 :])
+    assert "is damaged" in refused(run(tmp_path, *enjoy))
+    shutil.rmtree(folder)

@@ -1,0 +1,129 @@
+"""RL-Zoo's own commands, unmodified, on our environments and parts."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from zoo_commands import FAST, SMALL, run, train
+
+MODERN = (
+    "policy_kwargs:{'critic':{'name':'ensemble','network':"
+    "{'name':'modern','width':32,'inner_width':64,'depth':1},'constraint':'spectral'}}"
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run of the main command on the dog, with evaluation, checkpoints and tensorboard."""
+    folder = tmp_path_factory.mktemp("zoo")
+    options = ["--eval-freq", "60", "--eval-episodes", "1", "--save-freq", "60", "-P", "-tb", "tb"]
+    options += ["--save-replay-buffer", "--seed", "1", *SMALL]
+    output = train(folder, "dog-run", 120, *options)
+    assert "zoo_configs/sac.yml" in output
+    assert "ScalePolicy" in output
+    return folder
+
+
+def run_folder(folder: Path) -> Path:
+    return folder / "logs" / "sac" / "dog-run_1"
+
+
+def test_train_leaves_what_rl_zoo_users_expect(trained: Path) -> None:
+    names = {path.name for path in run_folder(trained).iterdir()}
+    assert {"dog-run.zip", "best_model.zip", "evaluations.npz", "replay_buffer.pkl"} <= names
+    assert {"0.monitor.csv", "dog-run", "rl_model_60_steps.zip"} <= names
+    assert list((trained / "tb").rglob("events.out.tfevents*"))
+
+
+def test_saved_settings_are_those_of_the_file(trained: Path) -> None:
+    saved = yaml.load(
+        (run_folder(trained) / "dog-run" / "config.yml").read_text(), Loader=yaml.UnsafeLoader
+    )
+    source = Path(__file__).parents[1] / "zoo_configs" / "sac.yml"
+    assert (
+        dict(saved)["policy_kwargs"]
+        == yaml.safe_load(source.read_text())["dog-run"]["policy_kwargs"]
+    )
+
+
+def test_enjoy(trained: Path) -> None:
+    command = "-m rl_zoo3.enjoy --algo sac --env dog-run -n 50 --no-render -f logs".split()
+    done = run(trained, *command)
+    assert done.returncode == 0, done.stderr
+    assert "dog-run.zip" in done.stdout
+
+
+def test_enjoy_finds_the_folder_from_elsewhere(trained: Path, tmp_path: Path) -> None:
+    command = "-m rl_zoo3.enjoy --algo sac --env dog-run -n 20 --no-render --load-best".split()
+    done = run(tmp_path, *command, "-f", str(trained / "logs"))
+    assert done.returncode == 0, done.stderr
+
+
+def test_resume(trained: Path) -> None:
+    agent = str(run_folder(trained) / "dog-run.zip")
+    output = train(trained, "dog-run", 60, *FAST, "-i", agent, *SMALL)
+    assert "Loading pretrained agent" in output
+    assert "Loading replay buffer" in output
+    assert (trained / "logs" / "sac" / "dog-run_2" / "dog-run.zip").exists()
+
+
+@pytest.mark.parametrize("script", ["all_plots", "plot_train"])
+def test_plots(trained: Path, script: str) -> None:
+    options = ["-a", "sac", "-e", "dog-run", "-f", "logs"]
+    options += ["--no-display"] if script == "all_plots" else []
+    done = run(trained, "-m", "sb3_scale.zoo", script, *options)
+    assert done.returncode == 0, done.stderr
+
+
+def test_parts_from_the_command_line(tmp_path: Path) -> None:
+    output = train(tmp_path, "pendulum-swingup", 100, *FAST, *SMALL, MODERN)
+    assert "'modern'" in output
+
+
+def test_several_processes(tmp_path: Path) -> None:
+    train(tmp_path, "pendulum-swingup", 120, *FAST, "--vec-env", "subproc", *SMALL, "n_envs:2")
+
+
+def test_optimize_searches_over_parts(tmp_path: Path) -> None:
+    options = ["-optimize", "--n-trials", "2", "--n-evaluations", "1", "--eval-episodes", "1"]
+    options += ["--sampler", "random", "--no-optim-plots", "--seed", "1"]
+    options += ["--storage", "study.log", "--study-name", "parts"]
+    output = train(tmp_path, "pendulum-swingup", 60, *options, *SMALL)
+    for name in ("network", "width", "depth", "norm", "learning_rate"):
+        assert f"    {name}: " in output
+    report = next((tmp_path / "logs" / "sac").glob("report_*.csv")).read_text()
+    assert "params_network" in report
+
+    trial = ["--storage", "study.log", "--study-name", "parts", "--trial-id", "1"]
+    output = train(tmp_path, "pendulum-swingup", 60, *FAST, *trial, *SMALL)
+    assert "Loading from Optuna study" in output
+
+
+def test_stock_policies_keep_the_settings_of_rl_zoo(tmp_path: Path) -> None:
+    output = train(tmp_path, "Pendulum-v1", 60, *FAST, "-params", "learning_starts:50")
+    assert "rl_zoo3/hyperparams/sac.yml" in output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "-m rl_zoo3.train --gym-packages sb3_scale.zoo",
+        "-m sb3_scale.zoo train",
+    ],
+)
+def test_two_ways_past_a_foreign_custom_envs(tmp_path: Path, command: str) -> None:
+    (tmp_path / "custom_envs.py").write_text("FOREIGN = True\n")
+    options = ["--algo", "sac", "--env", "pendulum-swingup", "-n", "60", *FAST, *SMALL]
+    here = {"PYTHONPATH": str(tmp_path)}
+    shadowed = run(tmp_path, "-m", "rl_zoo3.train", *options, **here)
+    assert "pendulum-swingup not found in gym registry" in shadowed.stderr
+    done = run(tmp_path, *command.split(), *options, **here)
+    assert done.returncode == 0, done.stderr
+    assert "zoo_configs/sac.yml" in done.stdout
+
+
+def test_td3(tmp_path: Path) -> None:
+    command = "-m rl_zoo3.train --algo td3 --env pendulum-swingup -n 80".split()
+    done = run(tmp_path, *command, *FAST, *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert "zoo_configs/td3.yml" in done.stdout

@@ -1,0 +1,107 @@
+"""
+What we rely on in RL-Zoo. A new release that changes it fails here, with a sentence that says where
+to look.
+"""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+import rl_zoo3
+from rl_zoo3 import enjoy, hyperparams_opt, import_envs
+from rl_zoo3.exp_manager import ExperimentManager
+
+from sb3_scale.zoo import configs, experiment
+
+ORIGINAL = inspect.unwrap(ExperimentManager.read_hyperparameters)
+
+
+def test_custom_envs_is_imported_by_name() -> None:
+    source = inspect.getsource(import_envs)
+    assert "import custom_envs" in source, (
+        "RL-Zoo no longer imports custom_envs: our environments reach it through --gym-packages "
+        "only, see envs/custom_envs.py"
+    )
+
+
+def test_algorithms_are_a_table_that_train_reads_late() -> None:
+    source = (Path(rl_zoo3.__file__).parent / "train.py").read_text()
+    assert isinstance(rl_zoo3.ALGOS, dict)
+    assert "choices=list(ALGOS.keys())" in source, (
+        "RL-Zoo no longer reads ALGOS when it parses the command line: see zoo.install"
+    )
+    import sb3_scale
+
+    assert rl_zoo3.ALGOS["sac"] is sb3_scale.SAC
+    assert rl_zoo3.ALGOS["td3"] is sb3_scale.TD3
+
+
+@pytest.mark.parametrize("word", ["self.config", "self.env_name.gym_id", '"default"', "self.algo"])
+def test_read_hyperparameters_uses(word: str) -> None:
+    assert word in inspect.getsource(ORIGINAL), (
+        f"RL-Zoo's read_hyperparameters no longer uses {word}: see sb3_scale/zoo/experiment.py"
+    )
+
+
+def test_read_hyperparameters_is_the_only_method_replaced() -> None:
+    ours = [
+        name
+        for name, value in vars(ExperimentManager).items()
+        if getattr(inspect.unwrap(value), "__module__", "") != getattr(value, "__module__", "")
+        or getattr(value, "__code__", None)
+        and "sb3_scale" in value.__code__.co_filename
+    ]
+    assert ours == ["read_hyperparameters"]
+    assert ExperimentManager.read_hyperparameters is experiment._read_hyperparameters
+
+
+def test_default_configuration_is_where_we_look() -> None:
+    source = inspect.getsource(ExperimentManager.__init__)
+    assert 'f"hyperparams/{self.algo}.yml"' in source, (
+        "RL-Zoo keeps its settings elsewhere: see zoo.experiment"
+    )
+    assert (Path(rl_zoo3.__file__).parent / "hyperparams" / "sac.yml").exists()
+
+
+def test_samplers_have_the_signature_that_ours_has() -> None:
+    original = experiment._zoo_sampler["sac"]
+    assert list(inspect.signature(original).parameters) == [
+        "trial",
+        "n_actions",
+        "n_envs",
+        "additional_args",
+    ], "RL-Zoo calls samplers differently: see sb3_scale/zoo/samplers.py"
+    assert "HYPERPARAMS_SAMPLER[self.algo](" in inspect.getsource(ExperimentManager.objective)
+    assert isinstance(hyperparams_opt.HYPERPARAMS_CONVERTER, dict)
+
+
+def test_keys_that_rl_zoo_takes_out_itself() -> None:
+    source = "".join(
+        inspect.getsource(getattr(ExperimentManager, name))
+        for name in (
+            "_preprocess_hyperparams",
+            "_preprocess_normalization",
+            "_preprocess_action_noise",
+        )
+    )
+    deleted = set(re.findall(r'del hyperparams\["(\w+)"\]', source))
+    assert deleted <= configs.ZOO_KEYS, (
+        f"RL-Zoo has new settings {sorted(deleted - configs.ZOO_KEYS)}: add them to ZOO_KEYS"
+    )
+
+
+def test_enjoy_asks_for_a_buffer_of_one() -> None:
+    source = inspect.getsource(enjoy)
+    assert "buffer_size=1" in source, "enjoy no longer shrinks the replay buffer of sac and td3"
+    assert '"sac"' in source
+    assert '"td3"' in source
+
+
+def test_configuration_files_are_found_in_the_order_of_the_design(tmp_path: Path) -> None:
+    zoo_file = Path(rl_zoo3.__file__).parent / "hyperparams" / "sac.yml"
+    assert configs.choose("sac", "Pendulum-v1", zoo_file) == zoo_file
+    ours = next(configs.config_files("sac"))
+    assert configs.choose("sac", "dog-run", zoo_file) == ours
+    assert configs.choose("sac", "NeverHeardOf-v0", zoo_file) == ours
+    assert configs.choose("ppo", "dog-run", tmp_path / "ppo.yml") == tmp_path / "ppo.yml"

@@ -1,0 +1,61 @@
+"""Runs RL-Zoo's own commands for the tests."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+FAST = ["--eval-freq", "-1", "--seed", "1", "--verbose", "1"]
+"""Options that keep a test run short."""
+
+SMALL = ["-params", "learning_starts:50", "batch_size:16", "buffer_size:1000"]
+"""Settings that keep a test run short."""
+
+
+def run(
+    folder: Path, *command: str, python: str = sys.executable, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """
+    :param folder: where the command runs
+    :param command: arguments of Python
+    :param python: the interpreter
+    :param environment: variables to set
+    :return: exit code and output
+    """
+    return subprocess.run(
+        [python, *command],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", **environment},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+
+
+def train(folder: Path, env: str, n: int, *options: str, **environment: str) -> str:
+    """
+    :param folder: where the command runs
+    :param env: the task
+    :param n: number of decisions
+    :param options: further options of ``rl_zoo3.train``
+    :param environment: variables to set
+    :return: standard output of a run that must succeed
+    """
+    command = ("-m", "rl_zoo3.train", "--algo", "sac", "--env", env, "-n", str(n))
+    done = run(folder, *command, *options, **environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> str:
+    """
+    :param done: a command that must have refused its input
+    :return: our one sentence
+    """
+    assert done.returncode != 0, done.stdout
+    assert "Traceback" not in done.stderr, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, done.stderr
+    assert "rollout/" not in done.stdout
+    return lines[0]
