@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from zoo_commands import FAST, SMALL, run, train
@@ -73,6 +74,21 @@ def test_plots(trained: Path, script: str) -> None:
     options += ["--no-display"] if script == "all_plots" else []
     done = run(trained, "-m", "sb3_scale.zoo", script, *options)
     assert done.returncode == 0, done.stderr
+
+
+def test_evaluation_repeats_actions_as_training_does(trained: Path) -> None:
+    lengths = np.load(run_folder(trained) / "evaluations.npz")["ep_lengths"]
+    assert set(lengths.ravel()) == {500}
+
+
+def test_record_video(trained: Path) -> None:
+    command = "-m rl_zoo3.record_video --algo sac --env dog-run -n 4 -f logs -o videos".split()
+    done = run(trained, *command)
+    if done.returncode == 0:
+        assert list((trained / "videos").glob("*.mp4"))
+    else:
+        assert "error: " in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_parts_from_the_command_line(tmp_path: Path) -> None:

@@ -17,6 +17,14 @@ from sb3_scale.zoo import configs, experiment
 ORIGINAL = inspect.unwrap(ExperimentManager.read_hyperparameters)
 
 
+def test_evaluation_arguments_are_where_we_set_them() -> None:
+    source = inspect.getsource(ExperimentManager)
+    assert "self._eval_env_kwargs_args = eval_env_kwargs" in source
+    assert "self.eval_env_kwargs if eval_env else self.env_kwargs" in source, (
+        "RL-Zoo chooses the arguments of evaluation environments elsewhere: see zoo.experiment"
+    )
+
+
 def test_custom_envs_is_imported_by_name() -> None:
     source = inspect.getsource(import_envs)
     assert "import custom_envs" in source, (
@@ -48,9 +56,7 @@ def test_read_hyperparameters_is_the_only_method_replaced() -> None:
     ours = [
         name
         for name, value in vars(ExperimentManager).items()
-        if getattr(inspect.unwrap(value), "__module__", "") != getattr(value, "__module__", "")
-        or getattr(value, "__code__", None)
-        and "sb3_scale" in value.__code__.co_filename
+        if "sb3_scale" in getattr(getattr(value, "__code__", None), "co_filename", "")
     ]
     assert ours == ["read_hyperparameters"]
     assert ExperimentManager.read_hyperparameters is experiment._read_hyperparameters

@@ -4,9 +4,9 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from sb3_scale_envs.rendering import load_suite
 
 import sb3_scale
+from sb3_scale_envs.rendering import load_suite
 
 # Before a test module imports dm_control, which otherwise looks for a display.
 load_suite()

@@ -5,8 +5,9 @@ import warnings
 import gymnasium
 import pytest
 from gymnasium.utils.env_checker import check_env as gymnasium_check_env
-from sb3_scale_envs.tasks import TASKS
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
+
+from sb3_scale_envs.tasks import TASKS
 
 NAMES = [f"{domain}-{task}" for domain, tasks in TASKS.items() for task in tasks]
 FAST = {f"{domain}-{tasks[0]}" for domain, tasks in TASKS.items()}

@@ -8,10 +8,10 @@ import pytest
 from dm_control import suite
 from dm_control.suite import lqr_solver
 from gymnasium.envs.registration import EnvSpec
-from sb3_scale_envs.dm_control import UNLIMITED_ACTION, DMControlEnv
 from stable_baselines3.common.vec_env import SubprocVecEnv
 
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale_envs.dm_control import UNLIMITED_ACTION, DMControlEnv
 
 SOME_TASKS = [
     ("cheetah", "run"),

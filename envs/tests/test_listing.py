@@ -4,11 +4,11 @@ import zipfile
 from pathlib import Path
 
 import gymnasium
-import sb3_scale_envs
 from dm_control import suite
-from sb3_scale_envs.tasks import TASKS
 
+import sb3_scale_envs
 from sb3_scale.plugins import manager
+from sb3_scale_envs.tasks import TASKS
 
 PROJECT = Path(__file__).parents[1]
 

@@ -3,7 +3,9 @@
 import io
 import pathlib
 import random
+import struct
 import zipfile
+import zlib
 from typing import Any, ClassVar
 
 import numpy as np
@@ -171,7 +173,7 @@ class Lifecycle(SharedUpdate):
         super().save(path, exclude, include)
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "actor_target"]
+        return [*super()._excluded_save_params(), "actor_target", "_log_prob"]
 
     @classmethod
     def load(
@@ -199,9 +201,15 @@ class Lifecycle(SharedUpdate):
         :raises Sb3ScaleError: if the file is damaged or a part's package is missing
         """
         _check_archive(path)
-        model = super().load(
-            path, env, device, custom_objects, print_system_info, force_reset, **kwargs
-        )
+        try:
+            model = super().load(
+                path, env, device, custom_objects, print_system_info, force_reset, **kwargs
+            )
+        except KeyError as error:
+            # What Stable-Baselines3 raises where the names of networks and optimisers differ.
+            raise Sb3ScaleError(
+                f"{path} is no whole checkpoint of {cls.__name__}: its networks or optimisers differ"
+            ) from error
         states = getattr(model, "random_states", None)
         if states is not None and "seed" not in kwargs:
             random.setstate(states["python"])
@@ -238,6 +246,21 @@ def _schedule(name: str, rate: float | str | Schedule) -> Schedule:
         ) from None
 
 
+_NEEDED = ("data", "policy.pth", "actor.optimizer.pth", "critic.optimizer.pth")
+"""Files of every checkpoint."""
+
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+)
+"""What ``zipfile`` raises when bytes are wrong, depending on where they are."""
+
+
 def _check_archive(path: str | pathlib.Path | io.BufferedIOBase) -> None:
     """Stable-Baselines3 adds the ending itself, so a missing file is left to it."""
     if isinstance(path, (str, pathlib.Path)):
@@ -248,8 +271,13 @@ def _check_archive(path: str | pathlib.Path | io.BufferedIOBase) -> None:
             return
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-    except zipfile.BadZipFile as error:
-        raise Sb3ScaleError(f"checkpoint {path} is damaged: {error}") from None
-    if damaged is not None:
-        raise Sb3ScaleError(f"checkpoint {path} is damaged: bad checksum of '{damaged}'")
+            wrong = archive.testzip()
+            names = archive.namelist()
+    except _DAMAGE as error:
+        reason = str(error) or type(error).__name__
+        raise Sb3ScaleError(f"checkpoint {path} is damaged: {reason}") from None
+    if wrong is not None:
+        raise Sb3ScaleError(f"checkpoint {path} is damaged: bad checksum of '{wrong}'")
+    missing = [name for name in _NEEDED if name not in names]
+    if missing:
+        raise Sb3ScaleError(f"{path} is no whole checkpoint: it lacks '{missing[0]}'")

@@ -27,7 +27,7 @@ def draw(training: Run, random_return: float | None, path: Path) -> None:
         window = max(1, min(50, len(steps) // 10))
         smoothed = pandas.Series(training.returns).rolling(window, min_periods=1).mean()
         label = "training" if window == 1 else f"training, mean of {window} episodes"
-        axes.plot(steps, training.returns, ".", color=TRAINING, alpha=0.25, markeredgewidth=0)
+        axes.plot(steps, training.returns, ".", color=TRAINING, alpha=0.4, markeredgewidth=0)
         axes.plot(steps, smoothed, color=TRAINING, linewidth=1.5, label=label)
     if len(training.evaluated_at):
         at = training.evaluated_at * training.action_repeat

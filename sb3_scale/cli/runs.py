@@ -95,7 +95,7 @@ def _read_monitor(folder: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]
         table = load_results(str(folder))
     except ImportError as error:
         raise Sb3ScaleError(f'{error}: pip install "sb3-scale[zoo]"') from None
-    except (AssertionError, KeyError, ValueError) as error:
+    except (AssertionError, IndexError, KeyError, ValueError) as error:
         raise Sb3ScaleError(f"a *.monitor.csv in '{folder}' cannot be read: {error}") from None
     returns = table["r"].to_numpy(dtype=np.float64)
     return returns, table["l"].to_numpy(dtype=np.int64).cumsum()

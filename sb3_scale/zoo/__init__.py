@@ -16,29 +16,39 @@ from sb3_scale.parts import load_target
 from sb3_scale.plugins import manager
 from sb3_scale.registration import register_envs
 
-_installed = False
+_installed: set[str] = set()
 
 
 def install() -> None:
-    """Make environments, algorithms, configurations and samplers known to RL-Zoo, once."""
-    global _installed
-    if _installed:
-        return
-    # First, because importing RL-Zoo imports custom_envs, which calls this function.
-    _installed = True
+    """
+    Make environments, algorithms, configurations and samplers known to RL-Zoo, once.
+
+    Importing RL-Zoo imports ``custom_envs``, which calls this function, at times before
+    ``rl_zoo3.exp_manager`` is complete. The scripts that do so (``record_video``) read no
+    configuration; who needs one calls this function again.
+    """
+    if "tables" not in _installed:
+        _installed.add("tables")
+        register_envs()
+        _install_algorithms()
+    manager_module = sys.modules.get("rl_zoo3.exp_manager")
+    unfinished = manager_module is not None and not hasattr(manager_module, "ExperimentManager")
+    if "experiment" not in _installed and not unfinished:
+        _installed.add("experiment")
+        from sb3_scale.zoo import experiment
+
+        experiment.install()
+
+
+def _install_algorithms() -> None:
     from rl_zoo3 import ALGOS
 
-    from sb3_scale.zoo import experiment
-
-    register_envs()
     for _, spec in manager().specs("algorithm"):
         # One algorithm that cannot be imported must not stop RL-Zoo for the others.
         try:
             ALGOS[spec.name] = load_target(spec)
         except Sb3ScaleError as error:
             warnings.warn(str(error), stacklevel=2)
-    experiment.install()
-    sys.excepthook = _without_traceback
 
 
 _previous_hook = sys.excepthook
@@ -54,4 +64,5 @@ def _without_traceback(
         _previous_hook(kind, error, trace)
 
 
+sys.excepthook = _without_traceback
 install()

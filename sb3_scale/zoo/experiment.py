@@ -36,6 +36,9 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
     hyperparams, saved = _zoo_read(self)
     if configs.uses_scale_policy(hyperparams):
         configs.check(self.algo, ALGOS[self.algo], hyperparams)
+        if self._eval_env_kwargs_args is None and "env_kwargs" in hyperparams:
+            # RL-Zoo would evaluate without the file's env_kwargs, with another action_repeat.
+            self.eval_env_kwargs = dict(hyperparams["env_kwargs"])
     return hyperparams, saved
 
 

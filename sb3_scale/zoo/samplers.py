@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import optuna
 
 WIDTHS = [128, 256, 512]
-DEPTHS = (1, 4)
+DEPTHS = (2, 4)
 
 
 def sample(

@@ -1,0 +1,193 @@
+"""Checks that hold for all modules: gradients, copies, evaluation, members of an ensemble."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from sb3_scale.testing.subject import MEMBERS, Subject
+
+Call = Callable[[nn.Module], Tensor]
+"""Passes fixed inputs through a module in evaluation."""
+
+
+def same(first: Tensor, second: Tensor) -> bool:
+    """
+    :param first: a tensor
+    :param second: a tensor of the same shape
+    :return: whether they are equal, but for rounding
+    """
+    return torch.allclose(first, second, rtol=1e-4, atol=1e-5)
+
+
+def check_training_argument(subject: Subject, module: nn.Module) -> None:
+    """
+    :param subject: the part
+    :param module: an instance
+    """
+    parameter = inspect.signature(module.forward).parameters.get("training")
+    subject.require(
+        parameter is not None and parameter.default is False,
+        "has no argument 'training' with the default False in forward",
+    )
+
+
+def check_gradients(
+    subject: Subject, module: nn.Module, output: Tensor, inputs: dict[str, Tensor]
+) -> None:
+    """
+    Gradients must reach each parameter and each input.
+
+    :param subject: the part
+    :param module: an instance
+    :param output: what it gave in training mode, of any shape
+    :param inputs: leaf tensors that the output must depend on, by name
+    """
+    named = {name: par for name, par in module.named_parameters() if par.requires_grad}
+    named = {**{f"parameter '{name}'": par for name, par in named.items()}, **inputs}
+    subject.require(output.requires_grad or not named, "cuts the gradient of its output")
+    if not named:
+        return
+    # A random direction, because the sum over a normalised output is constant.
+    direction = torch.randn_like(output)
+    grads = torch.autograd.grad(
+        output, list(named.values()), grad_outputs=direction, allow_unused=True
+    )
+    for name, grad in zip(named, grads, strict=True):
+        if grad is None:
+            raise AssertionError(
+                f"{subject.spec.kind} '{subject.spec.name}' gives its {name} no gradient"
+            )
+        subject.require(
+            bool(grad.isfinite().all()), f"gives its {name} a gradient that is not finite"
+        )
+    for name in inputs:
+        grad = grads[list(named).index(name)]
+        subject.require(bool(grad.any()), f"gives its {name} a gradient that is zero")
+    subject.require(any(bool(grad.any()) for grad in grads), "has gradients that are all zero")
+
+
+def check_evaluation(subject: Subject, module: nn.Module, call: Call) -> None:
+    """
+    In evaluation the output is a function of the input, and nothing is remembered.
+
+    :param subject: the part
+    :param module: an instance
+    :param call: a pass in evaluation
+    """
+    state = {name: value.clone() for name, value in module.state_dict().items()}
+    first, second = call(module), call(module)
+    subject.require(same(first, second), "gives different outputs for one input in evaluation")
+    for name, value in module.state_dict().items():
+        subject.require(same(value, state[name]), f"changes its '{name}' in evaluation")
+
+
+def check_copies(
+    subject: Subject, module: nn.Module, make: Callable[[], nn.Module], call: Call
+) -> None:
+    """
+    Target networks are deep copies, checkpoints are state dictionaries.
+
+    :param subject: the part
+    :param module: an instance, whose parameters are changed
+    :param make: makes another instance
+    :param call: a pass in evaluation
+    """
+    expected = call(module)
+    copy = subject.call("copy.deepcopy", deepcopy, module)
+    subject.require(same(call(copy), expected), "gives other outputs after copy.deepcopy")
+    disturb_(module)
+    subject.require(same(call(copy), expected), "shares weights with its copy by copy.deepcopy")
+    fresh = make()
+    subject.call("load_state_dict", fresh.load_state_dict, copy.state_dict())
+    subject.require(
+        same(call(fresh), expected),
+        "gives other outputs after load_state_dict: a part of its state is missing there",
+    )
+
+
+@torch.no_grad()
+def disturb_(module: nn.Module) -> None:
+    """
+    Change all weights as an optimiser does, then restore the constraint.
+
+    :param module: to change in place
+    """
+    for parameter in module.parameters():
+        parameter.add_(0.1 * torch.randn_like(parameter))
+    project = getattr(module, "project_", None)
+    if project is not None:
+        project()
+
+
+def check_rows(subject: Subject, full: Tensor, first: Tensor) -> None:
+    """
+    In evaluation the output for a sample does not depend on the other samples.
+
+    :param subject: the part
+    :param full: output for a batch, shape ``(..., batch, n)``
+    :param first: output for its first sample alone, shape ``(..., 1, n)``
+    """
+    subject.require(
+        same(full[..., :1, :], first),
+        "mixes the samples of a batch in evaluation",
+    )
+
+
+def check_members(subject: Subject, module: nn.Module, call: Call) -> None:
+    """
+    Change the weights that one member's output depends on: no other member may change.
+
+    :param subject: the part
+    :param module: an instance with :data:`MEMBERS` members
+    :param call: a pass in evaluation, shape ``(MEMBERS, batch, n)``
+    """
+    for member in range(MEMBERS):
+        outputs = call(module)
+        others = [index for index in range(MEMBERS) if index != member]
+        with _changed_weights(module, outputs[member]):
+            changed = call(module)
+        subject.require(
+            same(changed[others], outputs[others]),
+            f"changes the outputs of other members with the weights of member {member}",
+        )
+
+
+@contextmanager
+def _changed_weights(module: nn.Module, output: Tensor) -> Iterator[None]:
+    weights = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    before = [weight.detach().clone() for weight in weights]
+    grads: list[Tensor | None] = [None] * len(weights)
+    if output.requires_grad and weights:
+        grads = list(
+            torch.autograd.grad(
+                output, weights, grad_outputs=torch.randn_like(output), allow_unused=True
+            )
+        )
+    with torch.no_grad():
+        for weight, grad in zip(weights, grads, strict=True):
+            if grad is not None:
+                weight.add_(0.1 * (grad != 0))
+    yield
+    with torch.no_grad():
+        for weight, value in zip(weights, before, strict=True):
+            weight.copy_(value)
+
+
+def check_inputs_of_members(subject: Subject, run: Callable[[Tensor], Tensor], x: Tensor) -> None:
+    """
+    Change the input of one member: no other member may change.
+
+    :param subject: the part
+    :param run: a pass that leaves no trace
+    :param x: input, shape ``(MEMBERS, batch, n)``
+    """
+    other = x.clone()
+    other[0] = 3 * other[0] + 1
+    subject.require(
+        same(run(other)[1:], run(x)[1:]),
+        "changes the outputs of other members with the input of member 0",
+    )

@@ -1,0 +1,109 @@
+"""``check_trains``: a few real steps of SAC or TD3."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from sb3_scale.catalogue import POLICY_KINDS, algorithm_for, with_part
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.parts import load_target
+from sb3_scale.plugins import manager
+from sb3_scale.specs import Spec
+from sb3_scale.testing.subject import Subject, find_spec, offered
+
+STEPS = 60
+
+
+def check_trains(
+    spec: Spec | str,
+    name: str = "",
+    params: Mapping[str, Any] | None = None,
+    env: "str | gymnasium.Env[Any, Any]" = "Pendulum-v1",
+) -> None:
+    """
+    Train with a part by SAC, or by TD3 if it is a deterministic actor, then save and load.
+
+    :param spec: the part, or its kind
+    :param name: its name, if ``spec`` is a kind
+    :param params: parameters to use instead of the defaults
+    :param env: environment to train in
+    :raises AssertionError: with one sentence that names the part and what is wrong
+    :raises Sb3ScaleError: if there is no such part, or no policy is made of its kind
+    """
+    spec = find_spec(spec, name)
+    if spec.kind not in POLICY_KINDS:
+        raise Sb3ScaleError(f"no policy is made of a part of the kind '{spec.kind}'")
+    with offered(spec), torch.random.fork_rng(devices=[]):
+        train(Subject(spec, params or {}, env))
+
+
+def make_model(subject: Subject) -> Any:
+    """
+    :param subject: a part of a policy
+    :return: an algorithm that trains with it
+    """
+    part = {"name": subject.spec.name, **subject.params}
+    algo = algorithm_for(subject.spec.kind, part)
+    algorithm = load_target(manager().find("algorithm", algo)[1])
+    return subject.call(
+        f"the constructor of {algorithm.__name__}",
+        algorithm,
+        "ScalePolicy",
+        subject.env,
+        learning_starts=20,
+        buffer_size=200,
+        batch_size=16,
+        policy_kwargs=with_part(subject.spec.kind, part),
+        seed=0,
+        device="cpu",
+    )
+
+
+def train(subject: Subject) -> None:
+    """
+    :param subject: a part of a policy
+    :raises AssertionError: if training fails, or changes nothing
+    """
+    model = make_model(subject)
+    modules = {"actor": model.policy.actor, "critic": model.policy.critic}
+    before = {
+        name: [parameter.detach().clone() for parameter in module.parameters()]
+        for name, module in modules.items()
+    }
+    subject.call(f"{STEPS} steps of training", model.learn, STEPS)
+    for name, module in modules.items():
+        parameters = list(module.parameters())
+        subject.require(
+            all(bool(parameter.isfinite().all()) for parameter in parameters),
+            f"makes parameters of the {name} not finite in training",
+        )
+        pairs = zip(parameters, before[name], strict=True)
+        subject.require(
+            any(not torch.equal(new, old) for new, old in pairs),
+            f"leaves the {name} unchanged in training",
+        )
+    check_saved(subject, model)
+
+
+def check_saved(subject: Subject, model: BaseAlgorithm) -> None:
+    """
+    :param subject: the part
+    :param model: a trained algorithm
+    :raises AssertionError: if a loaded checkpoint acts differently
+    """
+    observation = model.observation_space.sample()
+    expected, _ = model.predict(observation, deterministic=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.zip"
+        subject.call("save", model.save, path)
+        loaded = subject.call("load", type(model).load, path, device="cpu")
+    actions, _ = loaded.predict(observation, deterministic=True)
+    subject.require(
+        bool(np.allclose(actions, expected, atol=1e-5)), "acts differently after save and load"
+    )

@@ -1,0 +1,278 @@
+"""Checkpoints: whole, exact to resume from, loadable anywhere, and refused where damaged."""
+
+import json
+import random
+import subprocess
+import sys
+import zipfile
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.noise import NormalActionNoise
+
+from sb3_scale import SAC, TD3, Sb3ScaleError
+
+SMALL = {"name": "mlp", "width": 16}
+BOTH = pytest.mark.parametrize("algorithm", [SAC, TD3])
+
+RESUME = """
+import sys
+import gymnasium
+import sb3_scale
+
+algorithm, path, buffer, out = sys.argv[1:]
+model = getattr(sb3_scale, algorithm).load(path, gymnasium.make("Pendulum-v1"), device="cpu")
+model.load_replay_buffer(buffer)
+model.learn(40, reset_num_timesteps=False)
+model.save(out)
+model.save_replay_buffer(out + ".pkl")
+"""
+
+PREDICT = """
+import sys
+import sb3_scale
+
+model = getattr(sb3_scale, sys.argv[1]).load(sys.argv[2], device="cpu")
+print(model.predict(model.observation_space.high, deterministic=True)[0].tolist())
+"""
+
+
+def make(algorithm: Any, env: Any = "Pendulum-v1", **settings: Any) -> Any:
+    kind = "squashed-gaussian" if algorithm is SAC else "deterministic"
+    parts = {
+        "actor": {"name": kind, "network": SMALL},
+        "critic": {"name": "ensemble", "network": SMALL},
+    }
+    defaults = {"buffer_size": 500, "batch_size": 16, "learning_starts": 20, "seed": 0}
+    return algorithm(
+        "ScalePolicy", env, device="cpu", policy_kwargs=parts, **{**defaults, **settings}
+    )
+
+
+def assert_same(found: Any, expected: Any, where: str) -> None:
+    """Compare nested state exactly."""
+    if isinstance(expected, torch.Tensor):
+        assert torch.equal(found, expected), where
+    elif isinstance(expected, dict):
+        assert list(found) == list(expected), where
+        for key in expected:
+            assert_same(found[key], expected[key], f"{where}.{key}")
+    elif isinstance(expected, (list, tuple)):
+        for index, pair in enumerate(zip(found, expected, strict=True)):
+            assert_same(*pair, f"{where}[{index}]")
+    else:
+        assert found == expected, where
+
+
+def run(program: str, *arguments: Any) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@BOTH
+def test_training_resumes_exactly_in_a_new_process(algorithm: Any, tmp_path: Path) -> None:
+    noise = NormalActionNoise(np.zeros(1), np.full(1, 0.1)) if algorithm is TD3 else None
+    model = make(algorithm, action_noise=noise, actor_learning_rate="lin_1e-3").learn(60)
+    model.save(tmp_path / "model")
+    model.save_replay_buffer(tmp_path / "buffer")
+
+    # An environment cannot be saved, so the run that goes on gets a new one too, with the seed
+    # that loading sets; all else goes on as it is.
+    model.set_env(gym.make("Pendulum-v1"))
+    model.env.seed(model.seed)
+    model.learn(40, reset_num_timesteps=False)
+
+    run(RESUME, algorithm.__name__, tmp_path / "model", tmp_path / "buffer", tmp_path / "resumed")
+    resumed = algorithm.load(tmp_path / "resumed", device="cpu")
+    resumed.load_replay_buffer(tmp_path / "resumed.pkl")
+    assert (resumed.num_timesteps, resumed._n_updates) == (100, 80)
+    assert_same(resumed.get_parameters(), model.get_parameters(), "parameters")
+    if algorithm is SAC:
+        assert torch.equal(resumed.log_ent_coef, model.log_ent_coef)
+    for array in ("observations", "actions", "rewards", "dones"):
+        assert np.array_equal(
+            getattr(resumed.replay_buffer, array), getattr(model.replay_buffer, array)
+        )
+
+
+@BOTH
+def test_round_trip(algorithm: Any, tmp_path: Path) -> None:
+    model = make(algorithm).learn(60)
+    model.save(tmp_path / "model")
+    loaded = algorithm.load(tmp_path / "model.zip", device="cpu")
+    assert_same(loaded.get_parameters(), model.get_parameters(), "parameters")
+    assert (loaded.num_timesteps, loaded._n_updates) == (60, 40)
+    observation = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    expected = model.predict(observation, deterministic=True)[0]
+    assert np.array_equal(loaded.predict(observation, deterministic=True)[0], expected)
+    if algorithm is SAC:
+        assert torch.equal(loaded.log_ent_coef, model.log_ent_coef)
+        (parameter,) = loaded.ent_coef_optimizer.param_groups[0]["params"]
+        assert parameter is loaded.log_ent_coef
+
+
+def test_fixed_temperature_round_trip(tmp_path: Path) -> None:
+    make(SAC, ent_coef=0.3).learn(30).save(tmp_path / "model")
+    loaded = SAC.load(tmp_path / "model", device="cpu")
+    assert loaded.ent_coef_tensor.item() == pytest.approx(0.3)
+    assert loaded.ent_coef_optimizer is None
+
+
+@BOTH
+def test_parameters_carry_over_with_the_optimisers(algorithm: Any) -> None:
+    model, other = make(algorithm).learn(60), make(algorithm, seed=1)
+    # load_state_dict of PyTorch's optimisers shares tensors with its source.
+    other.set_parameters(deepcopy(model.get_parameters()))
+    assert_same(other.get_parameters(), model.get_parameters(), "parameters")
+    if algorithm is SAC:  # not among the parameters in Stable-Baselines3 either
+        other.log_ent_coef.data.copy_(model.log_ent_coef.data)
+    other.replay_buffer, other._n_updates = model.replay_buffer, model._n_updates
+    other.set_logger(model.logger)
+    for trained in (model, other):
+        np.random.seed(0)
+        torch.manual_seed(0)
+        trained.train(4, 16)
+    assert_same(other.get_parameters(), model.get_parameters(), "after training")
+
+
+@BOTH
+def test_wrong_parameters_are_refused(algorithm: Any) -> None:
+    model = make(algorithm)
+    parameters = model.get_parameters()
+    del parameters["critic.optimizer"]
+    with pytest.raises(ValueError, match="Names of parameters do not match"):
+        model.set_parameters(parameters)
+
+
+@BOTH
+def test_loads_in_a_process_that_imports_sb3_scale_alone(algorithm: Any, tmp_path: Path) -> None:
+    model = make(algorithm).learn(30)
+    model.save(tmp_path / "model")
+    expected = model.predict(model.observation_space.high, deterministic=True)[0]
+    found = json.loads(run(PREDICT, algorithm.__name__, tmp_path / "model.zip"))
+    assert found == expected.tolist()
+
+
+def test_no_replay_buffer_without_an_environment(tmp_path: Path) -> None:
+    make(SAC, make_vec_env("Pendulum-v1", 2), buffer_size=20_000).learn(30).save(tmp_path / "m")
+    loaded = SAC.load(tmp_path / "m", device="cpu")
+    assert loaded.replay_buffer.observations.nbytes < 100
+    # Saving again must not forget the size that was asked for.
+    loaded.save(tmp_path / "m")
+    loaded = SAC.load(tmp_path / "m", device="cpu")
+    loaded.set_env(make_vec_env("Pendulum-v1", 2))
+    assert loaded.replay_buffer.observations.shape == (10_000, 2, 3)
+    loaded.learn(10)
+    assert loaded.replay_buffer.pos == 5
+    filled = loaded.replay_buffer
+    loaded.set_env(make_vec_env("Pendulum-v1", 2))
+    assert loaded.replay_buffer is filled
+
+
+def test_n_step_buffer_is_made_again_as_it_was(tmp_path: Path) -> None:
+    make(TD3, n_steps=3, gamma=0.9).save(tmp_path / "m")
+    loaded = TD3.load(tmp_path / "m", device="cpu")
+    loaded.set_env(gym.make("Pendulum-v1"))
+    assert (loaded.replay_buffer.n_steps, loaded.replay_buffer.gamma) == (3, 0.9)
+    assert loaded.replay_buffer.buffer_size == 500
+
+
+def test_seed_of_the_user_wins_over_the_random_states_of_the_file(tmp_path: Path) -> None:
+    make(SAC).learn(30).save(tmp_path / "m")
+    drawn = (np.random.random(), torch.rand(1), random.random())
+    SAC.load(tmp_path / "m", device="cpu")
+    assert (np.random.random(), torch.rand(1), random.random()) == drawn
+    SAC.load(tmp_path / "m", device="cpu", seed=5)
+    np_draw = np.random.random()
+    np.random.seed(5)
+    assert np_draw == np.random.random() != drawn[0]
+
+
+def test_settings_in_the_file_are_plain_data(tmp_path: Path) -> None:
+    make(SAC).learn(30).save(tmp_path / "m")
+    data = json.loads(zipfile.ZipFile(tmp_path / "m.zip").read("data"))
+    assert data["policy_kwargs"]["actor"] == {"name": "squashed-gaussian", "network": SMALL}
+    assert ":serialized:" not in data["policy_kwargs"]
+    assert data["part_providers"]["critic:ensemble"] == "sb3-scale"
+    # A tensor of the GPU would not load on a machine without one.
+    kinds = {key: value[":type:"] for key, value in data.items() if ":type:" in (value or ())}
+    assert not [key for key, kind in kinds.items() if "Tensor" in kind or "nn." in kind]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("checkpoint") / "m.zip"
+    make(SAC).learn(30).save(path)
+    return path.read_bytes()
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(Sb3ScaleError) as caught:
+        SAC.load(path, device="cpu")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(path) in message
+    return message
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
+def test_cut_off_file(share: float, checkpoint: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "m.zip"
+    path.write_bytes(checkpoint[: int(share * len(checkpoint))])
+    assert refused(path) == f"checkpoint {path} is damaged: File is not a zip file"
+
+
+def test_other_files(tmp_path: Path) -> None:
+    path = tmp_path / "m.zip"
+    path.write_text("this is no archive")
+    assert refused(path) == f"checkpoint {path} is damaged: File is not a zip file"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("notes.txt", "hello")
+    assert refused(path) == f"{path} is no whole checkpoint: it lacks 'data'"
+    with pytest.raises(FileNotFoundError):
+        SAC.load(tmp_path / "missing", device="cpu")
+
+
+def test_wrong_bytes_in_a_network(checkpoint: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "m.zip"
+    path.write_bytes(checkpoint)
+    member = zipfile.ZipFile(path).getinfo("policy.pth")
+    wrong = bytearray(checkpoint)
+    wrong[member.header_offset + 1000] ^= 0xFF
+    path.write_bytes(wrong)
+    assert refused(path) == f"checkpoint {path} is damaged: bad checksum of 'policy.pth'"
+
+
+def test_a_wrong_byte_anywhere_is_refused_or_without_effect(
+    checkpoint: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "m.zip"
+    path.write_bytes(checkpoint)
+    whole = SAC.load(path, device="cpu").get_parameters()
+    archive = zipfile.ZipFile(path)
+    heads = [m.header_offset + i for m in archive.infolist() for i in range(30 + len(m.filename))]
+    directory = range(archive.start_dir, len(checkpoint))
+    chosen = random.Random(0)
+    places = chosen.sample(heads, 60) + chosen.sample(directory, 90)
+    refusals = 0
+    for place in places + chosen.sample(range(len(checkpoint)), 20):
+        wrong = bytearray(checkpoint)
+        wrong[place] ^= chosen.choice((0xFF, 0x01, 0x08))
+        path.write_bytes(wrong)
+        try:
+            loaded = SAC.load(path, device="cpu")
+        except Sb3ScaleError as error:
+            refusals += 1
+            assert str(path) in str(error), place
+        else:
+            assert_same(loaded.get_parameters(), whole, f"byte {place}")
+    assert refusals > 50
