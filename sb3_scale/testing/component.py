@@ -8,23 +8,26 @@ import torch
 
 from sb3_scale.catalogue import POLICY_KINDS
 from sb3_scale.specs import Spec
-from sb3_scale.testing import heads, layers, others, rules
 from sb3_scale.testing.documentation import check_documentation
+from sb3_scale.testing.heads import check_actor, check_critic
+from sb3_scale.testing.layers import check_network, check_norm
+from sb3_scale.testing.others import check_algorithm, check_env, check_extractor, check_zoo_config
+from sb3_scale.testing.rules import check_constraint, check_loss, check_optimizer
 from sb3_scale.testing.subject import Subject, find_spec, offered
 from sb3_scale.testing.training import train
 
 CHECKS = {
-    "network": layers.check_network,
-    "norm": layers.check_norm,
-    "constraint": rules.check_constraint,
-    "actor": heads.check_actor,
-    "critic": heads.check_critic,
-    "extractor": others.check_extractor,
-    "loss": rules.check_loss,
-    "optimizer": rules.check_optimizer,
-    "algorithm": others.check_algorithm,
-    "env": others.check_env,
-    "zoo-config": others.check_zoo_config,
+    "network": check_network,
+    "norm": check_norm,
+    "constraint": check_constraint,
+    "actor": check_actor,
+    "critic": check_critic,
+    "extractor": check_extractor,
+    "loss": check_loss,
+    "optimizer": check_optimizer,
+    "algorithm": check_algorithm,
+    "env": check_env,
+    "zoo-config": check_zoo_config,
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import typeguard
 import yaml
 
-from sb3_scale.catalogue import parameter_docs, settable
+from sb3_scale.catalogue import docstring_parameters, parameter_docs, settable
 from sb3_scale.parts import annotations, load_target, type_name
 from sb3_scale.specs import Env
 from sb3_scale.testing.subject import Subject
@@ -40,7 +40,7 @@ def check_documentation(subject: Subject) -> None:
         if spec.kind != "algorithm":
             _check_default(subject, parameter, hints)
     if spec.kind not in ("algorithm", "env"):
-        for name in docs:
+        for name in docstring_parameters(target):
             subject.require(name in signature, f"explains '{name}', which is no parameter of it")
     if isinstance(spec, Env):
         for name in spec.kwargs:

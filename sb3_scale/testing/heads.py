@@ -1,5 +1,7 @@
 """Checks of actors and critics."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -98,7 +100,7 @@ def _check_facts(subject: Subject, module: nn.Module, names: tuple[str, ...]) ->
         )
 
 
-def _check_values(subject: Subject, critic: Critic, outputs: Tensor) -> None:
+def _check_values(subject: Subject, critic: Any, outputs: Tensor) -> None:
     n_critics, batch, n_outputs = outputs.shape
     value = subject.call("value(outputs)", critic.value, outputs)
     subject.tensor("value(outputs)", value, (n_critics, batch, 1))
@@ -119,7 +121,7 @@ def _check_projection(subject: Subject, module: nn.Module) -> None:
     )
 
 
-def _check_log_prob(subject: Subject, actor: Actor, features: Tensor) -> None:
+def _check_log_prob(subject: Subject, actor: Any, features: Tensor) -> None:
     what = "action_log_prob"
     method = getattr(actor, what, None)
     subject.require(callable(method), f"has no method '{what}', and its 'stochastic' is True")
@@ -136,7 +138,7 @@ def _check_log_prob(subject: Subject, actor: Actor, features: Tensor) -> None:
         _check_density(subject, actor, features[:1])
 
 
-def _check_density(subject: Subject, actor: Actor, features: Tensor) -> None:
+def _check_density(subject: Subject, actor: Any, features: Tensor) -> None:
     """The mean of 1 / p over the samples in a box is the volume of the box."""
     actions, log_prob = actor.action_log_prob(features.expand(SAMPLES, -1))
     low, high = actions.quantile(0.25, dim=0), actions.quantile(0.75, dim=0)

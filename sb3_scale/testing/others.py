@@ -2,6 +2,8 @@
 
 import warnings
 from copy import deepcopy
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -98,14 +100,8 @@ def check_env(subject: Subject) -> None:
     :param subject: an environment
     :raises AssertionError: if it does not keep the interface of Gymnasium
     """
-    name = subject.spec.name
-    known = name in gymnasium.registry
     register_envs()
-    try:
-        env = subject.call("gymnasium.make", gymnasium.make, name, **subject.params)
-    finally:
-        if not known and not _installed(subject):
-            gymnasium.registry.pop(name)
+    env = subject.call("gymnasium.make", gymnasium.make, subject.spec.name, **subject.params)
     with warnings.catch_warnings():
         # Advice on spaces is no fault; what is one raises.
         warnings.simplefilter("ignore")
@@ -120,11 +116,6 @@ def check_env(subject: Subject) -> None:
     env.close()
 
 
-def _installed(subject: Subject) -> bool:
-    plugin, _ = manager().find("env", subject.spec.name)
-    return plugin.version != "-"
-
-
 def check_zoo_config(subject: Subject) -> None:
     """
     :param subject: a file of settings; RL-Zoo must be installed
@@ -134,10 +125,11 @@ def check_zoo_config(subject: Subject) -> None:
 
     spec = subject.spec
     assert isinstance(spec, ZooConfig)
-    name = spec.target.partition(":")[2]
-    paths = subject.call("config_files", lambda: list(configs.config_files(spec.algo)))
-    path = next(path for path in paths if path.as_posix().endswith(name))
-    subject.require(path.exists(), f"has no file {path}")
+    package, _, name = spec.target.partition(":")
+    folder = Path(str(subject.call(f"the import of '{package}'", files, package)))
+    ours = set(configs.config_files(spec.algo)) & {folder / name, folder.parent / name}
+    subject.require(any(path.exists() for path in ours), f"has no file {folder / name}")
+    path = ours.pop()
     algorithm = load_target(manager().find("algorithm", spec.algo)[1])
     tasks = subject.call(f"reading {path}", configs.read, path)
     made: list[Any] = []

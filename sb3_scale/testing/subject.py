@@ -139,3 +139,5 @@ def offered(spec: Spec) -> Iterator[None]:
         yield
     finally:
         manager().unregister(__name__)
+        if spec.kind == "env":
+            gymnasium.registry.pop(spec.name, None)
