@@ -170,7 +170,7 @@ def _type(hint: Any) -> str:
     if typing.get_origin(hint) is typing.Literal:
         return " or ".join(flow(value) for value in typing.get_args(hint))
     name = type_name(hint).replace("collections.abc.Callable[[float], float]", "schedule")
-    return re.sub(r"\b(\w+\.)+", "", name).replace("| None", "or null")
+    return re.sub(r"\b(\w+\.)+", "", name).replace("None", "null").replace(" | ", " or ")
 
 
 def flow(value: Any) -> str:

@@ -141,10 +141,10 @@ class SAC(Lifecycle, stable_baselines3.SAC):
             return
         self.add_schedule("ent_coef", self.ent_coef_learning_rate)
         if self.log_ent_coef is not None:
+            kwargs = self.ent_coef_optimizer_kwargs or {}
+            # Fused, since the plain implementation reads its step counter on the host.
             self.ent_coef_optimizer = th.optim.Adam(
-                [self.log_ent_coef],
-                lr=self.lr_schedule(1),
-                **(self.ent_coef_optimizer_kwargs or {}),
+                [self.log_ent_coef], lr=self.lr_schedule(1), fused=True, **kwargs
             )
 
     def ent_coef_value(self) -> th.Tensor:

@@ -22,7 +22,9 @@ def make_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str
     :param title: above the table
     :return: the table
     """
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=None)
+    table = Table(
+        title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False
+    )
     for column in columns:
         # Folded, because rich shortens long words otherwise, and a shortened name is of no use.
         table.add_column(column, overflow="fold")

@@ -57,11 +57,11 @@ class SpectralScale(nn.Module):
 
     def __init__(self, weight: Tensor, n_vectors: int) -> None:
         super().__init__()
-        n_members, _, out_features = weight.shape
+        n_members, in_features, out_features = weight.shape
         block = weight.new_empty(n_members, n_vectors, out_features).normal_()
         self.register_buffer("block", nn.functional.normalize(block, dim=2))
-        self.register_buffer("u", weight.detach().mT[:, :1].clone())
-        self.register_buffer("v", weight.detach()[:, :1].clone())
+        self.register_buffer("u", weight.new_zeros(n_members, 1, in_features))
+        self.register_buffer("v", weight.new_zeros(n_members, 1, out_features))
         self.register_buffer("factor", weight.new_ones(n_members, 1, 1))
 
     def forward(self, weight: Tensor) -> Tensor:

@@ -1,0 +1,424 @@
+"""The command sb3-scale, as a user runs it."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from sb3_scale import register_envs
+from sb3_scale.cli import main
+from sb3_scale.plugins import manager
+from sb3_scale.specs import KINDS
+
+ONE_CRITIC = """
+from sb3_scale import Critic, hookimpl
+
+@hookimpl
+def sb3_scale_components():
+    yield Critic({name!r}, "sb3_scale.nn.critics:EnsembleCritic", summary="Mine.")
+"""
+
+
+def install(folder: Path, distribution: str, code: str, entry: str = "") -> None:
+    """What pip leaves in site-packages for a plugin of one module."""
+    module = distribution.replace("-", "_")
+    (folder / f"{module}.py").write_text(code)
+    info = folder / f"{module}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[sb3_scale]\n{entry or distribution} = {module}\n")
+
+
+def run(*args: str, path: Path | None = None, cwd: Path | None = None, **environ: str):
+    """Run ``python -m sb3_scale`` with the plugins in ``path``."""
+    environ = {**os.environ, "COLUMNS": "200", **environ}
+    if path is not None:
+        environ["PYTHONPATH"] = str(path)
+    return subprocess.run(
+        [sys.executable, "-m", "sb3_scale", *args],
+        env=environ,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def error(capsys: pytest.CaptureFixture, *args: str) -> str:
+    """The one sentence that a wrong command prints."""
+    assert main(args) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("sb3-scale: error: ")
+    assert err.count("\n") == 1
+    return err.removeprefix("sb3-scale: error: ").strip()
+
+
+# plugins
+
+
+def test_plugins_needs_no_heavy_import():
+    code = (
+        "import sys; from sb3_scale.cli import main; assert main(['plugins', '--json']) == 0; "
+        "heavy = {'torch', 'stable_baselines3', 'gymnasium', 'numpy', 'matplotlib'}; "
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_console_script_lists_plugins(capsys):
+    script = Path(sys.executable).with_name("sb3-scale")
+    answer = subprocess.run([script, "plugins"], capture_output=True, text=True, check=True)
+    first, second = answer.stdout.splitlines()[:2]
+    assert first.split() == ["name", "distribution", "version", "status", "parts", "reason"]
+    assert second.split()[:2] == ["core", "sb3-scale"]
+    assert main(["plugins", "--json"]) == 0
+    core = json.loads(capsys.readouterr().out)[0]
+    assert core["status"] == "active"
+    assert "critic:ensemble" in core["parts"]
+
+
+def test_plugins_tells_what_is_wrong(tmp_path):
+    install(tmp_path, "aaa-good", ONE_CRITIC.format(name="mine"), entry="twin")
+    install(tmp_path, "bbb-twin", ONE_CRITIC.format(name="other"), entry="twin")
+    install(tmp_path, "ccc-broken", "import no_such_module")
+    install(tmp_path, "ddd-blocked", ONE_CRITIC.format(name="blocked"))
+    answer = run("plugins", "--json", path=tmp_path, SB3_SCALE_DISABLE_PLUGINS="ddd-blocked")
+    assert answer.returncode == 0
+    records = {record["distribution"]: record for record in json.loads(answer.stdout)}
+    assert records["aaa-good"]["status"] == "active"
+    assert records["aaa-good"]["parts"] == ["critic:mine"]
+    assert records["bbb-twin"]["status"] == "duplicate"
+    assert "aaa-good" in records["bbb-twin"]["reason"]
+    assert records["ccc-broken"]["status"] == "failed"
+    assert "no_such_module" in records["ccc-broken"]["reason"]
+    assert records["ddd-blocked"]["status"] == "blocked"
+    table = run("plugins", path=tmp_path, SB3_SCALE_DISABLE_PLUGINS="ddd-blocked").stdout
+    assert "No module named 'no_such_module'" in table
+
+
+# describe
+
+
+def test_describe_lists_all_parts(capsys):
+    assert main(["describe", "--json"]) == 0
+    listed = {(part["kind"], part["name"]) for part in json.loads(capsys.readouterr().out)}
+    assert listed == {(kind, spec.name) for kind in KINDS for _, spec in manager().specs(kind)}
+    assert main(["describe"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for _, name in listed)
+
+
+def test_describe_shows_all_facts():
+    out = run("describe", "squashed-gaussian").stdout
+    assert "actor squashed-gaussian" in out
+    assert "a = tanh(mu(s) + sigma(s) * eps), eps ~ N(0, 1)" in out
+    assert "Haarnoja et al., 2018, appendix C" in out
+    assert "distribution: sb3-scale 0" in out
+    row = next(line for line in out.splitlines() if line.startswith("log_std_bound"))
+    assert "clamp or tanh" in row
+    assert "maps smoothly between the bounds" in row
+    assert "--algo sac --env dog-run --conf-file settings.yml" in out
+
+
+def test_described_example_is_yaml_that_can_be_copied():
+    """Piped output must not be cut at the width of a terminal."""
+    out = run("describe", "critic:ensemble", COLUMNS="40").stdout
+    text = out.partition("settings.yml\n")[2].partition("\npython -m")[0]
+    critic = yaml.safe_load(text)["dog-run"]["policy_kwargs"]["critic"]
+    assert critic["name"] == "ensemble"
+    assert critic["reduction"] == "min"
+
+
+def test_describe_as_json(capsys):
+    assert main(["describe", "optimizer:adamw", "--json"]) == 0
+    part = json.loads(capsys.readouterr().out)
+    assert part["kind"] == "optimizer"
+    parameters = {parameter["name"]: parameter for parameter in part["parameters"]}
+    assert list(parameters) == ["betas", "eps", "weight_decay"]
+    assert parameters["weight_decay"]["default"] == "0.01"
+    assert parameters["betas"]["type"] == "list[float] or null"
+
+
+def test_describe_of_an_algorithm_has_its_own_settings(capsys):
+    assert main(["describe", "td3", "--json"]) == 0
+    part = json.loads(capsys.readouterr().out)
+    names = [parameter["name"] for parameter in part["parameters"]]
+    assert "max_grad_norm" in names
+    assert "env" not in names
+    assert "--algo td3" in part["command"]
+
+
+def test_describe_deterministic_actor_uses_td3(capsys):
+    assert main(["describe", "deterministic", "--json"]) == 0
+    assert "--algo td3" in json.loads(capsys.readouterr().out)["command"]
+
+
+def test_describe_unknown_part(capsys):
+    assert "there is no part 'ensembel'; did you mean 'ensemble'?" in error(
+        capsys, "describe", "ensembel"
+    )
+    assert "there is no part kind 'critc'" in error(capsys, "describe", "critc:ensemble")
+    assert "there is no critic 'mlp': 'mlp' is a network" in error(capsys, "describe", "critic:mlp")
+
+
+def test_describe_names_the_package_of_a_known_part(tmp_path):
+    # Blocked, the parts are unknown, but the package is not to be installed.
+    answer = run("describe", "spectral", SB3_SCALE_DISABLE_PLUGINS="sb3-scale-spectral")
+    assert answer.returncode == 1
+    assert "sb3-scale-spectral" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_describe_name_in_two_kinds(tmp_path):
+    install(tmp_path, "two-kinds", ONE_CRITIC.format(name="mlp"))
+    answer = run("describe", "mlp", path=tmp_path)
+    assert answer.returncode == 1
+    assert "'mlp' is a network and a critic: ask for network:mlp or critic:mlp" in answer.stderr
+    assert "critic mlp" in run("describe", "critic:mlp", path=tmp_path).stdout
+
+
+def test_describe_part_that_cannot_be_imported(tmp_path):
+    code = ONE_CRITIC.format(name="lost").replace("EnsembleCritic", "NoSuchCritic")
+    install(tmp_path, "lost-part", code)
+    answer = run("describe", "lost", path=tmp_path)
+    assert answer.returncode == 1
+    assert "critic 'lost' of plugin 'lost-part' (lost-part 1.0) cannot be imported" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+# doctor
+
+
+def doctor(**kwargs):
+    answer = run("doctor", "--json", **kwargs)
+    return answer.returncode, {check["name"]: check for check in json.loads(answer.stdout)}
+
+
+def test_doctor_of_this_installation(tmp_path):
+    status, checks = doctor(cwd=tmp_path)
+    assert status == 0, [check for check in checks.values() if check["status"] == "problem"]
+    assert checks["torch"]["status"] == "ok"
+    assert checks["requirements"]["detail"] == "versions fit"
+    assert "brings sb3_scale into RL-Zoo" in checks["custom_envs"]["detail"]
+    assert run("doctor", cwd=tmp_path).returncode == 0
+
+
+def test_doctor_finds_faulty_plugins(tmp_path):
+    install(tmp_path, "aaa-broken", "raise RuntimeError('out of order')")
+    install(tmp_path, "bbb-same", ONE_CRITIC.format(name="ensemble"))
+    lost = ONE_CRITIC.format(name="lost").replace("EnsembleCritic", "NoSuchCritic")
+    install(tmp_path, "ccc-lost", lost)
+    status, checks = doctor(path=tmp_path)
+    assert status == 1
+    assert "out of order" in checks["plugin 'aaa-broken' (aaa-broken 1.0)"]["detail"]
+    assert checks["critic 'ensemble'"]["detail"] == "offered by sb3-scale and bbb-same"
+    assert checks["critic 'ensemble'"]["status"] == "problem"
+    assert "NoSuchCritic" in checks["critic 'lost'"]["detail"]
+    table = run("doctor", path=tmp_path)
+    assert table.returncode == 1
+    assert "out of order" in table.stdout
+
+
+def test_doctor_finds_a_wrong_environment_variable(tmp_path):
+    status, checks = doctor(SB3_SCALE_LOAD_PLUGINS="spektral", MUJOCO_GL="no-such-backend")
+    assert status == 1
+    assert "spektral" in checks["plugins"]["detail"]
+    assert "SB3_SCALE_LOAD_PLUGINS" in checks["plugins"]["hint"]
+    assert checks["rendering"]["status"] == "problem"
+
+
+def test_doctor_finds_another_custom_envs(tmp_path):
+    (tmp_path / "custom_envs.py").write_text("import gymnasium\n")
+    status, checks = doctor(cwd=tmp_path)
+    assert status == 0
+    assert checks["custom_envs"]["status"] == "warning"
+    assert str(tmp_path / "custom_envs.py") in checks["custom_envs"]["detail"]
+    assert "--gym-packages sb3_scale.zoo" in checks["custom_envs"]["hint"]
+    assert "python -m sb3_scale.zoo train" in checks["custom_envs"]["hint"]
+
+
+# report
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory) -> Path:
+    """A real run of RL-Zoo: 3 episodes of 250 decisions, 2 evaluations of 2 episodes."""
+    folder = tmp_path_factory.mktemp("report")
+    command = (
+        "rl_zoo3.train --algo sac --env cartpole-balance --env-kwargs action_repeat:4 --seed 1 "
+        "-n 800 --eval-freq 400 --eval-episodes 2 -f logs"
+    )
+    subprocess.run(
+        [sys.executable, "-m", *command.split()],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    return folder / "logs"
+
+
+def random_returns(episodes: int) -> np.ndarray:
+    register_envs()
+    env = gymnasium.make("cartpole-balance", action_repeat=4)
+    env.action_space.seed(0)
+    returns = []
+    for episode in range(episodes):
+        env.reset(seed=episode)
+        rewards, over = [], False
+        while not over:
+            _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+            rewards.append(reward)
+            over = terminated or truncated
+        returns.append(sum(rewards))
+    return np.array(returns)
+
+
+def test_report_figures(logs, capsys):
+    folder = logs / "sac" / "cartpole-balance_1"
+    assert main(["report", str(folder), "--json", "--random-episodes", "2"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["environment"] == "cartpole-balance"
+    assert report["algorithm"] == "sac"
+    assert report["decisions"] == 800
+    assert report["action_repeat"] == 4
+    assert report["environment_steps"] == 3200
+
+    with (folder / "0.monitor.csv").open() as file:
+        file.readline()
+        returns = [float(row["r"]) for row in csv.DictReader(file)]
+    assert report["episodes"] == len(returns) == 3
+    assert report["last_training_episodes"]["mean"] == pytest.approx(np.mean(returns))
+    assert report["last_training_episodes"]["std"] == pytest.approx(np.std(returns))
+
+    evaluations = np.load(folder / "evaluations.npz")["results"]
+    last, best = report["last_evaluation"], report["best_evaluation"]
+    assert last["mean"] == pytest.approx(evaluations[-1].mean())
+    assert last["environment_steps"] == 3200
+    assert best["mean"] == pytest.approx(evaluations.mean(axis=1).max())
+    assert best["std"] == pytest.approx(evaluations[evaluations.mean(axis=1).argmax()].std())
+
+    expected = random_returns(2)
+    assert report["random_policy"]["mean"] == pytest.approx(expected.mean())
+    assert report["random_policy"]["std"] == pytest.approx(expected.std())
+
+
+def test_report_table_and_picture(logs):
+    folder = logs / "sac" / "cartpole-balance_1"
+    answer = run("report", str(folder), "--random-episodes", "1")
+    assert answer.returncode == 0, answer.stderr
+    rows = dict(line.strip().split("  ", 1) for line in answer.stdout.splitlines()[1:])
+    rows = {key: value.strip() for key, value in rows.items()}
+    assert rows["environment steps"] == "3,200"
+    assert rows["last evaluation"].endswith("(2 episodes at step 3,200)")
+    with Image.open(folder / "learning_curve.png") as picture:
+        assert picture.size == (1200, 675)
+        colours = {colour[:3] for _, colour in picture.getcolors(maxcolors=1_000_000)}
+    # Training, evaluation, random policy.
+    assert {(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0x55, 0x55, 0x55)} <= colours
+
+
+def test_report_without_evaluations_and_comparison(logs, tmp_path, capsys):
+    folder = tmp_path / "cartpole-balance_1"
+    shutil.copytree(logs / "sac" / "cartpole-balance_1", folder)
+    (folder / "evaluations.npz").unlink()
+    (folder / "cartpole-balance.zip").unlink()
+    assert main(["report", str(folder), "--json", "--random-episodes", "0"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["last_evaluation"] is None
+    assert report["random_policy"] is None
+    assert report["decisions"] == 750
+
+
+def test_report_of_a_wrong_folder(logs, tmp_path, capsys):
+    assert (
+        error(capsys, "report", str(tmp_path / "none"))
+        == f"there is no folder '{tmp_path / 'none'}'"
+    )
+    told = error(capsys, "report", str(logs))
+    assert f"did you mean '{logs / 'sac' / 'cartpole-balance_1'}'?" in told
+    assert "is not the folder of a run" in error(capsys, "report", str(tmp_path))
+
+
+def test_report_of_damaged_files(logs, tmp_path, capsys):
+    for name in ("evaluations.npz", "0.monitor.csv", "cartpole-balance/args.yml"):
+        folder = tmp_path / name.replace("/", "_")
+        shutil.copytree(logs / "sac" / "cartpole-balance_1", folder)
+        (folder / name).write_bytes(b"{[\0")
+        assert "cannot be read" in error(capsys, "report", str(folder))
+
+
+def test_report_does_not_run_code_of_a_settings_file(logs, tmp_path, capsys):
+    folder = tmp_path / "cartpole-balance_1"
+    shutil.copytree(logs / "sac" / "cartpole-balance_1", folder)
+    config = folder / "cartpole-balance" / "config.yml"
+    victim = tmp_path / "victim"
+    config.write_text(f"harm: !!python/object/apply:pathlib.Path.touch [{victim}]\n")
+    assert main(["report", str(folder), "--json", "--random-episodes", "0"]) == 0
+    assert not victim.exists()
+
+
+def test_report_of_an_unknown_environment(logs, tmp_path, capsys):
+    folder = tmp_path / "cartpole-balance_1"
+    shutil.copytree(logs / "sac" / "cartpole-balance_1", folder)
+    arguments = folder / "cartpole-balance" / "args.yml"
+    arguments.write_text(arguments.read_text().replace("cartpole-balance", "NoSuchEnv-v0"))
+    told = error(capsys, "report", str(folder))
+    assert "environment 'NoSuchEnv-v0' of the run is not installed here" in told
+    assert "--gym-packages names 'no_such'" in error(
+        capsys, "report", str(folder), "--gym-packages", "no_such"
+    )
+
+
+# new-plugin
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("My-Critic", "the name is 'My-Critic'; allowed: lower-case letters"),
+        ("my_critic", "the name is 'my_critic'; allowed: lower-case letters"),
+        ("3d", "the name is '3d'; allowed: lower-case letters"),
+        ("a" * 41, "at most 40 characters"),
+        ("torch", "the name 'torch' is taken: Python knows a 'torch' already"),
+        ("class", "the name 'class' is taken"),
+        ("ensemble", "there is a critic 'ensemble' already"),
+    ],
+)
+def test_new_plugin_refuses_names(name, sentence, tmp_path, capsys):
+    assert sentence in error(capsys, "new-plugin", name, "--path", str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_new_plugin_keeps_what_exists(tmp_path, capsys):
+    (tmp_path / "my-critic").mkdir()
+    told = error(capsys, "new-plugin", "my-critic", "--path", str(tmp_path))
+    assert told == f"'{tmp_path / 'my-critic'}' exists already"
+    told = error(capsys, "new-plugin", "my-critic", "--path", str(tmp_path / "none"))
+    assert told == f"there is no folder '{tmp_path / 'none'}'"
+
+
+# the command line itself
+
+
+def test_version():
+    answer = run("--version")
+    assert answer.returncode == 0
+    assert answer.stdout.startswith("sb3-scale 0.")
+
+
+def test_help_names_all_commands():
+    out = run("--help").stdout
+    for command in ("plugins", "describe", "doctor", "new-plugin", "report"):
+        assert command in out

@@ -1,0 +1,63 @@
+"""A gradient step never waits for the device: no operator in it reads a tensor on the host."""
+
+from typing import Any
+
+import gymnasium
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import sb3_scale
+from sb3_scale.algorithms.metrics import Metrics
+
+READS = {"aten::_local_scalar_dense", "aten::item", "aten::equal", "aten::is_nonzero"}
+READS |= {"aten::nonzero", "aten::masked_select", "aten::unique2"}
+"""Operators whose result, or its shape, must reach the host."""
+
+
+class Recorder(TorchDispatchMode):
+    """Names of the operators that ran."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.append(func.name().split(".")[0])
+        return func(*args, **(kwargs or {}))
+
+
+NETWORK = {"name": "modern", "width": 16, "inner_width": 32, "depth": 2}
+SPECTRAL = {"network": NETWORK, "constraint": "spectral"}
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "actor"), [("SAC", "squashed-gaussian"), ("TD3", "deterministic")]
+)
+@pytest.mark.parametrize("parts", [{}, SPECTRAL], ids=["defaults", "spectral"])
+@pytest.mark.parametrize("max_grad_norm", [None, 1.0])
+def test_gradient_step_reads_nothing(
+    algorithm: str, actor: str, parts: dict[str, Any], max_grad_norm: float | None
+) -> None:
+    model = getattr(sb3_scale, algorithm)(
+        "ScalePolicy",
+        gymnasium.make("Pendulum-v1"),
+        learning_starts=20,
+        max_grad_norm=max_grad_norm,
+        policy_kwargs={
+            "actor": {"name": actor, **parts},
+            "critic": {"name": "ensemble", **parts},
+        },
+    )
+    model.learn(25)
+    model._n_updates = model.policy_delay
+    with Recorder() as recorder:
+        model.gradient_step(8, Metrics())
+    assert len(recorder.names) > 50
+    assert not READS & set(recorder.names)
+
+
+def test_the_recorder_sees_a_read() -> None:
+    with Recorder() as recorder:
+        torch.ones(3).sum().item()
+    assert READS & set(recorder.names)
