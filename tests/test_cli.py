@@ -238,6 +238,14 @@ def test_doctor_finds_a_wrong_environment_variable(tmp_path):
     assert checks["rendering"]["status"] == "problem"
 
 
+def test_doctor_finds_a_mistyped_plugin_to_leave_out(tmp_path):
+    status, checks = doctor(cwd=tmp_path, SB3_SCALE_DISABLE_PLUGINS="spectrl")
+    assert status == 0
+    check = checks["SB3_SCALE_DISABLE_PLUGINS"]
+    assert check["status"] == "warning"
+    assert "did you mean 'spectral'?" in check["detail"]
+
+
 def test_doctor_finds_another_custom_envs(tmp_path):
     (tmp_path / "custom_envs.py").write_text("import gymnasium\n")
     status, checks = doctor(cwd=tmp_path)

@@ -119,7 +119,7 @@ def test_losses_of_sac_actor_and_temperature(reduction: str) -> None:
     loss = model.actor_loss(data, metrics)
     np.testing.assert_allclose(loss.item(), (0.3 * log_prob - q).mean(), rtol=1e-4)
 
-    model.after_actor(metrics)
+    model.after_actor(data, metrics)
     gradient = -(log_prob - 0.7).mean()
     expected = {"ent_coef": 0.3, "ent_coef_loss": math.log(0.3) * gradient}
     assert metrics.means() == pytest.approx(expected, rel=1e-4)
@@ -140,6 +140,24 @@ def test_loss_of_td3_actor_takes_the_first_critic() -> None:
     loss = model.actor_loss(data, Metrics())
     assert loss.item() == pytest.approx(-values[0].numpy().mean(), rel=1e-5)
     assert not np.allclose(values[0], values[1])
+
+
+def test_smoothed_next_action_of_td3_stays_in_bounds() -> None:
+    parts = {"actor": {"name": "deterministic", "network": SMALL}}
+    model = TD3("ScalePolicy", "Pendulum-v1", buffer_size=10, policy_kwargs=parts, device="cpu")
+    model.target_policy_noise, model.target_noise_clip = 0.4, 0.3
+    data = batch(200)
+    model.policy.actor_target.output.weight.data *= 20
+    actions = model.policy.actor_target(data.next_features).detach().numpy()
+    torch.manual_seed(3)
+    noise = torch.empty(200, 1).normal_(0, 0.4).numpy()
+    noisy = actions + np.clip(noise, -0.3, 0.3)
+    assert (np.abs(noise) > 0.3).any()
+    assert (np.abs(noisy) > 1).any()
+    torch.manual_seed(3)
+    found, penalty = model.next_actions(data)
+    np.testing.assert_allclose(found.detach().numpy(), np.clip(noisy, -1, 1), **CLOSE)
+    assert penalty is None
 
 
 @pytest.mark.parametrize("per_member", [True, False])

@@ -3,10 +3,10 @@
 import os
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
+import tomllib
 import yaml
 
 NAME = "bold-critic"
@@ -92,6 +92,7 @@ def test_ruff(folder):
         assert answer.returncode == 0, answer.stdout
 
 
+@pytest.mark.slow
 def test_mypy_strict(folder, tmp_path):
     answer = python(folder, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), ".")
     assert answer.returncode == 0, answer.stdout

@@ -103,13 +103,16 @@ def test_members_are_modules_of_their_own() -> None:
 
 
 def test_statistics_move_in_training_alone_and_the_target_copies_them() -> None:
-    model = make()
+    model = make(target_update_interval=3)
     model.learn(40)
     policy = model.policy
     start = statistics(policy.critic) + statistics(policy.actor)
     assert not any(part.any() for part in start)  # no update yet, only steps in the environment
 
-    model.train(3, 32)
+    model.train(2, 32)
+    # Evaluating s' is no training: the target's statistics wait for the copy.
+    assert not any(part.any() for part in statistics(policy.critic_target))
+    model.train(1, 32)
     moved = statistics(policy.critic) + statistics(policy.actor)
     assert all(part.any() for part in moved)
     for online, target in zip(
@@ -157,7 +160,9 @@ def test_dropout_is_off_in_predictions() -> None:
 
 
 def test_constraint_holds_after_each_change_of_the_weights() -> None:
-    model = make({"name": "mlp", "width": 8, "depth": 3}, "unit").learn(40)
+    model = make(
+        {"name": "mlp", "width": 8, "depth": 3}, "unit", learning_rate=0.05, tau=0.5
+    ).learn(40)
     parts = [model.policy.actor, model.policy.critic, model.policy.critic_target]
     for update in range(3):
         for part in parts:
@@ -174,7 +179,7 @@ def test_constraint_holds_after_each_change_of_the_weights() -> None:
 
 def test_extractor_learns_from_the_critic_and_has_a_target() -> None:
     mlp, encoder = {"name": "mlp", "width": 8}, {"name": "encoder", "width": 5}
-    model = make(mlp, None, encoder, tau=0.25, ent_coef=0.5).learn(40)
+    model = make(mlp, None, encoder, tau=0.25, ent_coef=0.5, learning_rate=0.01).learn(40)
     policy = model.policy
     optimised = {id(p) for group in policy.critic.optimizer.param_groups for p in group["params"]}
     assert {id(p) for p in policy.extractor.parameters()} <= optimised

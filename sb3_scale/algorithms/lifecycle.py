@@ -172,9 +172,6 @@ class Lifecycle(SharedUpdate):
         }
         super().save(path, exclude, include)
 
-    def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "actor_target", "_log_prob"]
-
     @classmethod
     def load(
         cls,
@@ -208,7 +205,7 @@ class Lifecycle(SharedUpdate):
         except KeyError as error:
             # What Stable-Baselines3 raises where the names of networks and optimisers differ.
             raise Sb3ScaleError(
-                f"{path} is no whole checkpoint of {cls.__name__}: networks or optimisers differ"
+                f"{path} is no whole checkpoint of {cls.__name__}: {error}"
             ) from error
         states = getattr(model, "random_states", None)
         if states is not None and "seed" not in kwargs:

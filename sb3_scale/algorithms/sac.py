@@ -189,19 +189,21 @@ class SAC(Lifecycle, stable_baselines3.SAC):
         values = critic.reduce(critic.value(critic(batch.features, actions)))
         ent_coef = self.ent_coef_value()
         metrics.add("ent_coef", ent_coef.reshape(()))
-        self._log_prob = log_prob.detach()
+        batch.log_prob = log_prob.detach()
         loss: th.Tensor = (ent_coef * log_prob - values).mean()
         return loss
 
-    def after_actor(self, metrics: Metrics) -> None:
+    def after_actor(self, batch: Batch, metrics: Metrics) -> None:
         """
         Equation 18, on log alpha as Stable-Baselines3 has it.
 
+        :param batch: the batch, after the actor's loss
         :param metrics: where to add the loss
         """
         if self.ent_coef_optimizer is None or self.log_ent_coef is None:
             return
-        loss = -(self.log_ent_coef * (self._log_prob + self.target_entropy)).mean()
+        assert batch.log_prob is not None
+        loss = -(self.log_ent_coef * (batch.log_prob + float(self.target_entropy))).mean()
         metrics.add("ent_coef_loss", loss)
         self.ent_coef_optimizer.zero_grad()
         loss.backward()

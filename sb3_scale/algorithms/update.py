@@ -33,6 +33,8 @@ class Batch:
     :param rewards: ``(b, 1)``, n-step returns where the buffer makes them
     :param not_done: 0 where the episode terminated, else 1, ``(b, 1)``
     :param discounts: gamma to the power of the steps, ``(b, 1)`` or a number
+    :param log_prob: of the actor's own action at ``s``, without gradient, once SAC's actor loss has
+        sampled it, ``(b, 1)``
     """
 
     observations: PyTorchObs
@@ -43,6 +45,7 @@ class Batch:
     rewards: th.Tensor
     not_done: th.Tensor
     discounts: th.Tensor | float
+    log_prob: th.Tensor | None = None
 
 
 class SharedUpdate(OffPolicyAlgorithm):
@@ -85,10 +88,11 @@ class SharedUpdate(OffPolicyAlgorithm):
         """
         raise NotImplementedError
 
-    def after_actor(self, metrics: Metrics) -> None:
+    def after_actor(self, batch: Batch, metrics: Metrics) -> None:
         """
         Update what follows the actor, such as SAC's temperature.
 
+        :param batch: the batch
         :param metrics: where to add figures
         """
 
@@ -141,7 +145,7 @@ class SharedUpdate(OffPolicyAlgorithm):
             actor_loss = self.actor_loss(batch, metrics)
             metrics.add("actor_loss", actor_loss)
             self.optimize(self.policy.actor, actor_loss)
-            self.after_actor(metrics)
+            self.after_actor(batch, metrics)
 
         if self.targets_due():
             self.sync_targets()

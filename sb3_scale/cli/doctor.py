@@ -18,7 +18,7 @@ from typing import Literal
 from rich.text import Text
 
 from sb3_scale.cli.output import make_console, make_table, print_json
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, suggestion
 from sb3_scale.parts import load_target
 from sb3_scale.plugins import DISABLE_VARIABLE, LOAD_VARIABLE, PluginManager, manager
 from sb3_scale.specs import KINDS
@@ -193,6 +193,11 @@ def _plugins() -> Iterator[Check]:
         else:
             hint = f"pip install --upgrade {plugin.distribution}, or name it in {DISABLE_VARIABLE}"
             yield Check(name, "problem", f"{plugin.status}, {plugin.reason}", hint)
+    known = {name for plugin in plugins.plugins for name in (plugin.name, plugin.distribution)}
+    for word in os.environ.get(DISABLE_VARIABLE, "").split(","):
+        if word.strip() and word.strip() not in known:
+            detail = f"names '{word.strip()}'{suggestion(word.strip(), known)}"
+            yield Check(DISABLE_VARIABLE, "warning", detail, f"change or unset {DISABLE_VARIABLE}")
     yield from _parts(plugins)
 
 

@@ -2,8 +2,8 @@
 The power method on a block of vectors, for all layers of a network together.
 
 Shapes: ``m`` members, weights ``(m, in, out)``, blocks of ``k`` row vectors ``(m, k, out)``. The
-small ``(k, k)`` matrices of all layers are stacked, so that a GPU gets few launches, and no result
-is read on the host.
+small ``(k, k)`` matrices of all layers are joined in one tensor, so that a GPU gets few launches,
+and no result is read on the host.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ SHIFT = 1e-5
 KEPT = 1e-12
 """Share of the old block in the new one: it keeps directions where a weight is zero."""
 
-SQUARINGS = 8
-"""Of a Gram matrix: the estimate then errs by less than ``1 / (4 e 2^SQUARINGS)``, 0.04%."""
+POWER = 16
+"""A Gram matrix to this power, twice, shows its leading eigenvector; see `leading_vectors`."""
 
 
 class _Factor(torch.autograd.Function):
@@ -93,16 +93,17 @@ def iterate_(
             torch.baddbmm(scale.block, rows, w, beta=KEPT)
             for scale, rows, w in zip(scales, left, weights, strict=True)
         ]
-        grams = torch.stack([rows @ rows.mT for rows in right])
-        norms = grams.diagonal(dim1=-2, dim2=-1).sqrt().unsqueeze(-1)
+        grams = torch.cat([torch.bmm(rows, rows.mT) for rows in right])
+        norms = grams.diagonal(dim1=1, dim2=2).sqrt().unsqueeze(2).chunk(len(scales))
         for scale, rows, norm in zip(scales, right, norms, strict=True):
             torch.div(rows, norm, out=scale.block)
     mix = leading_vectors(grams)
-    sigmas = (mix @ grams @ mix.mT).sqrt().clamp(min=eps)
-    for i, scale in enumerate(scales):
-        torch.bmm(mix[i], left[i], out=scale.u)
-        torch.bmm(mix[i] / sigmas[i], right[i], out=scale.v)
-        torch.reciprocal(sigmas[i], out=scale.factor)
+    sigma = torch.bmm(torch.bmm(mix, grams), mix.mT).sqrt().clamp(min=eps)
+    to_u, to_v = mix.chunk(len(scales)), (mix / sigma).chunk(len(scales))
+    for i, factor in enumerate(sigma.reciprocal().chunk(len(scales))):
+        torch.bmm(to_u[i], left[i], out=scales[i].u)
+        torch.bmm(to_v[i], right[i], out=scales[i].v)
+        scales[i].factor.copy_(factor)
 
 
 def orthonormal_rows(blocks: Sequence[Tensor]) -> list[Tensor]:
@@ -112,25 +113,28 @@ def orthonormal_rows(blocks: Sequence[Tensor]) -> list[Tensor]:
     :param blocks: one per layer, ``(m, k, n)`` with any n
     :return: orthonormal rows with the same span; where rows depend on each other, shorter ones
     """
-    grams = torch.stack([rows @ rows.mT for rows in blocks])
+    grams = torch.cat([torch.bmm(rows, rows.mT) for rows in blocks])
     tiny = torch.finfo(grams.dtype).tiny
-    inverse_norms = grams.diagonal(dim1=-2, dim2=-1).clamp(min=tiny).rsqrt()
-    cosines = grams * inverse_norms.unsqueeze(-1) * inverse_norms.unsqueeze(-2)
-    cosines.diagonal(dim1=-2, dim2=-1).add_(SHIFT)
+    inverse_norms = grams.diagonal(dim1=1, dim2=2).clamp(min=tiny).rsqrt()
+    cosines = grams * inverse_norms.unsqueeze(2) * inverse_norms.unsqueeze(1)
+    cosines.diagonal(dim1=1, dim2=2).add_(SHIFT)
     lower = torch.linalg.cholesky_ex(cosines).L
     mixes = torch.linalg.solve_triangular(lower, torch.diag_embed(inverse_norms), upper=False)
-    return [mix @ rows for mix, rows in zip(mixes, blocks, strict=True)]
+    pairs = zip(mixes.chunk(len(blocks)), blocks, strict=True)
+    return [torch.bmm(mix, rows) for mix, rows in pairs]
 
 
 def leading_vectors(grams: Tensor) -> Tensor:
     """
-    :param grams: symmetric positive matrices, shape ``(..., k, k)``
-    :return: near the eigenvector of the largest eigenvalue of each, unit length, ``(..., 1, k)``
+    Of ``G^256``, take the column with the largest diagonal element. Its Rayleigh quotient misses
+    the largest eigenvalue by less than ``1 / (2 e 256)`` of it, 0.07%.
+
+    :param grams: symmetric positive matrices G, shape ``(n, k, k)``
+    :return: near the eigenvector of the largest eigenvalue of each, unit length, ``(n, 1, k)``
     """
     power = grams
-    for _ in range(SQUARINGS):
-        trace = power.diagonal(dim1=-2, dim2=-1).sum(-1)
-        power = power / trace[..., None, None]
-        power = power @ power
-    best = power.diagonal(dim1=-2, dim2=-1).argmax(-1)
-    return nn.functional.normalize(power.take_along_dim(best[..., None, None], dim=-2), dim=-1)
+    for _ in range(2):
+        trace = power.diagonal(dim1=1, dim2=2).sum(1)
+        power = torch.linalg.matrix_power(power / trace[:, None, None], POWER)
+    best = power.diagonal(dim1=1, dim2=2).argmax(1)
+    return nn.functional.normalize(power.take_along_dim(best[:, None, None], dim=1), dim=2)

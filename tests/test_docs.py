@@ -1,0 +1,160 @@
+"""
+The documentation is true: its code runs, its settings make a policy, its commands and links exist.
+
+Run as a script, this file executes the code blocks of the page that its argument names.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+
+
+class Fence(NamedTuple):
+    language: str
+    line: int
+    text: str
+
+
+def fences(page: Path) -> list[Fence]:
+    text = page.read_text()
+    found = re.finditer(r"^```(\w*)[^\n]*\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    return [Fence(match[1], text[: match.start(2)].count("\n"), match[2]) for match in found]
+
+
+def execute(page: Path) -> None:
+    """Run the page's Python and build its YAML, in order and in one namespace."""
+    namespace = sys.modules["__main__"].__dict__
+    for fence in fences(page):
+        if fence.language == "python":
+            # Empty lines in front, so that a traceback names the line of the page.
+            code = "\n" * fence.line + fence.text
+            exec(compile(code, str(page), "exec"), namespace)
+        elif fence.language == "yaml":
+            build_tasks(fence)
+
+
+def build_tasks(fence: Fence) -> None:
+    """A YAML block is a file of settings: check each task as RL-Zoo would, then make its policy."""
+    import yaml
+    from gymnasium import spaces
+
+    from sb3_scale import SAC, TD3, ScalePolicy
+    from sb3_scale.zoo import configs
+
+    algo, algorithm = ("td3", TD3) if "--algo td3" in fence.text else ("sac", SAC)
+    for task, settings in yaml.safe_load(fence.text).items():
+        assert settings["policy"] == "ScalePolicy", task
+        assert "n_timesteps" in settings, task
+        configs.check(algo, algorithm, settings)
+        parts = {**algorithm.default_parts, **settings.get("policy_kwargs", {})}
+        box = spaces.Box(-1, 1, (3,))
+        policy = ScalePolicy(box, box, lambda _: 1e-3, **parts)
+        assert policy.actor.stochastic == algorithm.stochastic_actor
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_and_settings(page, tmp_path):
+    if not {fence.language for fence in fences(page)} & {"python", "yaml"}:
+        return
+    answer = subprocess.run(
+        [sys.executable, __file__, str(page)], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_our_commands_exist(page):
+    from sb3_scale.cli import make_parser
+
+    text = page.read_text()
+    commands = [line for fence in fences(page) for line in fence.text.splitlines()]
+    commands += re.findall(r"`(sb3-scale [^`]*)`", text)
+    for command in commands:
+        words = command.partition("#")[0].split()
+        if words[:1] == ["sb3-scale"]:
+            make_parser().parse_args(words[1:])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+def test_the_page_of_parts_is_up_to_date(tmp_path):
+    made = tmp_path / "parts.md"
+    answer = subprocess.run(
+        [sys.executable, ROOT / "docs" / "build_parts.py", made], capture_output=True, text=True
+    )
+    assert answer.returncode == 0, answer.stderr
+    page = ROOT / "docs" / "parts.md"
+    assert page.read_text() == made.read_text(), "run python docs/build_parts.py"
+
+
+def test_the_page_of_parts_has_every_part():
+    from sb3_scale.plugins import manager
+    from sb3_scale.specs import KINDS
+
+    text = (ROOT / "docs" / "parts.md").read_text()
+    for kind in KINDS:
+        for plugin, spec in manager().specs(kind):
+            if plugin.distribution.startswith("sb3-scale"):
+                heading = f"`{spec.name}`" if kind == "env" else f"### {spec.name}\n"
+                assert heading in text, (kind, spec.name)
+
+
+def test_an_undocumented_parameter_stops_the_page(tmp_path):
+    """A plugin under the name of one of ours has a parameter without a text."""
+    module = tmp_path / "bare.py"
+    module.write_text(
+        "from sb3_scale import Loss, hookimpl\n"
+        "from torch import nn\n"
+        "class Bare(nn.Module):\n"
+        "    def __init__(self, weight: float = 1.0) -> None:\n"
+        "        super().__init__()\n"
+        "@hookimpl\n"
+        "def sb3_scale_components():\n"
+        "    yield Loss('bare', 'bare:Bare')\n"
+    )
+    code = (
+        "import sys, runpy; from sb3_scale.plugins import manager; import bare; "
+        "manager().register(bare, 'bare').distribution = 'sb3-scale'; "
+        f"sys.argv[1:] = [{str(tmp_path / 'parts.md')!r}]; "
+        f"runpy.run_path({str(ROOT / 'docs' / 'build_parts.py')!r}, run_name='__main__')"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert answer.returncode == 1
+    assert "loss 'bare' has no summary" in answer.stderr
+    assert "loss 'bare' does not explain 'weight'" in answer.stderr
+    assert not (tmp_path / "parts.md").exists()
+
+
+def test_the_guide_shows_what_new_plugin_writes(tmp_path):
+    import tomllib
+
+    from sb3_scale.cli import new_plugin
+
+    guide = fences(ROOT / "docs" / "writing-a-plugin.md")
+    folder = new_plugin.write("my-critic", tmp_path)
+    shown = next(fence.text for fence in guide if fence.text.startswith("my-critic/"))
+    listed = {line.split()[0] for line in shown.splitlines()[1:]}
+    assert listed == {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    }
+    (entry,) = [tomllib.loads(fence.text) for fence in guide if fence.language == "toml"]
+    written = tomllib.loads((folder / "pyproject.toml").read_text())
+    assert written["project"]["entry-points"] == entry["project"]["entry-points"]
+
+
+if __name__ == "__main__":
+    execute(Path(sys.argv[1]))
