@@ -6,10 +6,9 @@ Run ``python docs/build_parts.py`` after a change of a part; a test compares the
 
 import argparse
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-
-import tomllib
 
 from sb3_scale.catalogue import Parameter, Part, describe
 from sb3_scale.plugins import manager

@@ -92,7 +92,7 @@ class Picture:
 
     def __init__(self, physics: Any, width: int, height: int, camera_id: int | str) -> None:
         import mujoco
-        from OpenGL.error import Error as OpenGLError  # type: ignore[import-untyped]
+        from OpenGL.error import Error as OpenGLError
 
         self._physics = physics
         self._size = {"height": height, "width": width}

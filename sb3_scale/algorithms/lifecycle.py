@@ -6,7 +6,7 @@ import random
 import struct
 import zipfile
 import zlib
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch as th
@@ -18,7 +18,6 @@ from stable_baselines3.common.utils import (
     get_device,
     update_learning_rate,
 )
-from typing_extensions import Self
 
 from sb3_scale.algorithms.update import SharedUpdate
 from sb3_scale.errors import Sb3ScaleError

@@ -206,7 +206,7 @@ class SAC(Lifecycle, stable_baselines3.SAC):
         loss = -(self.log_ent_coef * (batch.log_prob + float(self.target_entropy))).mean()
         metrics.add("ent_coef_loss", loss)
         self.ent_coef_optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.ent_coef_optimizer.step()
 
     def targets_due(self) -> bool:

@@ -2,8 +2,6 @@
 
 import warnings
 from copy import deepcopy
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -125,11 +123,8 @@ def check_zoo_config(subject: Subject) -> None:
 
     spec = subject.spec
     assert isinstance(spec, ZooConfig)
-    package, _, name = spec.target.partition(":")
-    folder = Path(str(subject.call(f"the import of '{package}'", files, package)))
-    ours = set(configs.config_files(spec.algo)) & {folder / name, folder.parent / name}
-    subject.require(any(path.exists() for path in ours), f"has no file {folder / name}")
-    path = ours.pop()
+    path = subject.call(f"finding '{spec.target}'", configs.path_of, spec)
+    subject.require(path.exists(), f"has no file {path}")
     algorithm = load_target(manager().find("algorithm", spec.algo)[1])
     tasks = subject.call(f"reading {path}", configs.read, path)
     made: list[Any] = []

@@ -38,11 +38,18 @@ def config_files(algo: str) -> Iterator[Path]:
     """
     for _, spec in sorted(manager().specs("zoo-config"), key=lambda item: item[0].name != "core"):
         if isinstance(spec, ZooConfig) and spec.algo == algo:
-            package, _, name = spec.target.partition(":")
-            folder = Path(str(files(package)))
-            path = folder / name
-            # In a checkout the core's files lie next to the package, in a wheel inside.
-            yield path if path.exists() else folder.parent / name
+            yield path_of(spec)
+
+
+def path_of(spec: ZooConfig) -> Path:
+    """
+    :param spec: a file of settings
+    :return: where it is; the file may not exist
+    """
+    package, _, name = spec.target.partition(":")
+    folder = Path(str(files(package)))
+    # In a checkout the core's files lie next to the package, in a wheel inside.
+    return folder / name if (folder / name).exists() else folder.parent / name
 
 
 def choose(algo: str, env_id: str, zoo_file: Path) -> Path:

@@ -18,9 +18,6 @@ SHIFT = 1e-5
 KEPT = 1e-12
 """Share of the old block in the new one: it keeps directions where a weight is zero."""
 
-POWER = 16
-"""A Gram matrix to this power, twice, shows its leading eigenvector; see `leading_vectors`."""
-
 
 class _Factor(torch.autograd.Function):
     """``1 / (u^T W v)`` with u and v constant; the last power iteration knows the value."""
@@ -126,15 +123,19 @@ def orthonormal_rows(blocks: Sequence[Tensor]) -> list[Tensor]:
 
 def leading_vectors(grams: Tensor) -> Tensor:
     """
-    Of ``G^256``, take the column with the largest diagonal element. Its Rayleigh quotient misses
-    the largest eigenvalue by less than ``1 / (2 e 256)`` of it, 0.07%.
+    Of ``G^4096``, take the row with the largest diagonal element. Its Rayleigh quotient is at least
+    ``k^(-1/4096)`` of the largest eigenvalue, also where eigenvalues are close: for k = 8, 0.05%
+    below.
 
     :param grams: symmetric positive matrices G, shape ``(n, k, k)``
     :return: near the eigenvector of the largest eigenvalue of each, unit length, ``(n, 1, k)``
     """
-    power = grams
-    for _ in range(2):
-        trace = power.diagonal(dim1=1, dim2=2).sum(1)
-        power = torch.linalg.matrix_power(power / trace[:, None, None], POWER)
+    power = _unit_trace(grams)
+    for _ in range(3):
+        power = _unit_trace(torch.linalg.matrix_power(power, 16))
     best = power.diagonal(dim1=1, dim2=2).argmax(1)
     return nn.functional.normalize(power.take_along_dim(best[:, None, None], dim=1), dim=2)
+
+
+def _unit_trace(grams: Tensor) -> Tensor:
+    return grams / grams.diagonal(dim1=1, dim2=2).sum(1)[:, None, None]

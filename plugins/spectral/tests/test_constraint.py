@@ -59,7 +59,8 @@ def test_paper_leaves_the_first_and_the_last_layer_alone() -> None:
     [
         ({"power_iteration": 2}, "did you mean 'power_iterations'"),
         ({"power_iterations": 0}, "must be at least 1"),
-        ({"n_vectors": 0}, "must be at least 1"),
+        ({"n_vectors": 0}, "n_vectors must be from 1 to 64"),
+        ({"n_vectors": 65}, "n_vectors must be from 1 to 64"),
         ({"init_iterations": 0}, "must be at least 1"),
         ({"eps": 0.0}, "eps must be above 0"),
         ({"which": "middle"}, "'intermediate', 'hidden', 'all'"),
