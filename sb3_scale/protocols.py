@@ -101,7 +101,9 @@ class Actor(Protocol):
 
 class Critic(Protocol):
     """
-    Action values of ``n_critics`` members. Made as ``Critic(features_dim, action_dim, **params)``.
+    Action values of ``n_critics`` independent members.
+
+    Made as ``Critic(features_dim, action_dim, **params)``.
 
     :param features_dim: width of the features
     :param action_dim: number of actions
@@ -173,7 +175,11 @@ class Loss(Protocol):
 
 
 class Optimizer(Protocol):
-    """Makes the optimiser of one module, called as ``optimizer(module, lr, **params)``."""
+    """
+    Makes the optimiser of one module, called as ``optimizer(module, lr, **params)``.
+
+    The algorithm sets one learning rate for all parameter groups, as Stable-Baselines3 does.
+    """
 
     def __call__(self, module: nn.Module, lr: float) -> "TorchOptimizer":
         """

@@ -6,6 +6,7 @@ import torch
 
 from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.parts import build
+from sb3_scale_spectral.power import leading_vectors, orthonormal_rows
 
 
 def constrained(
@@ -130,3 +131,34 @@ def test_members_are_normalised_each_on_its_own() -> None:
         layer.weight *= torch.tensor([1e-3, 1.0, 1e3])[:, None, None]
     constraint.project_()
     np.testing.assert_allclose(largest(layer), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize("k", [1, 2, 8, 64])
+@pytest.mark.parametrize("scale", [1e-24, 1.0, 1e6])
+def test_leading_vectors_where_eigenvalues_are_close_or_far(k: int, scale: float) -> None:
+    torch.manual_seed(0)
+    for spread in (0, 1e-3, 1e-2, 1e-1, 1, 5):
+        basis = torch.linalg.qr(torch.randn(50, k, k)).Q
+        eigenvalues = torch.exp(-spread * torch.rand(50, 1, k))
+        grams = (basis * eigenvalues) @ basis.mT * scale
+        mix = leading_vectors(grams)
+        quotient = (mix @ grams @ mix.mT).flatten() / scale
+        assert (quotient >= k ** (-1 / 4096) * eigenvalues.amax(dim=(1, 2)) * (1 - 1e-5)).all()
+        assert (quotient <= eigenvalues.amax(dim=(1, 2)) * (1 + 1e-5)).all()
+
+
+@pytest.mark.parametrize(("k", "n"), [(1, 5), (4, 32), (8, 64)])
+def test_orthonormal_rows_span_the_block(k: int, n: int) -> None:
+    torch.manual_seed(0)
+    block = torch.randn(3, k, n) * torch.logspace(-3, 3, k)[:, None]
+    rows = orthonormal_rows([block])[0]
+    torch.testing.assert_close(rows @ rows.mT, torch.eye(k).expand(3, k, k), atol=3e-3, rtol=0)
+    torch.testing.assert_close(block @ rows.mT @ rows, block, atol=0, rtol=3e-3)
+
+
+def test_orthonormal_rows_of_dependent_rows_are_finite_and_not_longer() -> None:
+    torch.manual_seed(0)
+    block = torch.randn(2, 8, 3)
+    block[1] = 0
+    rows = orthonormal_rows([block])[0]
+    assert torch.linalg.matrix_norm(rows, 2).amax() < 1.001
