@@ -160,6 +160,15 @@ def test_smoothed_next_action_of_td3_stays_in_bounds() -> None:
     assert penalty is None
 
 
+def test_logged_values_are_means_over_the_gradient_steps() -> None:
+    metrics = Metrics()
+    assert metrics.means() == {}
+    for value in (1.0, 2.0, 6.0):
+        metrics.add("critic_loss", torch.tensor(value))
+    metrics.add("actor_loss", torch.tensor(5.0, requires_grad=True))
+    assert metrics.means() == {"critic_loss": 3.0, "actor_loss": 5.0}
+
+
 @pytest.mark.parametrize("per_member", [True, False])
 def test_critic_losses(per_member: bool) -> None:
     outputs, target = 3 * random(4, 16, 1), random(16, 1, seed=1)

@@ -181,7 +181,7 @@ def test_common_learning_rate_is_the_only_one_logged_by_default() -> None:
 def test_optimizers_per_part() -> None:
     decay = {"hidden": 0.1, "output": 0.2}
     parts = {
-        "optimizer": {"name": "adam", "betas": [0.5, 0.9], "eps": 1e-6},
+        "actor_optimizer": {"name": "adam", "betas": [0.5, 0.9], "eps": 1e-6},
         "critic_optimizer": {"name": "adamw", "weight_decay": decay},
     }
     model = make(parts=parts, ent_coef_optimizer_kwargs={"betas": [0.7, 0.8]})
