@@ -83,7 +83,7 @@ class PluginManager:
             raise Sb3ScaleError(f"{LOAD_VARIABLE} names '{name}'{suggestion(name, names)}")
         for plugin, point in found:
             own = {plugin.name, plugin.distribution}
-            twin = next((p for p in self.plugins if p.name == plugin.name), None)
+            twin = self._owner(plugin.name)
             self.plugins.append(plugin)
             if plugin.distribution != "sb3-scale" and disabled & own:
                 plugin.status, plugin.reason = "blocked", f"named in {DISABLE_VARIABLE}"
@@ -94,6 +94,10 @@ class PluginManager:
                 plugin.reason = f"its name is taken by the distribution {twin.distribution}"
             else:
                 self._activate(plugin, point)
+
+    def _owner(self, name: str) -> Plugin | None:
+        same = (plugin for plugin in self.plugins if plugin.name == name)
+        return next((plugin for plugin in same if plugin.status != "blocked"), None)
 
     def _activate(
         self, plugin: Plugin, source: "metadata.EntryPoint | ModuleType | object"
@@ -114,7 +118,7 @@ class PluginManager:
                         f"{', '.join(cls.__name__ for cls in KINDS.values())}"
                     )
                 plugin.specs.append(spec)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             plugin.status, plugin.reason = "failed", f"{type(error).__name__}: {error}"
             plugin.specs.clear()
             return
@@ -146,8 +150,11 @@ class PluginManager:
         if self.pluggy.has_plugin(name):
             self.pluggy.unregister(name=name)
         self.plugins = [plugin for plugin in self.plugins if plugin.name != name]
-        for owners in self._owners.values():
-            owners[:] = [owner for owner in owners if owner[0].name != name]
+        kept = {
+            key: [owner for owner in owners if owner[0].name != name]
+            for key, owners in self._owners.items()
+        }
+        self._owners = {key: owners for key, owners in kept.items() if owners}
 
     def specs(self, kind: str) -> Iterator[tuple[Plugin, Spec]]:
         """

@@ -1,8 +1,8 @@
 """Importing sb3_scale is light, and listing parts imports none of their code."""
 
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -45,9 +45,11 @@ def test_unknown_name() -> None:
 
 def test_import_takes_less_than_a_tenth_of_a_second() -> None:
     def seconds(program: str) -> float:
-        start = time.perf_counter()
+        """Time of the processor, which does not count the wait for other processes."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, "-c", program], check=True)
-        return time.perf_counter() - start
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     # The smallest of several: what the machine does besides can only add.
     empty = min(seconds("pass") for _ in range(7))

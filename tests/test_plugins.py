@@ -165,7 +165,6 @@ def test_two_distributions_with_one_entry_point_name(place: Place) -> None:
     assert not place.imported("acme-b")
 
 
-@pytest.mark.xfail(strict=True, reason="plugins.py counts a blocked plugin as the name's owner")
 def test_the_second_of_one_name_loads_when_the_first_is_blocked(place: Place) -> None:
     place.install("acme-a", point="same")
     place.install("acme-b", point="same")
@@ -280,7 +279,6 @@ def test_register_by_hand() -> None:
     assert plugins.register(object(), "empty").status == "failed"
 
 
-@pytest.mark.xfail(strict=True, reason="plugins.py keeps the names of unregistered parts")
 def test_unregistered_parts_are_forgotten() -> None:
     plugins = PluginManager({})
     plugins.register(Offer(), "mine")
