@@ -164,11 +164,8 @@ class Lifecycle(SharedUpdate):
         :param exclude: attributes to leave out
         :param include: attributes to keep that are left out by default
         """
-        self.random_states = {
-            "python": random.getstate(),
-            "numpy": np.random.get_state(),
-            "torch": th.get_rng_state(),
-        }
+        if issubclass(self.policy_class, ScalePolicy):
+            self.random_states = self._get_random_states()
         super().save(path, exclude, include)
 
     @classmethod
@@ -206,12 +203,26 @@ class Lifecycle(SharedUpdate):
             raise Sb3ScaleError(
                 f"{path} is no whole checkpoint of {cls.__name__}: {error}"
             ) from error
-        states = getattr(model, "random_states", None)
-        if states is not None and "seed" not in kwargs:
-            random.setstate(states["python"])
-            np.random.set_state(states["numpy"])
-            th.set_rng_state(states["torch"])
+        if hasattr(model, "random_states") and "seed" not in kwargs:
+            model._set_random_states(model.random_states)
         return model
+
+    def _get_random_states(self) -> dict[str, Any]:
+        return {
+            "python": random.getstate(),
+            "numpy": np.random.get_state(),
+            "torch": th.get_rng_state(),
+            "cuda": th.cuda.get_rng_state_all() if th.cuda.is_available() else [],
+            "actions": self.action_space.np_random.bit_generator.state,
+        }
+
+    def _set_random_states(self, states: dict[str, Any]) -> None:
+        random.setstate(states["python"])
+        np.random.set_state(states["numpy"])
+        th.set_rng_state(states["torch"])
+        if len(states["cuda"]) == th.cuda.device_count():
+            th.cuda.set_rng_state_all(states["cuda"])
+        self.action_space.np_random.bit_generator.state = states["actions"]
 
 
 def _check_device(device: th.device | str) -> None:
