@@ -59,7 +59,8 @@ class Lifecycle(SharedUpdate):
             not changed
         :raises Sb3ScaleError: if an argument or the device cannot be used
         """
-        if not (policy == "ScalePolicy" or policy is ScalePolicy):
+        ours = isinstance(policy, type) and issubclass(policy, ScalePolicy)
+        if not (ours or policy == "ScalePolicy"):
             return policy_kwargs
         _check_device(device)
         policy_kwargs = {**self.default_parts, **(policy_kwargs or {})}

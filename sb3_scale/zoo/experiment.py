@@ -32,7 +32,8 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
         self.config = str(path)
     if path.suffix in (".yml", ".yaml") and path.exists():
         content = configs.read(path)
-        _choose_sampler(self.algo, content.get(env_id, content.get("default", {})))
+        task = content.get(env_id, content.get("default", {}))
+        _choose_sampler(self.algo, {**task, **(self.custom_hyperparams or {})})
     hyperparams, saved = _zoo_read(self)
     if configs.uses_scale_policy(hyperparams):
         configs.check(self.algo, ALGOS[self.algo], hyperparams)
@@ -46,7 +47,9 @@ def _choose_sampler(algo: str, hyperparams: Hyperparams) -> None:
     """RL-Zoo's samplers make arguments of stock policies, ours make parts."""
     if configs.uses_scale_policy(hyperparams):
         own = getattr(ALGOS[algo], "default_parts", {})
-        given = hyperparams.get("policy_kwargs") or {}
+        given = hyperparams.get("policy_kwargs")
+        # RL-Zoo evaluates a string itself, later; the search then starts from the defaults.
+        given = given if isinstance(given, dict) else {}
         base = {"actor": "squashed-gaussian", "critic": "ensemble", **own, **given}
         HYPERPARAMS_SAMPLER[algo] = partial(samplers.sample, base=base)
         HYPERPARAMS_CONVERTER[algo] = partial(samplers.convert, base=base)
