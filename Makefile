@@ -27,8 +27,8 @@ install: $(STAMP)
 
 train: $(STAMP)
 	rm -rf $(RUN)
-	$(BIN)/python -m rl_zoo3.train --algo sac --env dog-run --seed 0 -n 8000 \
-		--eval-freq 2000 --eval-episodes 5 -P -f $(RUN)
+	$(BIN)/python -m rl_zoo3.train --algo sac --env dog-run --seed 0 -n 9000 \
+		--eval-freq 3000 --eval-episodes 5 -P -f $(RUN)
 	$(BIN)/sb3-scale report $(RUN)/sac/dog-run_1
 
 test: $(STAMP)
