@@ -218,3 +218,13 @@ def test_number_of_updates(settings: dict[str, Any], n_envs: int, updates: int) 
     assert model.num_timesteps == FILLED + 16
     assert model._n_updates == updates
     assert torch.isfinite(weights(model.policy)).all()
+
+
+@pytest.mark.parametrize("algorithm", [SAC, TD3])
+def test_no_gradient_steps_change_nothing(algorithm: Any) -> None:
+    model = make(algorithm)
+    before = [parameter.clone() for parameter in model.policy.parameters()]
+    model.train(gradient_steps=0, batch_size=BATCH)
+    assert model._n_updates == 0
+    for old, new in zip(before, model.policy.parameters(), strict=True):
+        assert torch.equal(old, new)

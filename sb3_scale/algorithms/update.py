@@ -107,6 +107,8 @@ class SharedUpdate(OffPolicyAlgorithm):
         if not issubclass(self.policy_class, ScalePolicy):
             super().train(gradient_steps, batch_size)
             return
+        if gradient_steps == 0:
+            return
         self.update_learning_rates()
         metrics = Metrics()
         for _ in range(gradient_steps):
