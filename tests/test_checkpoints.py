@@ -13,12 +13,12 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from small_models import SMALL, assert_same, make
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.noise import NormalActionNoise
 
 from sb3_scale import SAC, TD3, Sb3ScaleError
 
-SMALL = {"name": "mlp", "width": 16}
 BOTH = pytest.mark.parametrize("algorithm", [SAC, TD3])
 
 RESUME = """
@@ -41,33 +41,6 @@ import sb3_scale
 model = sb3_scale.SAC.load(sys.argv[1], device="cpu")
 print(model.predict(model.observation_space.high, deterministic=True)[0].tolist())
 """
-
-
-def make(algorithm: Any, env: Any = "Pendulum-v1", **settings: Any) -> Any:
-    kind = "squashed-gaussian" if algorithm is SAC else "deterministic"
-    parts = {
-        "actor": {"name": kind, "network": SMALL},
-        "critic": {"name": "ensemble", "network": SMALL},
-    }
-    defaults = {"buffer_size": 500, "batch_size": 16, "learning_starts": 20, "seed": 0}
-    return algorithm(
-        "ScalePolicy", env, device="cpu", policy_kwargs=parts, **{**defaults, **settings}
-    )
-
-
-def assert_same(found: Any, expected: Any, where: str) -> None:
-    """Compare nested state exactly."""
-    if isinstance(expected, torch.Tensor):
-        assert torch.equal(found, expected), where
-    elif isinstance(expected, dict):
-        assert list(found) == list(expected), where
-        for key in expected:
-            assert_same(found[key], expected[key], f"{where}.{key}")
-    elif isinstance(expected, (list, tuple)):
-        for index, pair in enumerate(zip(found, expected, strict=True)):
-            assert_same(*pair, f"{where}[{index}]")
-    else:
-        assert found == expected, where
 
 
 def run(program: str, *arguments: Any) -> str:

@@ -8,6 +8,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from small_models import make
 from stable_baselines3.common.callbacks import (
     CheckpointCallback,
     EvalCallback,
@@ -20,20 +21,7 @@ from stable_baselines3.common.noise import NormalActionNoise
 
 from sb3_scale import SAC, TD3, Sb3ScaleError, ScalePolicy
 
-SMALL = {"name": "mlp", "width": 16}
 BOTH = pytest.mark.parametrize("algorithm", [SAC, TD3])
-
-
-def make(algorithm: Any, env: Any = "Pendulum-v1", **settings: Any) -> Any:
-    kind = "squashed-gaussian" if algorithm is SAC else "deterministic"
-    parts = {
-        "actor": {"name": kind, "network": SMALL},
-        "critic": {"name": "ensemble", "network": SMALL},
-    }
-    defaults = {"buffer_size": 500, "batch_size": 16, "learning_starts": 20, "seed": 0}
-    return algorithm(
-        "ScalePolicy", env, device="cpu", policy_kwargs=parts, **{**defaults, **settings}
-    )
 
 
 def weights(model: Any) -> torch.Tensor:

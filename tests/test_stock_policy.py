@@ -5,7 +5,7 @@ from typing import Any
 import gymnasium as gym
 import pytest
 import stable_baselines3
-import torch
+from small_models import assert_same
 from stable_baselines3.common.logger import KVWriter, Logger
 
 import sb3_scale
@@ -41,23 +41,6 @@ class DictPendulum(gym.ObservationWrapper):
 
     def observation(self, observation: Any) -> dict[str, Any]:
         return {"speed": observation[2:], "angle": observation[:2]}
-
-
-def assert_same(ours: Any, theirs: Any, where: str) -> None:
-    """Compare nested state exactly."""
-    assert type(ours) is type(theirs), where
-    if isinstance(theirs, torch.Tensor):
-        assert torch.equal(ours, theirs), where
-    elif isinstance(theirs, dict):
-        assert list(ours) == list(theirs), where
-        for key in theirs:
-            assert_same(ours[key], theirs[key], f"{where}.{key}")
-    elif isinstance(theirs, (list, tuple)):
-        assert len(ours) == len(theirs), where
-        for index, pair in enumerate(zip(ours, theirs, strict=True)):
-            assert_same(*pair, f"{where}[{index}]")
-    else:
-        assert ours == theirs, where
 
 
 def train(algorithm: type, policy: str, env: Any) -> tuple[Any, Recorder]:

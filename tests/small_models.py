@@ -1,0 +1,39 @@
+"""Algorithms small enough for a test, and an exact comparison of their states."""
+
+from typing import Any
+
+import torch
+
+from sb3_scale import SAC
+
+SMALL = {"name": "mlp", "width": 16}
+
+
+def make(algorithm: Any, env: Any = "Pendulum-v1", **settings: Any) -> Any:
+    """An untrained SAC or TD3 of small parts, with a small buffer and a seed."""
+    kind = "squashed-gaussian" if algorithm is SAC else "deterministic"
+    parts = {
+        "actor": {"name": kind, "network": SMALL},
+        "critic": {"name": "ensemble", "network": SMALL},
+    }
+    defaults = {"buffer_size": 500, "batch_size": 16, "learning_starts": 20, "seed": 0}
+    return algorithm(
+        "ScalePolicy", env, device="cpu", policy_kwargs=parts, **{**defaults, **settings}
+    )
+
+
+def assert_same(ours: Any, theirs: Any, where: str) -> None:
+    """Compare nested state exactly."""
+    assert type(ours) is type(theirs), where
+    if isinstance(theirs, torch.Tensor):
+        assert torch.equal(ours, theirs), where
+    elif isinstance(theirs, dict):
+        assert list(ours) == list(theirs), where
+        for key in theirs:
+            assert_same(ours[key], theirs[key], f"{where}.{key}")
+    elif isinstance(theirs, (list, tuple)):
+        assert len(ours) == len(theirs), where
+        for index, pair in enumerate(zip(ours, theirs, strict=True)):
+            assert_same(*pair, f"{where}[{index}]")
+    else:
+        assert ours == theirs, where
