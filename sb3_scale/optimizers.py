@@ -8,7 +8,7 @@ from torch import nn
 from sb3_scale.errors import Sb3ScaleError, suggestion
 from sb3_scale.nn.linear import linear_layers
 
-DECAY_GROUPS = ("hidden", "output", "other")
+DECAY_GROUPS = ("hidden", "output", "bias", "other")
 
 
 def adam(
@@ -41,8 +41,8 @@ def adamw(
     :param betas: decay of the first and second moment, 0.9 and 0.999 by default
     :param eps: added to the denominator
     :param weight_decay: of all parameters, or a mapping with the keys ``hidden`` (weights of all
-        linear layers but the last), ``output`` (weight of the last linear layer) and ``other``
-        (biases and norms), 0 where a key is missing
+        linear layers but the last), ``output`` (weight of the last linear layer), ``bias`` (of all
+        linear layers) and ``other`` (norms and the rest), 0 where a key is missing
     :return: the fused implementation of PyTorch
     :raises Sb3ScaleError: if a key of ``weight_decay`` is unknown
     """
@@ -60,10 +60,12 @@ def _decay_groups(module: nn.Module, decay: dict[str, float]) -> list[dict[str, 
                 f"optimizer 'adamw': weight_decay has the key '{key}'"
                 + suggestion(key, DECAY_GROUPS)
             )
-    weights = [layer.weight for layer in linear_layers(module)]
-    taken = {id(weight) for weight in weights}
+    layers = linear_layers(module)
+    weights = [layer.weight for layer in layers]
+    biases = [layer.bias for layer in layers]
+    taken = {id(parameter) for parameter in weights + biases}
     other = [parameter for parameter in module.parameters() if id(parameter) not in taken]
-    groups = {"hidden": weights[:-1], "output": weights[-1:], "other": other}
+    groups = {"hidden": weights[:-1], "output": weights[-1:], "bias": biases, "other": other}
     return [
         {"params": groups[key], "weight_decay": decay.get(key, 0.0)}
         for key in DECAY_GROUPS

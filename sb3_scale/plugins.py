@@ -209,6 +209,9 @@ class PluginManager:
 KNOWN_PARTS: dict[tuple[str, str], str] = {
     ("network", "modern"): "sb3-scale-spectral",
     ("constraint", "spectral"): "sb3-scale-spectral",
+    ("norm", "batch"): "sb3-scale-crossq",
+    ("norm", "batch-renorm"): "sb3-scale-crossq",
+    ("constraint", "unit-norm"): "sb3-scale-crossq",
 }
 """Parts of this project's own plugins, so that an error can name the package to install."""
 

@@ -6,26 +6,20 @@ import random
 import struct
 import zipfile
 import zlib
+from fractions import Fraction
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch as th
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
-from stable_baselines3.common.utils import (
-    ConstantSchedule,
-    LinearSchedule,
-    get_device,
-    update_learning_rate,
-)
+from stable_baselines3.common.utils import get_device, update_learning_rate
 
+from sb3_scale.algorithms.schedules import LearningRate, schedule
 from sb3_scale.algorithms.update import SharedUpdate
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.parts import track_providers
 from sb3_scale.policies import ScalePolicy, check_policy_kwargs
-
-LearningRate = float | str | Schedule | None
-"""A rate, a schedule of the remaining progress, ``"lin_3e-4"`` as in RL-Zoo, or the common rate."""
 
 
 class Lifecycle(SharedUpdate):
@@ -97,6 +91,7 @@ class Lifecycle(SharedUpdate):
 
     def _check_numbers(self) -> None:
         """What the update divides by or scales with; TD3 has no ``target_update_interval``."""
+        self._check_gradient_steps()
         for name in ("policy_delay", "target_update_interval"):
             value = getattr(self, name, 1)
             if not isinstance(value, (int, np.integer)) or value < 1:
@@ -104,6 +99,20 @@ class Lifecycle(SharedUpdate):
         norm = self.max_grad_norm
         if norm is not None and not (isinstance(norm, (int, float)) and norm > 0):
             raise Sb3ScaleError(f"max_grad_norm is {norm!r}; allowed: a number above 0, or nothing")
+
+    def _check_gradient_steps(self) -> None:
+        steps = self.gradient_steps
+        if isinstance(steps, (int, np.integer)) and (steps >= 1 or steps == -1):
+            return
+        text = f"gradient_steps is {steps!r}; allowed: a whole number, at least 1, or -1 for as "
+        text += "many as there were environment steps"
+        if isinstance(steps, (int, float)) and steps > 0:
+            ratio = Fraction(steps).limit_denominator(100)
+            text += (
+                f"; for {steps} gradient steps per environment step write "
+                f"train_freq: {ratio.denominator}, gradient_steps: {ratio.numerator}"
+            )
+        raise Sb3ScaleError(text)
 
     def _check_actor(self) -> None:
         if self.policy.actor.stochastic != self.stochastic_actor:
@@ -123,7 +132,7 @@ class Lifecycle(SharedUpdate):
         :raises Sb3ScaleError: if the rate cannot be understood
         """
         if rate is not None:
-            self._schedules[part] = _schedule(f"{part}_learning_rate", rate)
+            self._schedules[part] = schedule(f"{part}_learning_rate", rate)
 
     def update_learning_rates(self) -> None:
         """Set the learning rates: the common one, then the parts' own."""
@@ -237,21 +246,6 @@ def _check_device(device: th.device | str) -> None:
             f"device is '{device}', and PyTorch {th.__version__} finds no such device here; "
             "allowed: cpu, auto"
         )
-
-
-def _schedule(name: str, rate: float | str | Schedule) -> Schedule:
-    try:
-        if isinstance(rate, str):
-            shape, _, start = rate.partition("_")
-            if shape != "lin":
-                raise ValueError
-            return LinearSchedule(float(start), 0.0, 1.0)
-        return rate if callable(rate) else ConstantSchedule(float(rate))
-    except (TypeError, ValueError):
-        raise Sb3ScaleError(
-            f"{name} is {rate!r}; allowed: a number, 'lin_3e-4', or a function of the remaining "
-            "progress"
-        ) from None
 
 
 _NEEDED = ("data", "policy.pth", "actor.optimizer.pth", "critic.optimizer.pth")

@@ -10,8 +10,9 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.td3.policies import TD3Policy
 
-from sb3_scale.algorithms.lifecycle import LearningRate, Lifecycle
+from sb3_scale.algorithms.lifecycle import Lifecycle
 from sb3_scale.algorithms.metrics import Metrics
+from sb3_scale.algorithms.schedules import LearningRate
 from sb3_scale.algorithms.update import Batch
 from sb3_scale.policies import ScalePolicy
 
@@ -29,7 +30,8 @@ class TD3(Lifecycle, stable_baselines3.TD3):
     :param env: the environment, or its id
     :param learning_rate: of all parts that have none of their own
     :param policy_delay: gradient steps of the critic for one of the actor and of the targets
-    :param actor_learning_rate: of the actor; a number, ``"lin_3e-4"`` or a schedule
+    :param actor_learning_rate: of the actor; a number, ``"lin_3e-4"``, ``"cos_3e-4_3e-5"`` or a
+        schedule
     :param critic_learning_rate: of critic and extractor
     :param max_grad_norm: norm that the gradients of actor and of critic are clipped to
     """

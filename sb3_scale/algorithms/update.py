@@ -17,6 +17,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs
 from torch import nn
 
 from sb3_scale.algorithms.metrics import Metrics, check_finite
+from sb3_scale.algorithms.products import fast_products
 from sb3_scale.policies import ScalePolicy, synced_buffers
 
 
@@ -111,9 +112,10 @@ class SharedUpdate(OffPolicyAlgorithm):
             return
         self.update_learning_rates()
         metrics = Metrics()
-        for _ in range(gradient_steps):
-            self._n_updates += 1
-            batch = self.gradient_step(batch_size, metrics)
+        with fast_products(self.device):
+            for _ in range(gradient_steps):
+                self._n_updates += 1
+                batch = self.gradient_step(batch_size, metrics)
         figures = metrics.means()
         check_finite(figures, self._n_updates, batch.__dict__, self.logger.dir)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")

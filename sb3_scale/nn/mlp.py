@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,14 +15,20 @@ from sb3_scale.protocols import Network, PartConfig
 
 class MLP(nn.Module):
     """
-    ``depth`` times: linear, norm, activation.
+    ``depth`` times: linear, norm, activation; or linear, activation, norm.
+
+    CrossQ (Bhatt et al., 2024) normalises the input and the output of each activation; XQC
+    (Palenicek et al., 2026) the input and between linear layer and activation.
 
     :param in_features: width of the input
     :param n_members: size of the ensemble
     :param width: of each hidden layer
     :param depth: number of hidden layers
     :param activation: after each layer
-    :param norm: between each linear layer and its activation, nothing by default
+    :param norm: of each hidden layer, nothing by default
+    :param norm_placement: ``pre-activation``, between each linear layer and its activation, or
+        ``post-activation``
+    :param norm_input: whether the norm comes before the first linear layer too
     """
 
     def __init__(
@@ -32,17 +39,25 @@ class MLP(nn.Module):
         depth: int = 2,
         activation: Activation = "relu",
         norm: PartConfig | None = None,
+        norm_placement: Literal["pre-activation", "post-activation"] = "pre-activation",
+        norm_input: bool = False,
     ) -> None:
         super().__init__()
         if width < 1 or depth < 0:
             raise ValueError("width must be at least 1 and depth at least 0")
+        if norm_input and norm is None:
+            raise ValueError("norm_input needs a norm")
         sizes = [in_features] + [width] * depth
         self.linears = nn.ModuleList(EnsembleLinear(i, o, n_members) for i, o in pairwise(sizes))
+        self.input_norm = None
+        if norm is not None and norm_input:
+            self.input_norm = build("norm", norm, in_features, n_members)
         self.norms = nn.ModuleList(
             nn.Module() if norm is None else build("norm", norm, size, n_members)
             for size in sizes[1:]
         )
         self.normalized = norm is not None
+        self.norm_placement = norm_placement
         self.activation = make_activation(activation)
         self.out_features = sizes[-1]
 
@@ -52,11 +67,16 @@ class MLP(nn.Module):
         :param training: whether norms use the statistics of this batch
         :return: shape ``(n_members, batch, width)``
         """
+        if self.input_norm is not None:
+            x = self.input_norm(x, training)
+        post = self.norm_placement == "post-activation"
         for linear, norm in zip(self.linears, self.norms, strict=True):
             x = linear(x)
-            if self.normalized:
+            if self.normalized and not post:
                 x = norm(x, training)
             x = self.activation(x)
+            if self.normalized and post:
+                x = norm(x, training)
         return x
 
 

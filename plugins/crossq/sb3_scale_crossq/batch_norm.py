@@ -1,0 +1,76 @@
+"""Batch normalisation as one differentiable function with its gradient in closed form."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class BatchNormalize(torch.autograd.Function):
+    """
+    ``y = (x - mean + d sqrt(var) / r) / sqrt(var / r^2 + eps) * weight + bias``.
+
+    With ``r = 1`` and ``d = 0`` this is batch normalisation, otherwise batch renormalisation as the
+    authors of CrossQ write it: Ioffe, 2017, algorithm 1, with ``eps`` inside the corrected
+    variance. The gradient flows through mean and variance and treats ``r`` and ``d`` as constants.
+    PyTorch's own backward pass takes about three times as long on a CPU.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        centred: Tensor,
+        var: Tensor,
+        divisor: int,
+        weight: Tensor,
+        bias: Tensor,
+        r: Tensor,
+        d: Tensor,
+        eps: float,
+    ) -> Tensor:
+        """
+        :param ctx: keeps what the gradient needs
+        :param x: the input, shape ``(m, b, f)``
+        :param centred: ``x - mean``, shape ``(m, b, f)``
+        :param var: variance over the batch, shape ``(m, 1, f)``
+        :param divisor: of the sum of squares in ``var``: ``b`` or ``b - 1``
+        :param weight: shape ``(m, 1, f)``
+        :param bias: shape ``(m, 1, f)``
+        :param r: scale correction, shape ``(m, 1, f)``
+        :param d: shift correction, shape ``(m, 1, f)``
+        :param eps: added to the variance
+        :return: shape ``(m, b, f)``
+        """
+        inverse = torch.rsqrt(var + eps * r.square())
+        ctx.save_for_backward(centred, var, weight, r, d, inverse)
+        ctx.divisor = divisor
+        shift = torch.addcmul(bias, weight * d, var.sqrt() * inverse)
+        return torch.addcmul(shift, centred, weight * r * inverse)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """
+        :param ctx: what :meth:`forward` kept
+        :param grads: gradient of the output, shape ``(m, b, f)``
+        :return: gradients of x, weight and bias in their places
+        """
+        (grad,) = grads
+        centred, var, weight, r, d, inverse = ctx.saved_tensors
+        scale = r * inverse
+        grad_bias = grad.sum(dim=1, keepdim=True)
+        along = (grad * centred).sum(dim=1, keepdim=True)
+        std = var.sqrt()
+        grad_weight = torch.addcmul(scale * along, d * std * inverse, grad_bias)
+        if not ctx.needs_input_grad[0]:
+            return None, None, None, None, grad_weight, grad_bias, None, None, None
+        # The derivatives of the scale and of the shift by the variance; a constant feature has
+        # none, and its `centred` is zero.
+        by_scale = -0.5 * scale * inverse.square() * along
+        by_shift = 0.5 * d * inverse * (1 - var * inverse.square()) / std.clamp_min(1e-12)
+        grad_var = weight * torch.addcmul(by_scale, by_shift, grad_bias)
+        scale = weight * scale
+        mean_grad = grad_bias / grad.shape[1]
+        grad_x = torch.addcmul(-scale * mean_grad, grad, scale)
+        grad_x.addcmul_(centred, grad_var * (2 / ctx.divisor))
+        return grad_x, None, None, None, grad_weight, grad_bias, None, None, None
