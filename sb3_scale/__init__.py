@@ -13,6 +13,7 @@ from sb3_scale.hookspecs import hookimpl
 from sb3_scale.specs import (
     Actor,
     Algorithm,
+    Callback,
     Constraint,
     Critic,
     Env,
@@ -42,6 +43,7 @@ __all__ = [
     "TD3",
     "Actor",
     "Algorithm",
+    "Callback",
     "Constraint",
     "Critic",
     "Env",

@@ -6,6 +6,7 @@ from sb3_scale.hookspecs import hookimpl
 from sb3_scale.specs import (
     Actor,
     Algorithm,
+    Callback,
     Critic,
     Extractor,
     Loss,
@@ -95,6 +96,11 @@ def sb3_scale_components() -> Iterator[Spec]:
         "sb3_scale.optimizers:adamw",
         summary="Adam with decoupled weight decay, per group on request, fused.",
         reference="Loshchilov and Hutter, 2019",
+    )
+    yield Callback(
+        "csv-logger",
+        "sb3_scale.callbacks:CSVLogger",
+        summary="Writes every logged figure to a CSV file.",
     )
     for algo in ("sac", "td3"):
         yield ZooConfig(

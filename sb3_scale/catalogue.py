@@ -247,6 +247,10 @@ def _example(spec: Spec, known: Mapping[str, inspect.Parameter]) -> tuple[str, s
         algo = algorithm_for(spec.kind, spec.name)
         given = {name: parameter.default for name, parameter in known.items()}
         shown = {name: value for name, value in given.items() if value is not None}
-        settings["policy_kwargs"] = with_part(spec.kind, {"name": spec.name, **shown})
+        part = {"name": spec.name, **shown}
+        if spec.kind == "callback":
+            settings["callback"] = [part]
+        else:
+            settings["policy_kwargs"] = with_part(spec.kind, part)
     command = f"python -m rl_zoo3.train --algo {algo} --env {env_id} --conf-file settings.yml"
     return command, _to_yaml(env_id, settings)

@@ -187,3 +187,12 @@ class Optimizer(Protocol):
         :param lr: learning rate at the start
         :return: an optimiser over the module's parameters
         """
+
+
+class Callback(Protocol):
+    """
+    A diagnostic or an intervention: a ``stable_baselines3.common.callbacks.BaseCallback``.
+
+    Made as ``Callback(**params)``, by a YAML file under RL-Zoo's key ``callback`` or by the user
+    for ``learn(callback=...)``. A parameter ``folder`` is the run's folder, where RL-Zoo has one.
+    """

@@ -96,6 +96,13 @@ class Optimizer(Spec):
 
 
 @dataclass(frozen=True)
+class Callback(Spec):
+    """A callback of Stable-Baselines3: a diagnostic, or an intervention such as a reset."""
+
+    kind: ClassVar[str] = "callback"
+
+
+@dataclass(frozen=True)
 class Algorithm(Spec):
     """A ``stable_baselines3`` algorithm that RL-Zoo knows as ``--algo NAME``."""
 
@@ -139,6 +146,7 @@ KINDS: dict[str, type[Spec]] = {
         Extractor,
         Loss,
         Optimizer,
+        Callback,
         Algorithm,
         Env,
         ZooConfig,

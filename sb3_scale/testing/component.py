@@ -11,7 +11,13 @@ from sb3_scale.specs import Spec
 from sb3_scale.testing.documentation import check_documentation
 from sb3_scale.testing.heads import check_actor, check_critic
 from sb3_scale.testing.layers import check_network, check_norm
-from sb3_scale.testing.others import check_algorithm, check_env, check_extractor, check_zoo_config
+from sb3_scale.testing.others import (
+    check_algorithm,
+    check_callback,
+    check_env,
+    check_extractor,
+    check_zoo_config,
+)
 from sb3_scale.testing.rules import check_constraint, check_loss, check_optimizer
 from sb3_scale.testing.subject import Subject, find_spec, offered
 from sb3_scale.testing.training import train
@@ -25,6 +31,7 @@ CHECKS = {
     "extractor": check_extractor,
     "loss": check_loss,
     "optimizer": check_optimizer,
+    "callback": check_callback,
     "algorithm": check_algorithm,
     "env": check_env,
     "zoo-config": check_zoo_config,

@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_checker import check_env as check_gymnasium
 from torch import Tensor, nn
 
@@ -23,7 +24,7 @@ from sb3_scale.testing.modules import (
     check_training_argument,
 )
 from sb3_scale.testing.subject import BATCH, Subject
-from sb3_scale.testing.training import check_saved, make_model
+from sb3_scale.testing.training import STEPS, check_saved, make_model
 
 
 def check_extractor(subject: Subject) -> None:
@@ -72,6 +73,17 @@ def _first(observations: Any) -> Any:
     if isinstance(observations, dict):
         return {key: value[:1] for key, value in observations.items()}
     return observations[:1]
+
+
+def check_callback(subject: Subject) -> None:
+    """
+    :param subject: a callback
+    :raises AssertionError: if it is none of Stable-Baselines3, or fails in a short training
+    """
+    callback = build("callback", {"name": subject.spec.name, **subject.params})
+    subject.require(isinstance(callback, BaseCallback), "is no BaseCallback of Stable-Baselines3")
+    model = make_model(subject)
+    subject.call("training", model.learn, STEPS, callback)
 
 
 def check_algorithm(subject: Subject) -> None:

@@ -45,10 +45,11 @@ def check_trains(
 
 def make_model(subject: Subject) -> Any:
     """
-    :param subject: a part of a policy
-    :return: an algorithm that trains with it
+    :param subject: a part
+    :return: an algorithm that trains with it, if it is a part of policies
     """
     part = {"name": subject.spec.name, **subject.params}
+    trained = subject.spec.kind in POLICY_KINDS
     algo = algorithm_for(subject.spec.kind, part)
     algorithm = load_target(manager().find("algorithm", algo)[1])
     return subject.call(
@@ -59,7 +60,7 @@ def make_model(subject: Subject) -> Any:
         learning_starts=20,
         buffer_size=200,
         batch_size=16,
-        policy_kwargs=with_part(subject.spec.kind, part),
+        policy_kwargs=with_part(subject.spec.kind, part) if trained else {},
         seed=0,
         device="cpu",
     )

@@ -9,7 +9,7 @@ from rl_zoo3 import ALGOS
 from rl_zoo3.exp_manager import ExperimentManager
 from rl_zoo3.hyperparams_opt import HYPERPARAMS_CONVERTER, HYPERPARAMS_SAMPLER
 
-from sb3_scale.zoo import configs, samplers
+from sb3_scale.zoo import callbacks, configs, samplers
 
 Hyperparams = dict[str, Any]
 
@@ -37,6 +37,8 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
     hyperparams, saved = _zoo_read(self)
     if configs.uses_scale_policy(hyperparams):
         configs.check(self.algo, ALGOS[self.algo], hyperparams)
+        if "callback" in hyperparams:
+            hyperparams["callback"] = callbacks.for_zoo(hyperparams["callback"], self.save_path)
         if self._eval_env_kwargs_args is None and "env_kwargs" in hyperparams:
             # RL-Zoo would evaluate without the file's env_kwargs, with another action_repeat.
             self.eval_env_kwargs = dict(hyperparams["env_kwargs"])
