@@ -41,7 +41,11 @@ class Network(Protocol):
 
 
 class Norm(Protocol):
-    """Normalises features per member. Made as ``Norm(num_features, n_members, **params)``."""
+    """
+    Normalises features per member. Made as ``Norm(num_features, n_members, **params)``.
+
+    A norm that cannot be trained with a batch of one has an attribute ``batch_statistics = True``.
+    """
 
     def forward(self, x: Tensor, training: bool = False) -> Tensor:
         """

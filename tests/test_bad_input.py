@@ -117,7 +117,7 @@ def test_the_same_settings_without_a_mistake_train() -> None:
         ),
         (
             {"optimizer": {"name": "adamw", "weight_decay": {"hiden": 0.1}}},
-            "optimizer 'adamw': weight_decay has the key 'hiden'; allowed: hidden, other, output; "
+            "optimizer 'adamw': weight_decay has the key 'hiden'; allowed: bias, hidden, other, output; "
             r"did you mean 'hidden'\?",
         ),
         (
@@ -163,24 +163,49 @@ def test_actor_of_the_other_algorithm(algorithm: Any, actor: Any, message: str) 
     assert refused(algorithm, parts={"actor": actor}) == message
 
 
+RATES = (
+    "allowed: a number, 'lin_3e-4' or 'cos_3e-4', with the rate at the end as in 'lin_3e-4_3e-5', "
+    "or a function of the remaining progress"
+)
+STEPS = "allowed: a whole number, at least 1, or -1 for as many as there were environment steps"
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         (
             {"actor_learning_rate": "1e-3"},
-            "actor_learning_rate is '1e-3'; allowed: a number, 'lin_3e-4', or a function of the "
-            "remaining progress",
+            f"actor_learning_rate is '1e-3'; {RATES}",
         ),
         (
             {"critic_learning_rate": "lin_fast"},
-            "critic_learning_rate is 'lin_fast'; allowed: a number, 'lin_3e-4', or a function of "
-            "the remaining progress",
+            f"critic_learning_rate is 'lin_fast'; {RATES}",
         ),
         (
             {"ent_coef_learning_rate": [1e-3]},
-            "ent_coef_learning_rate is [0.001]; allowed: a number, 'lin_3e-4', or a function of "
-            "the remaining progress",
+            f"ent_coef_learning_rate is [0.001]; {RATES}",
         ),
+        (
+            {"critic_learning_rate": "cos_3e-4_3e-5_0"},
+            f"critic_learning_rate is 'cos_3e-4_3e-5_0'; {RATES}",
+        ),
+        (
+            {"target_entropy": "auto_half"},
+            "target_entropy is 'auto_half'; allowed: 'auto' for -|A|, 'auto_0.5' for half of it, "
+            "or a number",
+        ),
+        (
+            {"gradient_steps": 0.5},
+            f"gradient_steps is 0.5; {STEPS}; for 0.5 gradient steps per environment step write "
+            "train_freq: 2, gradient_steps: 1",
+        ),
+        (
+            {"gradient_steps": 2.5},
+            f"gradient_steps is 2.5; {STEPS}; for 2.5 gradient steps per environment step write "
+            "train_freq: 2, gradient_steps: 5",
+        ),
+        ({"gradient_steps": 0}, f"gradient_steps is 0; {STEPS}"),
+        ({"gradient_steps": -2}, f"gradient_steps is -2; {STEPS}"),
         ({"policy_delay": 0}, "policy_delay is 0; allowed: a whole number, at least 1"),
         ({"policy_delay": 1.5}, "policy_delay is 1.5; allowed: a whole number, at least 1"),
         (

@@ -76,6 +76,7 @@ class Lifecycle(SharedUpdate):
         self.buffer_size = capacity
         self.part_providers = used
         self._check_actor()
+        self._check_batch_size()
         self._schedules: dict[str, Schedule] = {}
         self.add_schedule("actor", self.actor_learning_rate)
         self.add_schedule("critic", self.critic_learning_rate)
@@ -122,6 +123,14 @@ class Lifecycle(SharedUpdate):
                 f"{type(self).__name__} needs a {kind} actor, and the actor is "
                 f"{self.policy.parts['actor']!r}; did you mean '{wanted}'?"
             )
+
+    def _check_batch_size(self) -> None:
+        for module in self.policy.modules():
+            if self.batch_size < 2 and getattr(module, "batch_statistics", False):
+                raise Sb3ScaleError(
+                    f"batch_size is {self.batch_size}, and {type(module).__name__} needs the "
+                    "statistics of a batch; allowed: at least 2"
+                )
 
     def add_schedule(self, part: str, rate: LearningRate) -> None:
         """

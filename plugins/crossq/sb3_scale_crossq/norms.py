@@ -26,6 +26,8 @@ class EnsembleBatchNorm(nn.Module):
         or by the batch size, as in the authors' JAX code
     """
 
+    batch_statistics = True
+
     weight: Tensor
     bias: Tensor
     running_mean: Tensor

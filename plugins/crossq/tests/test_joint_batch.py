@@ -1,0 +1,136 @@
+"""One training-mode pass over [s, a ; s', a'], for the critic and for its target."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from stable_baselines3.common.logger import configure
+
+from sb3_scale import SAC, Sb3ScaleError
+from sb3_scale.parts import build
+
+NETWORK = {
+    "name": "mlp",
+    "width": 8,
+    "norm": "batch",
+    "norm_input": True,
+    "norm_placement": "post-activation",
+}
+
+
+def make(target: bool, joint_batch: bool = True) -> Any:
+    parts = {
+        "actor": {"name": "squashed-gaussian", "network": NETWORK},
+        "critic": {
+            "name": "ensemble", "network": NETWORK, "joint_batch": joint_batch, "target": target,
+        },
+    }  # fmt: skip
+    model = SAC(
+        "ScalePolicy", "Pendulum-v1", learning_starts=50, policy_kwargs=parts, seed=0, device="cpu"
+    )
+    model.set_logger(configure(None, []))
+    model.learn(50)
+    return model
+
+
+def numpy_critic(critic: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs with the statistics of ``x``, in double precision, and the input's mean."""
+    outputs, network = [], critic.network
+    for member in range(critic.n_critics):
+
+        def array(tensor: torch.Tensor, member: int = member) -> np.ndarray:
+            return tensor[member].detach().double().numpy()
+
+        def norm(part: Any, h: np.ndarray) -> np.ndarray:
+            standard = (h - h.mean(axis=0)) / np.sqrt(h.var(axis=0) + 1e-3)
+            return standard * array(part.weight) + array(part.bias)
+
+        h = norm(network.input_norm, x)
+        for linear, part in zip(network.linears, network.norms, strict=True):
+            h = norm(part, np.maximum(h @ array(linear.weight) + array(linear.bias), 0))
+        outputs.append(h @ array(critic.output.weight) + array(critic.output.bias))
+    return np.stack(outputs), x.mean(axis=0)
+
+
+@pytest.mark.parametrize("target", [True, False])
+def test_statistics_are_those_of_both_halves(target: bool) -> None:
+    model = make(target)
+    policy = model.policy
+    if target:
+        with torch.no_grad():
+            for parameter in policy.critic_target.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+    batch = model.sample(16)
+    next_actions, _ = model.next_actions(batch)
+    running = policy.critic.network.input_norm.running_mean.clone()
+    outputs, next_outputs = model.evaluate_critics(batch, next_actions.detach())
+
+    current = torch.cat((batch.features, batch.actions), dim=1).double().numpy()
+    following = torch.cat((batch.next_features, next_actions.detach()), dim=1).double().numpy()
+    joint = np.concatenate((current, following))
+    expected, mean = numpy_critic(policy.critic, joint)
+    np.testing.assert_allclose(outputs.detach().numpy(), expected[:, :16], atol=1e-4)
+    expected_next, _ = numpy_critic(policy.critic_target, joint)
+    np.testing.assert_allclose(next_outputs.numpy(), expected_next[:, 16:], atol=1e-4)
+    assert not next_outputs.requires_grad
+
+    norm = policy.critic.network.input_norm
+    moved = 0.99 * running.numpy() + 0.01 * mean
+    np.testing.assert_allclose(norm.running_mean.numpy(), moved, rtol=1e-5, atol=1e-7)
+
+    two_passes, _ = numpy_critic(policy.critic, current)
+    assert np.abs(two_passes - expected[:, :16]).max() > 1e-2
+
+
+def test_the_targets_own_statistics_stay() -> None:
+    model = make(target=True)
+    norm = model.policy.critic_target.network.input_norm
+    before = norm.running_mean.clone()
+    batch = model.sample(16)
+    model.evaluate_critics(batch, model.next_actions(batch)[0].detach())
+    assert norm.running_mean.equal(before)
+
+
+@pytest.mark.parametrize("target", [True, False])
+def test_swapping_the_halves_changes_nothing(target: bool) -> None:
+    model = make(target)
+    batch = model.sample(16)
+    next_actions = model.next_actions(batch)[0].detach()
+    outputs, _ = model.evaluate_critics(batch, next_actions)
+    critic = model.policy.critic
+    features = torch.cat((batch.next_features, batch.features))
+    actions = torch.cat((next_actions, batch.actions))
+    swapped = critic(features, actions, training=True)[:, 16:]
+    torch.testing.assert_close(outputs, swapped, atol=1e-5, rtol=1e-5)
+
+
+def test_two_passes_without_joint_batch() -> None:
+    model = make(target=True, joint_batch=False)
+    batch = model.sample(16)
+    next_actions = model.next_actions(batch)[0].detach()
+    outputs, _ = model.evaluate_critics(batch, next_actions)
+    current = torch.cat((batch.features, batch.actions), dim=1).double().numpy()
+    expected, _ = numpy_critic(model.policy.critic, current)
+    np.testing.assert_allclose(outputs.detach().numpy(), expected, atol=1e-4)
+
+
+def test_norm_placements() -> None:
+    """Pre-activation lies between linear layer and activation, without a norm of the input."""
+    torch.manual_seed(0)
+    config = {"name": "mlp", "width": 4, "depth": 1, "norm": "batch"}
+    x = torch.randn(1, 6, 3)
+    network = build("network", config, 3, 1)
+    h = (x[0] @ network.linears[0].weight[0] + network.linears[0].bias[0]).detach().numpy()
+    expected = np.maximum((h - h.mean(axis=0)) / np.sqrt(h.var(axis=0) + 1e-3), 0)
+    np.testing.assert_allclose(network(x, True)[0].detach().numpy(), expected, atol=1e-5)
+    post = build("network", {**config, "norm_placement": "post-activation"}, 3, 1)
+    post.load_state_dict(network.state_dict())
+    h = np.maximum(h, 0)
+    expected = (h - h.mean(axis=0)) / np.sqrt(h.var(axis=0) + 1e-3)
+    np.testing.assert_allclose(post(x, True)[0].detach().numpy(), expected, atol=1e-5)
+
+
+def test_input_norm_without_a_norm() -> None:
+    with pytest.raises(Sb3ScaleError, match="norm_input needs a norm"):
+        build("network", {"name": "mlp", "norm_input": True}, 3, 1)

@@ -1,0 +1,111 @@
+"""The projection, and the two theorems that it rests on."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sb3_scale import SAC
+from sb3_scale.nn.linear import linear_layers
+from sb3_scale.parts import build
+from sb3_scale.testing import check_component
+
+BATCH_NORM = {"name": "mlp", "width": 8, "norm": "batch"}
+
+
+def norms(module: torch.nn.Module, per: str, bias: bool) -> list[np.ndarray]:
+    """Norms of each layer's neurons or matrices, by numpy in double precision."""
+    found = []
+    for layer in linear_layers(module):
+        weight = layer.weight.detach().double().numpy()
+        if bias:
+            weight = np.concatenate([weight, layer.bias.detach().double().numpy()], axis=1)
+        axes = 1 if per == "neuron" else (1, 2)
+        found.append(np.sqrt((weight**2).sum(axis=axes)))
+    return found
+
+
+@pytest.mark.parametrize("per", ["neuron", "matrix"])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("output_layer", [True, False])
+def test_norms_stay_one(per: str, bias: bool, output_layer: bool) -> None:
+    """After each of 500 updates, in critic, target and actor."""
+    constraint = {"name": "unit-norm", "per": per, "bias": bias, "output_layer": output_layer}
+    parts: dict[str, Any] = {
+        "actor": {"name": "squashed-gaussian", "network": BATCH_NORM, "constraint": constraint},
+        "critic": {
+            "name": "ensemble",
+            "joint_batch": True,
+            "network": BATCH_NORM,
+            "constraint": constraint,
+        },
+        "optimizer": {"name": "adamw", "weight_decay": {"output": 0.01}},
+    }
+    model = SAC(
+        "ScalePolicy", "Pendulum-v1", learning_rate=3e-3, learning_starts=30, batch_size=16,
+        policy_kwargs=parts, seed=0, device="cpu",
+    )  # fmt: skip
+    policy = model.policy
+
+    def check() -> None:
+        for module in (policy.critic, policy.critic_target, policy.actor):
+            hidden = norms(module, per, bias)[:-1]
+            assert len(hidden) == 2
+            for norm in hidden:
+                np.testing.assert_allclose(norm, 1, atol=1e-6)
+            output = norms(module, per, False)[-1]
+            if output_layer:
+                np.testing.assert_allclose(output, 1, atol=1e-6)
+            else:
+                assert np.abs(output - 1).max() > 1e-3
+
+    check()
+    model.learn(40)
+    for _ in range(500):
+        model.train(1, 16)
+        check()
+
+
+def function(scale: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Outputs of a batch-normalised critic whose first layer is scaled, and its gradients."""
+    torch.manual_seed(0)
+    config = {
+        "name": "ensemble",
+        "network": {**BATCH_NORM, "norm": {"name": "batch", "eps": 1e-12}},
+    }
+    critic = build("critic", config, 3, 2).double()
+    layer = linear_layers(critic)[0]
+    with torch.no_grad():
+        layer.weight.mul_(scale)
+        layer.bias.mul_(scale)
+    features, actions = torch.randn(12, 3).double(), torch.randn(12, 2).double()
+    outputs = critic(features, actions, training=True)
+    weight, bias = torch.autograd.grad(outputs.square().sum(), [layer.weight, layer.bias])
+    return outputs.detach(), weight, bias
+
+
+@pytest.mark.parametrize("scale", [0.1, 2.0, 30.0])
+def test_theorems_4_1_and_4_2(scale: float) -> None:
+    """The output does not depend on the scale, the gradient is inversely proportional to it."""
+    outputs, weight, bias = function(1.0)
+    scaled_outputs, scaled_weight, scaled_bias = function(scale)
+    torch.testing.assert_close(scaled_outputs, outputs)
+    torch.testing.assert_close(scaled_weight, weight / scale)
+    assert weight.abs().max() > 1e-3
+    torch.testing.assert_close(scaled_bias, bias / scale, atol=1e-8, rtol=1e-6)
+
+
+def test_projection_by_hand() -> None:
+    critic = build("critic", {"name": "ensemble", "n_critics": 1, "network": BATCH_NORM}, 1, 1)
+    layer = linear_layers(critic)[0]
+    with torch.no_grad():
+        layer.weight[0, :, 0] = torch.tensor([2.0, 4.0])
+        layer.bias[0, 0, 0] = -4.0
+    build("constraint", "unit-norm", linear_layers(critic)).project_()
+    np.testing.assert_allclose(layer.weight[0, :, 0].detach(), [1 / 3, 2 / 3], rtol=1e-6)
+    np.testing.assert_allclose(layer.bias[0, 0, 0].detach(), -2 / 3, rtol=1e-6)
+
+
+def test_contract() -> None:
+    check_component("constraint", "unit-norm")

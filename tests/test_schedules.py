@@ -1,0 +1,63 @@
+"""Learning rates over the remaining progress."""
+
+import math
+
+import pytest
+
+from sb3_scale import SAC
+from sb3_scale.algorithms.schedules import schedule
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        (3e-4, [3e-4, 3e-4, 3e-4]),
+        ("lin_1e-3", [1e-3, 5e-4, 0.0]),
+        ("lin_1e-3_2e-4", [1e-3, 6e-4, 2e-4]),
+        ("cos_1e-3", [1e-3, 5e-4, 0.0]),
+        ("cos_1e-3_2e-4", [1e-3, 6e-4, 2e-4]),
+        (lambda remaining: 2 * remaining, [2.0, 1.0, 0.0]),
+    ],
+    ids=str,
+)
+def test_start_middle_and_end(rate: object, expected: list[float]) -> None:
+    function = schedule("learning_rate", rate)  # type: ignore[arg-type]
+    assert [function(remaining) for remaining in (1.0, 0.5, 0.0)] == pytest.approx(expected)
+
+
+def test_cosine_at_a_third() -> None:
+    rate = schedule("learning_rate", "cos_3.0_1.0")(2 / 3)
+    assert rate == pytest.approx(1 + (1 + math.cos(math.pi / 3)))
+
+
+def test_rates_reach_the_optimisers() -> None:
+    model = SAC(
+        "ScalePolicy",
+        "Pendulum-v1",
+        learning_starts=20,
+        device="cpu",
+        learning_rate=1e-3,
+        actor_learning_rate="cos_4e-3_2e-3",
+        critic_learning_rate="lin_3e-3_1e-3",
+        ent_coef_learning_rate=5e-3,
+    )
+    model.learn(100)
+    remaining = 1 - 99 / 100
+    rates = [
+        optimizer.param_groups[0]["lr"]
+        for optimizer in (
+            model.policy.actor.optimizer,
+            model.policy.critic.optimizer,
+            model.ent_coef_optimizer,
+        )
+    ]
+    cosine = 2e-3 + 1e-3 * (1 + math.cos(math.pi * (1 - remaining)))
+    assert rates == pytest.approx([cosine, 1e-3 + 2e-3 * remaining, 5e-3], rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("auto", -1.0), ("auto_0.5", -0.5), ("auto_2", -2.0), (-7, -7.0)]
+)
+def test_target_entropy(given: str | float, expected: float) -> None:
+    model = SAC("ScalePolicy", "Pendulum-v1", target_entropy=given, device="cpu")
+    assert model.target_entropy == expected
