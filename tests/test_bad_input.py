@@ -117,7 +117,8 @@ def test_the_same_settings_without_a_mistake_train() -> None:
         ),
         (
             {"optimizer": {"name": "adamw", "weight_decay": {"hiden": 0.1}}},
-            "optimizer 'adamw': weight_decay has the key 'hiden'; allowed: bias, hidden, other, output; "
+            "optimizer 'adamw': weight_decay has the key 'hiden'; "
+            "allowed: bias, hidden, other, output; "
             r"did you mean 'hidden'\?",
         ),
         (
