@@ -17,6 +17,12 @@ from sb3_scale.specs import (
     ZooConfig,
 )
 
+PAPERS = {
+    "spectral": "Bjorck et al., 2021: residual networks with spectral normalisation.",
+    "crossq-wn": "Palenicek et al., 2025, Table 1: CrossQ with weight normalisation at UTD 5.",
+}
+"""Settings as the papers print them, for ``--conf-file NAME``."""
+
 
 @hookimpl
 def sb3_scale_components() -> Iterator[Spec]:
@@ -102,6 +108,11 @@ def sb3_scale_components() -> Iterator[Spec]:
         "sb3_scale.callbacks:CSVLogger",
         summary="Writes every logged figure to a CSV file.",
     )
+    yield from _diagnostics()
+    for name, summary in PAPERS.items():
+        yield ZooConfig(
+            name, f"sb3_scale:zoo_configs/papers/{name}.yml", summary=summary, algo="sac"
+        )
     for algo in ("sac", "td3"):
         yield ZooConfig(
             f"core-{algo}",
@@ -109,3 +120,53 @@ def sb3_scale_components() -> Iterator[Spec]:
             summary=f"Tuned settings for --algo {algo}.",
             algo=algo,
         )
+
+
+def _diagnostics() -> Iterator[Callback]:
+    yield Callback(
+        "weight-norm",
+        "sb3_scale.diagnostics.weight_norm:WeightNorm",
+        summary="Logs the norm of each linear layer's weight.",
+        reference="Palenicek et al., 2025, figure 2",
+        equation="mean_i |W_l,i|",
+    )
+    yield Callback(
+        "effective-learning-rate",
+        "sb3_scale.diagnostics.effective_learning_rate:EffectiveLearningRate",
+        summary="Logs the size of an update relative to the weight, per linear layer.",
+        reference="Van Hasselt et al., 2019; Lyle et al., 2024",
+        equation="mean_i |W'_l,i - W_l,i| / |W_l,i|",
+    )
+    yield Callback(
+        "gradient-norm",
+        "sb3_scale.diagnostics.gradient_norm:GradientNorm",
+        summary="Logs the norm of the gradients of actor and critic.",
+        equation="|dL/dtheta|",
+    )
+    yield Callback(
+        "q-value",
+        "sb3_scale.diagnostics.q_value:QValue",
+        summary="Logs mean and standard deviation of Q over a replay batch.",
+        equation="mean_b and std_b of reduce_i Q_i(s_b, a_b)",
+    )
+    yield Callback(
+        "singular-values",
+        "sb3_scale.diagnostics.singular_values:SingularValues",
+        summary="Logs the largest singular value of each linear layer.",
+        reference="Bjorck et al., 2021",
+        equation="mean_i max_x |W_l,i x| / |x|",
+    )
+    yield Callback(
+        "dormant-units",
+        "sb3_scale.diagnostics.dormant_units:DormantUnits",
+        summary="Logs the share of units that hardly react to replayed transitions.",
+        reference="Sokar et al., The Dormant Neuron Phenomenon, 2023, definition 3.1",
+        equation="mean_b |h_j(b)| <= threshold * mean_k mean_b |h_k(b)|",
+    )
+    yield Callback(
+        "q-bias",
+        "sb3_scale.diagnostics.q_bias:QBias",
+        summary="Logs the normalised bias of Q against Monte-Carlo returns.",
+        reference="Chen et al., Randomized Ensembled Double Q-Learning, 2021, section 3",
+        equation="mean and std of (Q(s, a) - G) / |mean G|",
+    )

@@ -34,5 +34,7 @@ class CSVLogger(BaseCallback):
         return True
 
     def _on_training_end(self) -> None:
-        self.logger.output_formats.remove(self.output)
-        self.output.close()
+        # RL-Zoo ends its first callback a second time.
+        if self.output in self.logger.output_formats:
+            self.logger.output_formats.remove(self.output)
+            self.output.close()

@@ -212,6 +212,11 @@ KNOWN_PARTS: dict[tuple[str, str], str] = {
     ("norm", "batch"): "sb3-scale-crossq",
     ("norm", "batch-renorm"): "sb3-scale-crossq",
     ("constraint", "unit-norm"): "sb3-scale-crossq",
+    ("algorithm", "crossq"): "sb3-scale-crossq",
+    ("callback", "reset"): "sb3-scale-crossq",
+    ("network", "bronet"): "sb3-scale-crossq",
+    ("loss", "quantile"): "sb3-scale-crossq",
+    ("actor", "optimistic"): "sb3-scale-crossq",
 }
 """Parts of this project's own plugins, so that an error can name the package to install."""
 

@@ -9,6 +9,7 @@ Shapes use ``m`` for the members of an ensemble and ``b`` for the batch; an acto
 one.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor, nn
@@ -101,6 +102,31 @@ class Actor(Protocol):
 
     def project_(self) -> None:
         """Restore the constraint on the weights, called after each optimiser step."""
+
+
+class ExploringActor(Actor, Protocol):
+    """
+    An actor with weights that only choose actions in training, and that have a loss of their own.
+
+    :meth:`forward` uses them where it is not deterministic, :meth:`action_log_prob` does not. They
+    are parameters of the actor, so that its optimiser holds them too.
+    """
+
+    exploration_optimizer: "TorchOptimizer"
+    """Of those among them that the actor's optimiser does not step; saved in checkpoints."""
+
+    def train_exploration(
+        self, features: Tensor, critic: "Critic", optimize: Callable[[Tensor], None]
+    ) -> dict[str, Tensor]:
+        """
+        Change those weights and no others, called after each step of the actor.
+
+        :param features: without gradient, shape ``(b, features_dim)``
+        :param critic: the critic, after its step
+        :param optimize: steps the actor's optimiser with a loss; a parameter that the loss does not
+            depend on is not changed
+        :return: scalars to log by name
+        """
 
 
 class Critic(Protocol):

@@ -1,5 +1,6 @@
 """The settings that we ship: complete, correct and buildable."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,43 +20,68 @@ ball_in_cup-catch cartpole-balance cartpole-balance_sparse cartpole-swingup
 cartpole-swingup_sparse cheetah-run finger-spin hopper-hop hopper-stand pendulum-swingup
 reacher-easy reacher-hard walker-run walker-stand walker-walk
 """.split()
+PAPER_3 = """
+acrobot-swingup cheetah-run dog-run dog-stand dog-trot dog-walk finger-turn_hard fish-swim
+hopper-hop humanoid-run humanoid-stand humanoid-walk pendulum-swingup quadruped-run walker-run
+""".split()
+MYOSUITE = [
+    f"{task}{suffix}"
+    for task in ("key-turn", "obj-hold", "pen-twirl", "pose", "reach")
+    for suffix in ("", "-hard")
+]
 LEGGED = "dog-stand dog-walk dog-trot dog-run humanoid-stand humanoid-walk humanoid-run".split()
 
 
-def tasks(algo: str) -> dict[str, Any]:
-    content = yaml.safe_load((FOLDER / f"{algo}.yml").read_text())
+FILES = {
+    path.relative_to(FOLDER).as_posix().removesuffix(".yml"): path
+    for path in sorted(FOLDER.rglob("*.yml"))
+}
+
+
+def tasks(name: str) -> dict[str, Any]:
+    content = yaml.safe_load(FILES[name].read_text())
     return {name: entry for name, entry in content.items() if not name.startswith(".")}
 
 
-@pytest.mark.parametrize("algo", ["sac", "td3"])
-def test_all_tasks_are_there_under_ids_that_exist(algo: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("sac", {*PAPER_1, *PAPER_3, *MYOSUITE, *LEGGED, "default"}),
+        ("td3", {*PAPER_1, *LEGGED, "default"}),
+        ("papers/spectral", set(PAPER_1)),
+        ("papers/crossq-wn", {*PAPER_3, *MYOSUITE}),
+    ],
+)
+def test_all_tasks_are_there_under_ids_that_exist(name: str, wanted: set[str]) -> None:
     sb3_scale.register_envs()
-    names = set(tasks(algo))
-    assert {*PAPER_1, *LEGGED, "default"} <= names
+    names = set(tasks(name))
+    assert wanted <= names
     assert names - {"default"} <= set(gymnasium.registry)
 
 
-@pytest.mark.parametrize("algo", ["sac", "td3"])
-def test_every_setting_is_known(algo: str) -> None:
-    for entry in tasks(algo).values():
+@pytest.mark.parametrize("name", FILES)
+def test_every_setting_is_known(name: str) -> None:
+    algorithm = sb3_scale.TD3 if name == "td3" else sb3_scale.SAC
+    for entry in tasks(name).values():
         assert entry["policy"] == "ScalePolicy"
-        configs.check(algo, getattr(sb3_scale, algo.upper()), entry)
+        configs.check(algorithm.__name__.lower(), algorithm, entry)
 
 
-@pytest.mark.parametrize("algo", ["sac", "td3"])
-@pytest.mark.parametrize("name", [".mlp2", ".mlp4", ".modern2", ".modern4", "dog-run", "default"])
-def test_parts_can_be_built(algo: str, name: str) -> None:
-    entry = yaml.safe_load((FOLDER / f"{algo}.yml").read_text())[name]
-    parts = entry.get("policy_kwargs", entry)
-    policy = ScalePolicy(
-        spaces.Box(-np.inf, np.inf, (3,)), spaces.Box(-1, 1, (2,)), lambda _: 1e-3, **parts
-    )
-    assert policy.actor.stochastic == (algo == "sac")
+@pytest.mark.parametrize("name", FILES)
+def test_parts_can_be_built(name: str) -> None:
+    """Each different set of parts once, with those of the anchors that are no tasks."""
+    content = yaml.safe_load(FILES[name].read_text())
+    kwargs = [entry.get("policy_kwargs", entry) for entry in content.values()]
+    for parts in {str(part): part for part in kwargs}.values():
+        policy = ScalePolicy(
+            spaces.Box(-np.inf, np.inf, (3,)), spaces.Box(-1, 1, (2,)), lambda _: 1e-3, **parts
+        )
+        assert policy.actor.stochastic == (name != "td3")
 
 
 def test_numbers_of_paper_1() -> None:
     """Section 3.2, appendix C and Table 3."""
-    entry = tasks("sac")["walker-run"]
+    entry = tasks("papers/spectral")["walker-run"]
     assert entry["env_kwargs"]["action_repeat"] * entry["n_timesteps"] == 500_000
     wanted = {"gamma": 0.99, "tau": 0.01, "learning_rate": 1e-3, "batch_size": 512}
     wanted |= {"ent_coef": "auto_0.1", "policy_delay": 2, "target_update_interval": 2}
@@ -68,9 +94,45 @@ def test_numbers_of_paper_1() -> None:
     assert critic["constraint"] == actor["constraint"] == "spectral"
 
 
-def test_target_entropy_is_minus_half_the_actions() -> None:
-    sb3_scale.register_envs()
+def test_numbers_of_paper_3() -> None:
+    """Section 4 and appendix C, Table 1."""
+    content = tasks("papers/crossq-wn")
+    for name, gamma in (("dog-run", 0.99), ("pose-hard", 0.95)):
+        entry = content[name]
+        assert entry["env_kwargs"]["action_repeat"] * entry["n_timesteps"] == 1_000_000
+        wanted = {"gamma": gamma, "tau": 0.005, "learning_rate": 1e-4, "batch_size": 256}
+        wanted |= {"ent_coef": "auto_1.0", "target_entropy": "auto_0.5", "policy_delay": 3}
+        wanted |= {"learning_starts": 5000, "gradient_steps": 5}
+        assert {key: entry[key] for key in wanted} == wanted
+        parts = entry["policy_kwargs"]
+        assert (parts["critic"]["network"]["width"], parts["actor"]["network"]["width"]) == (
+            512,
+            256,
+        )
+        assert parts["optimizer"] == {"name": "adamw", "weight_decay": {"output": 0.01}}
+
+
+def test_hard_tasks_use_crossq_with_weight_normalisation() -> None:
     for name in LEGGED:
-        env = gymnasium.make(name)
-        assert isinstance(env.action_space, spaces.Box)
-        assert tasks("sac")[name]["target_entropy"] == -env.action_space.shape[0] / 2
+        entry = tasks("sac")[name]
+        assert entry["policy_kwargs"]["critic"]["constraint"] == "unit-norm"
+        assert entry["policy_kwargs"]["critic"]["joint_batch"]
+        assert entry["gradient_steps"] == 2
+
+
+def test_settings_by_name() -> None:
+    assert configs.by_name("sac", "crossq-wn") == FILES["papers/crossq-wn"]
+    assert configs.by_name("sac", "settings.yml") is None
+    assert configs.by_name("sac", "json") is None
+
+
+@pytest.mark.parametrize(
+    ("algo", "name", "sentence"),
+    [
+        ("sac", "crosq-wn", "did you mean 'crossq-wn'?"),
+        ("td3", "crossq-wn", "the settings 'crossq-wn' are for --algo sac, and --algo is 'td3'"),
+    ],
+)
+def test_wrong_names_of_settings(algo: str, name: str, sentence: str) -> None:
+    with pytest.raises(sb3_scale.Sb3ScaleError, match=re.escape(sentence)):
+        configs.by_name(algo, name)

@@ -1,19 +1,19 @@
 """
-The DeepMind Control Suite as environments of sb3_scale, ``dog-run`` and the others.
+The DeepMind Control Suite and ten tasks of MyoSuite as environments of sb3_scale.
 
-The import is light: dm_control and MuJoCo load when an environment is made.
+The import is light: dm_control, MuJoCo and EnvPool load when an environment is made.
 """
 
 from collections.abc import Iterator
 
 from sb3_scale import Env, hookimpl
-from sb3_scale_envs.tasks import TASKS
+from sb3_scale_envs.tasks import MYO_TASKS, TASKS
 
 
 @hookimpl
 def sb3_scale_components() -> Iterator[Env]:
     """
-    :return: one environment per task of the suite, named ``domain-task``
+    :return: one environment per task: ``domain-task`` of dm_control, ``key-turn`` of MyoSuite
     """
     for domain, tasks in TASKS.items():
         for task in tasks:
@@ -24,3 +24,11 @@ def sb3_scale_components() -> Iterator[Env]:
                 reference="Tassa et al., DeepMind Control Suite, 2018, arXiv:1801.00690",
                 kwargs={"domain": domain, "task": task},
             )
+    for name, (official, _) in MYO_TASKS.items():
+        yield Env(
+            name,
+            "sb3_scale_envs.myosuite:MyoSuiteEnv",
+            summary=f"MyoSuite, {official}, run by EnvPool.",
+            reference="Caggiano et al., MyoSuite, 2022, arXiv:2205.13600",
+            kwargs={"task": name},
+        )

@@ -2,13 +2,13 @@
 
 from typing import Any, cast
 
-import gymnasium
 import numpy as np
 from gymnasium import spaces
 from gymnasium.utils import EzPickle
 from numpy.typing import NDArray
 
 from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale_envs.control_steps import ControlStepEnv, FloatArray
 from sb3_scale_envs.rendering import Picture, Window, forbid_contexts, load_suite
 from sb3_scale_envs.tasks import TASKS
 
@@ -18,10 +18,8 @@ EPISODE_STEPS = 1000
 UNLIMITED_ACTION = 10.0
 """Bound of an actuator that has none; dm_control's 1e10 lets random actions break ``lqr``."""
 
-FloatArray = NDArray[np.float32]
 
-
-class DMControlEnv(gymnasium.Env[FloatArray, FloatArray], EzPickle):
+class DMControlEnv(ControlStepEnv, EzPickle):
     """
     A task of the DeepMind Control Suite (Tassa et al., 2018, arXiv:1801.00690).
 
@@ -62,12 +60,7 @@ class DMControlEnv(gymnasium.Env[FloatArray, FloatArray], EzPickle):
     ) -> None:
         EzPickle.__init__(self, domain, task, action_repeat, render_mode, width, height, camera_id)
         _check_name(domain, task)
-        for name, value in (("action_repeat", action_repeat), ("width", width), ("height", height)):
-            if type(value) is not int or value < 1:
-                raise Sb3ScaleError(f"{name} is {value!r}; allowed: a whole number, at least 1")
-        modes = self.metadata["render_modes"]
-        if render_mode is not None and render_mode not in modes:
-            raise Sb3ScaleError(f"render_mode is {render_mode!r}{suggestion(render_mode, modes)}")
+        super().__init__(EPISODE_STEPS, action_repeat, render_mode, width, height)
 
         suite = load_suite()
         # shimmy's import brings dm_control along, so it must wait for load_suite.
@@ -77,17 +70,13 @@ class DMControlEnv(gymnasium.Env[FloatArray, FloatArray], EzPickle):
         self._random = np.random.RandomState(0)
         self._env = suite.load(domain, task, task_kwargs={"random": self._random})
         self._random.seed(int(self.np_random.integers(2**32)))
-        self._steps_left = 0
 
-        self.action_repeat = action_repeat
         self.observation_space = _join(
             [dm_spec2gym_space(spec) for spec in self._env.observation_spec().values()]
         )
         self.action_space = _join([dm_spec2gym_space(self._env.action_spec())], UNLIMITED_ACTION)
-        seconds = self._env.control_timestep() * action_repeat
-        self.metadata = {**self.metadata, "render_fps": 1.0 / seconds}
+        self._set_control_timestep(self._env.control_timestep())
 
-        self.render_mode = render_mode
         physics = self._env.physics
         if render_mode != "rgb_array":
             forbid_contexts(physics)
@@ -109,11 +98,11 @@ class DMControlEnv(gymnasium.Env[FloatArray, FloatArray], EzPickle):
         if seed is not None:
             # dm_control's generator takes seeds of 32 bits, Gymnasium's takes any.
             self._random.seed(seed if seed < 2**32 else int(self.np_random.integers(2**32)))
-        timestep = self._env.reset()
-        self._steps_left = EPISODE_STEPS
+        self._timestep = self._env.reset()
+        self._begin_episode()
         if self._window is not None:
             self._window.reset()
-        return _flatten(timestep), {}
+        return _flatten(self._timestep), {}
 
     def step(self, action: FloatArray) -> tuple[FloatArray, float, bool, bool, dict[str, Any]]:
         """
@@ -123,22 +112,17 @@ class DMControlEnv(gymnasium.Env[FloatArray, FloatArray], EzPickle):
         :return: observation ``(n,)``, sum of rewards, terminated, truncated, information
         :raises gymnasium.error.ResetNeeded: if the episode is over
         """
-        if self._steps_left == 0:
-            raise gymnasium.error.ResetNeeded("the episode is over: call reset() before step()")
-        reward = 0.0
-        for _ in range(min(self.action_repeat, self._steps_left)):
-            timestep = self._env.step(action)
-            reward += timestep.reward
-            self._steps_left -= 1
-            if timestep.last():
-                self._steps_left = 0
-                break
-        over = self._steps_left == 0
-        terminated = over and bool(timestep.discount == 0.0)
+        reward, terminated, truncated = self._repeat(action)
         if self._window is not None:
             self._window.draw()
-        info = {"discount": float(timestep.discount)}
-        return _flatten(timestep), float(reward), terminated, over and not terminated, info
+        info = {"discount": float(self._timestep.discount)}
+        return _flatten(self._timestep), reward, terminated, truncated, info
+
+    def _control_step(self, action: FloatArray) -> tuple[float, bool, bool]:
+        self._timestep = self._env.step(action)
+        over = self._timestep.last()
+        terminated = bool(over and self._timestep.discount == 0.0)
+        return float(self._timestep.reward), terminated, over and not terminated
 
     def render(self) -> NDArray[np.uint8] | None:
         """

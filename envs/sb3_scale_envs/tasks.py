@@ -1,4 +1,4 @@
-"""The tasks of the DeepMind Control Suite, as data, because a listing may not import dm_control."""
+"""The tasks, as data, because a listing may not import dm_control or EnvPool."""
 
 TASKS: dict[str, tuple[str, ...]] = {
     "acrobot": ("swingup", "swingup_sparse"),
@@ -29,3 +29,17 @@ TASKS: dict[str, tuple[str, ...]] = {
     "walker": ("stand", "walk", "run"),
 }
 """Task names of each domain, in the order of ``dm_control.suite.ALL_TASKS``."""
+
+MYO_TASKS: dict[str, tuple[str, float]] = {
+    "key-turn": ("myoHandKeyTurnFixed-v0", 0.02),
+    "key-turn-hard": ("myoHandKeyTurnRandom-v0", 0.02),
+    "obj-hold": ("myoHandObjHoldFixed-v0", 0.02),
+    "obj-hold-hard": ("myoHandObjHoldRandom-v0", 0.02),
+    "pen-twirl": ("myoHandPenTwirlFixed-v0", 0.01),
+    "pen-twirl-hard": ("myoHandPenTwirlRandom-v0", 0.01),
+    "pose": ("myoHandPoseFixed-v0", 0.02),
+    "pose-hard": ("myoHandPoseRandom-v0", 0.02),
+    "reach": ("myoHandReachFixed-v0", 0.02),
+    "reach-hard": ("myoHandReachRandom-v0", 0.02),
+}
+"""MyoSuite's id of each task, and its control step in seconds."""

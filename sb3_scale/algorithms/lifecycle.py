@@ -226,6 +226,12 @@ class Lifecycle(SharedUpdate):
             model._set_random_states(model.random_states)
         return model
 
+    def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
+        names, variables = super()._get_torch_save_params()
+        if hasattr(self.policy.actor, "exploration_optimizer"):
+            names = [*names, "policy.actor.exploration_optimizer"]
+        return names, variables
+
     def _get_random_states(self) -> dict[str, Any]:
         return {
             "python": random.getstate(),

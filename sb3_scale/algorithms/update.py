@@ -9,6 +9,7 @@ Nothing here reads a tensor on the host; :meth:`SharedUpdate.train` does once, a
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch as th
@@ -97,6 +98,20 @@ class SharedUpdate(OffPolicyAlgorithm):
         :param metrics: where to add figures
         """
 
+    def train_exploration(self, batch: Batch, metrics: Metrics) -> None:
+        """
+        Train what only acts, where the actor is a :class:`sb3_scale.protocols.ExploringActor`.
+
+        :param batch: the batch
+        :param metrics: where to add the actor's figures
+        """
+        actor = self.policy.actor
+        if hasattr(actor, "train_exploration"):
+            optimize = partial(self.optimize, actor)
+            figures = actor.train_exploration(batch.features, self.policy.critic, optimize)
+            for name, value in figures.items():
+                metrics.add(name, value)
+
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """
         Update the policy; a stock policy is left to the code of Stable-Baselines3.
@@ -149,6 +164,7 @@ class SharedUpdate(OffPolicyAlgorithm):
             actor_loss = self.actor_loss(batch, metrics)
             metrics.add("actor_loss", actor_loss)
             self.optimize(self.policy.actor, actor_loss)
+            self.train_exploration(batch, metrics)
             self.after_actor(batch, metrics)
 
         if self.targets_due():

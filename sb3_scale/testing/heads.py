@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sb3_scale.parts import parameters
+from sb3_scale.parts import build, parameters
 from sb3_scale.testing.modules import (
     check_copies,
     check_evaluation,
@@ -130,12 +130,51 @@ def _check_log_prob(subject: Subject, actor: Any, features: Tensor) -> None:
     actions = subject.tensor(what, pair[0], (BATCH, ACTIONS))
     log_prob = subject.tensor(what, pair[1], (BATCH, 1))
     subject.require(bool((actions.abs() <= 1).all()), f"leaves [-1, 1] in {what}")
-    check_gradients(subject, actor, torch.cat((actions, log_prob), dim=1), {})
+    output = torch.cat((actions, log_prob), dim=1)
+    if hasattr(actor, "train_exploration"):
+        _check_exploration(subject, actor, output, features)
+    else:
+        check_gradients(subject, actor, output, {})
     subject.require(
         actions.requires_grad, f"cuts the gradient of the actions in {what}: sample with rsample"
     )
     with torch.no_grad():
         _check_density(subject, actor, features[:1])
+
+
+def _check_exploration(subject: Subject, actor: Any, output: Tensor, features: Tensor) -> None:
+    """The gradient of the policy reaches one half of the weights, exploration trains the other."""
+    named = dict(actor.named_parameters())
+    found = torch.autograd.grad(output.sum(), list(named.values()), allow_unused=True)
+    reached = {name for name, grad in zip(named, found, strict=True) if grad is not None}
+    subject.require(bool(reached), "has gradients that are all missing in action_log_prob")
+    own = getattr(actor, "exploration_optimizer", None)
+    subject.require(isinstance(own, torch.optim.Optimizer), "has no 'exploration_optimizer'")
+    optimizer = torch.optim.Adam(named.values(), 1e-2)
+
+    def optimize(loss: Tensor) -> None:
+        optimizer.zero_grad()
+        loss.backward(inputs=list(named.values()))  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+    before = {name: parameter.detach().clone() for name, parameter in named.items()}
+    critic = build("critic", {"name": "ensemble", "network": {"name": "mlp", "width": 8}}, 4, 2)
+    what = "train_exploration"
+    figures = subject.call(what, actor.train_exploration, features, critic, optimize)
+    for name, value in figures.items():
+        subject.tensor(f"{what}, as '{name}',", value, ())
+    for name, parameter in named.items():
+        changed = not torch.equal(parameter, before[name])
+        verb = "changes" if changed else "leaves"
+        subject.require(
+            changed != (name in reached),
+            f"{verb} its parameter '{name}' in {what}"
+            + (
+                ", which the policy uses"
+                if changed
+                else " as it is, and the policy does not use it"
+            ),
+        )
 
 
 def _check_density(subject: Subject, actor: Any, features: Tensor) -> None:

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,25 @@ def config_files(algo: str) -> Iterator[Path]:
     for _, spec in sorted(manager().specs("zoo-config"), key=lambda item: item[0].name != "core"):
         if isinstance(spec, ZooConfig) and spec.algo == algo:
             yield path_of(spec)
+
+
+def by_name(algo: str, name: str) -> Path | None:
+    """
+    :param algo: name of an algorithm
+    :param name: what the user gave as ``--conf-file``
+    :return: the file of settings that a plugin offers under this name, if there is one
+    :raises Sb3ScaleError: if the name is that of another algorithm's file, or a misspelled one
+    """
+    # A path, or the Python module that RL-Zoo allows too.
+    if Path(name).suffix or Path(name).exists() or find_spec(name):
+        return None
+    _, spec = manager().find("zoo-config", name)
+    assert isinstance(spec, ZooConfig)
+    if spec.algo != algo:
+        raise Sb3ScaleError(
+            f"the settings '{name}' are for --algo {spec.algo}, and --algo is '{algo}'"
+        )
+    return path_of(spec)
 
 
 def path_of(spec: ZooConfig) -> Path:

@@ -26,7 +26,8 @@ def install() -> None:
 @wraps(_zoo_read)
 def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
     env_id = self.env_name.gym_id
-    path = Path(self.config)
+    path = configs.by_name(self.algo, str(self.config)) or Path(self.config)
+    self.config = str(path)
     if path.parent == Path(rl_zoo3.__file__).parent / "hyperparams":
         path = configs.choose(self.algo, env_id, path)
         self.config = str(path)

@@ -8,14 +8,33 @@ Reinforcement Learning with Batch and Weight Normalization", NeurIPS 2025.
 
 from collections.abc import Iterator
 
-from sb3_scale import Constraint, Norm, Spec, hookimpl
+from sb3_scale import (
+    Actor,
+    Algorithm,
+    Callback,
+    Constraint,
+    Loss,
+    Network,
+    Norm,
+    Spec,
+    ZooConfig,
+    hookimpl,
+)
 
 _PAPER = "Palenicek et al., Scaling Off-Policy RL with Batch and Weight Normalization, 2025"
+_BRO = "Nauman et al., Bigger, Regularized, Optimistic, 2024"
 
 
 @hookimpl
 def sb3_scale_components() -> Iterator[Spec]:
     """Name the parts of this plugin."""
+    yield Algorithm(
+        "crossq",
+        "sb3_scale_crossq.algorithm:CrossQ",
+        summary="SAC with batch normalisation and without targets; a sb3_contrib.CrossQ that also "
+        "takes ScalePolicy.",
+        reference="Bhatt et al., CrossQ, ICLR 2024, section 3",
+    )
     yield Norm(
         "batch",
         "sb3_scale_crossq.norms:EnsembleBatchNorm",
@@ -36,4 +55,42 @@ def sb3_scale_components() -> Iterator[Spec]:
         summary="Projects the weights of each neuron to norm 1 after each gradient step.",
         reference=f"{_PAPER}, section 4",
         equation="w <- w / ||w||",
+    )
+    yield from _baselines()
+    yield ZooConfig(
+        "crossq-settings",
+        "sb3_scale_crossq:crossq.yml",
+        summary="Settings for --algo crossq.",
+        algo="crossq",
+    )
+
+
+def _baselines() -> Iterator[Spec]:
+    """What the paper compares with: SR-SAC and BRO."""
+    yield Callback(
+        "reset",
+        "sb3_scale_crossq.reset:Reset",
+        summary="Gives networks and optimisers a new start, at intervals or at chosen decisions.",
+        reference=f"D'Oro et al., Breaking the Replay Ratio Barrier, 2023; {_BRO}",
+    )
+    yield Network(
+        "bronet",
+        "sb3_scale_crossq.bronet:BroNet",
+        summary="Residual blocks with a norm behind each linear layer.",
+        reference=_BRO,
+        equation="x <- x + norm(W2 relu(norm(W1 x))), depth times",
+    )
+    yield Loss(
+        "quantile",
+        "sb3_scale_crossq.quantile:QuantileHuberLoss",
+        summary="Quantile Huber loss, for a critic with several outputs.",
+        reference="Dabney et al., Distributional RL with Quantile Regression, 2018, equation 10",
+        equation="sum_i mean_j |tau_i - 1(d_ij < 0)| huber_kappa(d_ij) / kappa, d_ij = y_j - Q_i",
+    )
+    yield Actor(
+        "optimistic",
+        "sb3_scale_crossq.optimistic:OptimisticActor",
+        summary="The actor of SAC, with a second policy that explores optimistically.",
+        reference=_BRO,
+        equation="shift maximises mean_i Q_i + optimism std_i Q_i - kl_weight KL",
     )

@@ -20,7 +20,8 @@ class BatchNormalize(torch.autograd.Function):
     def forward(
         ctx: Any,
         x: Tensor,
-        centred: Tensor,
+        y: Tensor,
+        mean: Tensor,
         var: Tensor,
         divisor: int,
         weight: Tensor,
@@ -32,7 +33,8 @@ class BatchNormalize(torch.autograd.Function):
         """
         :param ctx: keeps what the gradient needs
         :param x: the input, shape ``(m, b, f)``
-        :param centred: ``x - mean``, shape ``(m, b, f)``
+        :param y: memory for the output, shape ``(m, b, f)``; fresh memory costs more than the sums
+        :param mean: over the batch, shape ``(m, 1, f)``
         :param var: variance over the batch, shape ``(m, 1, f)``
         :param divisor: of the sum of squares in ``var``: ``b`` or ``b - 1``
         :param weight: shape ``(m, 1, f)``
@@ -40,13 +42,15 @@ class BatchNormalize(torch.autograd.Function):
         :param r: scale correction, shape ``(m, 1, f)``
         :param d: shift correction, shape ``(m, 1, f)``
         :param eps: added to the variance
-        :return: shape ``(m, b, f)``
+        :return: ``y``
         """
         inverse = torch.rsqrt(var + eps * r.square())
-        ctx.save_for_backward(centred, var, weight, r, d, inverse)
+        ctx.save_for_backward(x, mean, var, weight, r, d, inverse)
         ctx.divisor = divisor
-        shift = torch.addcmul(bias, weight * d, var.sqrt() * inverse)
-        return torch.addcmul(shift, centred, weight * r * inverse)
+        ctx.mark_dirty(y)
+        scale = weight * r * inverse
+        shift = torch.addcmul(bias, weight * d, var.sqrt() * inverse) - mean * scale
+        return torch.addcmul(shift, x, scale, out=y)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -56,21 +60,23 @@ class BatchNormalize(torch.autograd.Function):
         :return: gradients of x, weight and bias in their places
         """
         (grad,) = grads
-        centred, var, weight, r, d, inverse = ctx.saved_tensors
-        scale = r * inverse
+        x, mean, var, weight, r, d, inverse = ctx.saved_tensors
+        centred = x - mean
+        product = grad * centred
+        along = product.sum(dim=1, keepdim=True)
         grad_bias = grad.sum(dim=1, keepdim=True)
-        along = (grad * centred).sum(dim=1, keepdim=True)
+        scale = r * inverse
         std = var.sqrt()
         grad_weight = torch.addcmul(scale * along, d * std * inverse, grad_bias)
-        if not ctx.needs_input_grad[0]:
-            return None, None, None, None, grad_weight, grad_bias, None, None, None
-        # The derivatives of the scale and of the shift by the variance; a constant feature has
-        # none, and its `centred` is zero.
-        by_scale = -0.5 * scale * inverse.square() * along
-        by_shift = 0.5 * d * inverse * (1 - var * inverse.square()) / std.clamp_min(1e-12)
-        grad_var = weight * torch.addcmul(by_scale, by_shift, grad_bias)
-        scale = weight * scale
-        mean_grad = grad_bias / grad.shape[1]
-        grad_x = torch.addcmul(-scale * mean_grad, grad, scale)
-        grad_x.addcmul_(centred, grad_var * (2 / ctx.divisor))
-        return grad_x, None, None, None, grad_weight, grad_bias, None, None, None
+        grad_x = None
+        if ctx.needs_input_grad[0]:
+            # The derivatives of the scale and of the shift by the variance; a constant feature has
+            # none, and its `centred` is zero.
+            by_scale = -0.5 * scale * inverse.square() * along
+            by_shift = 0.5 * d * inverse * (1 - var * inverse.square()) / std.clamp_min(1e-12)
+            grad_var = weight * torch.addcmul(by_scale, by_shift, grad_bias)
+            scale = weight * scale
+            mean_grad = grad_bias / grad.shape[1]
+            grad_x = torch.addcmul(-scale * mean_grad, grad, scale, out=product)
+            grad_x.addcmul_(centred, grad_var * (2 / ctx.divisor))
+        return grad_x, None, None, None, None, grad_weight, grad_bias, None, None, None

@@ -71,14 +71,14 @@ class EnsembleBatchNorm(nn.Module):
         remember = torch.is_grad_enabled()
         with torch.no_grad():
             mean = x.mean(dim=1, keepdim=True)
-            centred = x - mean
             divisor = x.shape[1] - self.unbiased
-            var = centred.square().sum(dim=1, keepdim=True) / divisor
+            memory = x - mean
+            var = memory.square_().sum(dim=1, keepdim=True) / divisor
             r, d = self.corrections(mean, var)
             if remember:
                 self.remember(mean, var)
         y: Tensor = BatchNormalize.apply(  # type: ignore[no-untyped-call]
-            x, centred, var, divisor, self.weight, self.bias, r, d, self.eps
+            x, memory, mean, var, divisor, self.weight, self.bias, r, d, self.eps
         )
         return y
 

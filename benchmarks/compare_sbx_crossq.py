@@ -1,0 +1,204 @@
+"""
+CrossQ next to SBX's, which is the JAX code of CrossQ's first author: update by update.
+
+Both start from the same weights and see the same batches and the same normal numbers, which are
+read from SBX's random keys. The largest differences are printed after each update. Needs SBX, in an
+environment of its own:
+
+    python -m venv .venv-sbx
+    .venv-sbx/bin/pip install sbx-rl -e . -e plugins/crossq -c constraints.txt
+    .venv-sbx/bin/python benchmarks/compare_sbx_crossq.py
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Any
+from unittest import mock
+
+import gymnasium
+import jax
+import numpy as np
+import sbx
+import tensorflow_probability.substrates.jax as tfp
+import torch as th
+from gymnasium import spaces
+from rich.console import Console
+from rich.table import Table
+from stable_baselines3.common.logger import Logger
+
+from sb3_scale_crossq.algorithm import CrossQ
+
+OBSERVATIONS, ACTIONS, BATCH = 17, 6, 256
+ACTOR_WIDTH, CRITIC_WIDTH = 64, 128
+WARMUP = 10
+"""Updates until batch renormalisation uses the running statistics."""
+
+BOUNDS = {"actor": 1e-4, "critic": 1e-4, "statistics": 1e-4, "log alpha": 1e-6, "losses": 1e-4}
+"""
+Differences that rounding explains. SBX computes the variance as a difference of squares, and its
+log-probability lacks the 1e-6 that Stable-Baselines3 adds inside the logarithm of 1 - a^2.
+"""
+
+
+class Spaces(gymnasium.Env[np.ndarray, np.ndarray]):
+    """Gives the spaces; the replay buffers are filled by hand."""
+
+    observation_space = spaces.Box(-10, 10, (OBSERVATIONS,), np.float32)
+    action_space = spaces.Box(-1, 1, (ACTIONS,), np.float32)
+
+
+def make(policy_delay: int, unbiased: bool) -> tuple[Any, Any]:
+    """
+    :param policy_delay: updates of the critic for one of the actor
+    :param unbiased: whether ours divides the variance by the batch size less one, unlike SBX
+    :return: ours and SBX's CrossQ with the same weights and the same transitions
+    """
+    options = {"buffer_size": 1000, "policy_delay": policy_delay, "seed": 0, "device": "cpu"}
+    net = {"pi": [ACTOR_WIDTH] * 2, "qf": [CRITIC_WIDTH] * 2}
+    kwargs = {"net_arch": net, "renorm_warmup_steps": WARMUP}
+    theirs = sbx.CrossQ("MlpPolicy", Spaces(), policy_kwargs=kwargs, **options)
+    _narrow(theirs.policy)
+    parts = deepcopy(CrossQ.default_parts)
+    for name, width in (("actor", ACTOR_WIDTH), ("critic", CRITIC_WIDTH)):
+        network = parts[name]["network"]
+        # SBX's condition is steps >= warm-up, ours and sb3-contrib's is steps > warm-up.
+        norm = {"name": "batch-renorm", "unbiased": unbiased, "warmup_steps": WARMUP - 1}
+        network.update(width=width, norm=norm)
+    ours = CrossQ("ScalePolicy", Spaces(), policy_kwargs=parts, **options)
+    for _, own, other in pairs(ours, theirs):
+        own.copy_(other)
+    for model in (ours, theirs):
+        model.set_logger(Logger(None, []))
+        fill(model.replay_buffer)
+    return ours, theirs
+
+
+def _narrow(policy: Any) -> None:
+    """Start with actions well inside (-1, 1), where the 1e-6 does not matter."""
+    params = deepcopy(policy.actor_state.params)
+    for name in ("Dense_2", "Dense_3"):
+        params[name]["kernel"] *= 0.1
+    params["Dense_3"]["bias"] -= 1
+    policy.actor_state = policy.actor_state.replace(params=params)
+
+
+def fill(buffer: Any) -> None:
+    """
+    :param buffer: the replay buffer to fill with random transitions, some of which end an episode
+    """
+    generator = np.random.default_rng(0)
+    for name in ("observations", "next_observations", "rewards"):
+        array = getattr(buffer, name)
+        array[:] = generator.standard_normal(array.shape, np.float32)
+    buffer.actions[:] = generator.uniform(-1, 1, buffer.actions.shape)
+    buffer.dones[:] = generator.random(buffer.dones.shape) < 0.1
+    buffer.full = True
+
+
+def pairs(ours: Any, theirs: Any) -> Iterator[tuple[str, th.Tensor, th.Tensor]]:
+    """
+    :param ours: our CrossQ
+    :param theirs: SBX's
+    :return: part, our tensor and theirs in our layout, for parameters and running statistics
+    """
+    for name, state in (("actor", theirs.policy.actor_state), ("critic", theirs.policy.qf_state)):
+        part = getattr(ours.policy, name)
+        params, stats = state.params, state.batch_stats
+        if name == "critic":
+            params, stats = params["VmapCritic_0"], stats["VmapCritic_0"]
+        dense = [
+            {key: _tensor(value) for key, value in params[f"Dense_{i}"].items()} for i in (0, 1)
+        ]
+        dense.append(_output(params))
+        for layer, other in zip([*part.network.linears, part.output], dense, strict=True):
+            yield name, layer.weight.data, other["kernel"].view_as(layer.weight)
+            yield name, layer.bias.data, other["bias"].view_as(layer.bias)
+        for index, norm in enumerate([part.network.input_norm, *part.network.norms]):
+            scale, moved = params[f"BatchRenorm_{index}"], stats[f"BatchRenorm_{index}"]
+            for kind, own, value in (
+                (name, norm.weight.data, scale["scale"]),
+                (name, norm.bias.data, scale["bias"]),
+                ("statistics", norm.running_mean, moved["mean"]),
+                ("statistics", norm.running_var, moved["var"]),
+            ):
+                yield kind, own, _tensor(value).view_as(own)
+
+
+def _output(params: Mapping[str, Any]) -> dict[str, th.Tensor]:
+    """SBX's actor has two output layers, mean first; ours has one."""
+    heads = [params[name] for name in ("Dense_2", "Dense_3") if name in params]
+    return {key: th.cat([_tensor(head[key]) for head in heads], -1) for key in ("kernel", "bias")}
+
+
+def _tensor(array: Any) -> th.Tensor:
+    return th.from_numpy(np.array(array))
+
+
+def noise(key: Any, actor_due: bool) -> list[th.Tensor]:
+    """
+    :param key: SBX's random key before the update
+    :param actor_due: whether the update moves the actor
+    :return: the normal numbers that SBX will draw at s', and at s where the actor is updated
+    """
+    tfd = tfp.distributions
+    normal = tfd.MultivariateNormalDiag(jax.numpy.zeros((BATCH, ACTIONS)), jax.numpy.ones(ACTIONS))
+    key, at_next, _ = jax.random.split(key, 3)
+    _, _, at_s = jax.random.split(key, 3)
+    return [_tensor(normal.sample(seed=seed)) for seed in (at_next, at_s)[: 1 + actor_due]]
+
+
+def update(ours: Any, theirs: Any, step: int) -> dict[str, float]:
+    """
+    :param ours: our CrossQ
+    :param theirs: SBX's
+    :param step: number of the update, from 1
+    :return: largest differences after it; those of losses relative to their size, if above 1
+    """
+    actor_due = step % ours.policy_delay == 0
+    drawn = noise(theirs.key, actor_due)
+    np.random.seed(step)
+    theirs.train(1, BATCH)
+    np.random.seed(step)
+    with mock.patch.object(th, "randn_like", side_effect=drawn):
+        ours.train(1, BATCH)
+    worst = dict.fromkeys(BOUNDS, 0.0)
+    for kind, own, other in pairs(ours, theirs):
+        worst[kind] = max(worst[kind], float((own - other).abs().max()))
+    log_alpha = _tensor(theirs.ent_coef_state.params["log_ent_coef"])
+    worst["log alpha"] = float((ours.log_ent_coef.detach() - log_alpha).abs())
+    losses = ["critic_loss", "actor_loss", "ent_coef_loss"] if actor_due else ["critic_loss"]
+    for loss in losses:
+        own, other = (model.logger.name_to_value[f"train/{loss}"] for model in (ours, theirs))
+        worst["losses"] = max(worst["losses"], abs(own - other) / max(1.0, abs(other)))
+    return worst
+
+
+def main() -> None:
+    """
+    Print the differences of each update.
+
+    :raises SystemExit: with 1 if one is above its bound
+    """
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[1])
+    parser.add_argument("--updates", type=int, default=20)
+    parser.add_argument("--policy-delay", type=int, default=3)
+    parser.add_argument("--unbiased", action="store_true", help="ours as in sb3-contrib: must fail")
+    args = parser.parse_args()
+
+    ours, theirs = make(args.policy_delay, args.unbiased)
+    table = Table("update", *BOUNDS, title=f"largest differences to SBX {sbx.__version__}")
+    failed = False
+    for step in range(1, args.updates + 1):
+        worst = update(ours, theirs, step)
+        failed |= any(worst[key] > bound for key, bound in BOUNDS.items())
+        table.add_row(str(step), *(f"{value:.1e}" for value in worst.values()))
+    table.add_section()
+    table.add_row("bound", *(f"{bound:.1e}" for bound in BOUNDS.values()))
+    Console().print(table)
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""What all diagnostics share: when they measure, and where the figures go."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch as th
+from stable_baselines3.common.callbacks import BaseCallback
+from torch import nn
+
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.nn.linear import EnsembleLinear
+from sb3_scale.policies import ScalePolicy
+
+
+class Diagnostic(BaseCallback):
+    """
+    Measures where the count of environment steps passes a multiple of ``interval``.
+
+    Nothing is measured before the first gradient step of a training. Figures are logged as
+    ``diagnostics/<key>/...``.
+
+    :param interval: environment steps (decisions) from one measurement to the next
+    """
+
+    key: ClassVar[str]
+    """Of the figures; with ``-`` for ``_`` the name in a YAML file."""
+
+    model: Any
+
+    def __init__(self, interval: int) -> None:
+        super().__init__()
+        if interval < 1:
+            raise ValueError(f"interval is {interval!r}; allowed: a whole number, at least 1")
+        self.interval = interval
+
+    def _on_training_start(self) -> None:
+        policy = self.model.policy
+        if not isinstance(policy, ScalePolicy):
+            raise Sb3ScaleError(
+                f"callback '{self.key.replace('_', '-')}' cannot measure "
+                f"{type(policy).__name__}; allowed: policy: ScalePolicy"
+            )
+        self._steps_seen = self.model.num_timesteps
+        self._updates_at_start = self.model._n_updates
+
+    def _on_step(self) -> bool:
+        due = self.num_timesteps // self.interval > self._steps_seen // self.interval
+        self._steps_seen = self.num_timesteps
+        if due and self.model._n_updates > self._updates_at_start:
+            self.measure()
+        return True
+
+    def measure(self) -> None:
+        """Measure now, between two gradient steps."""
+        raise NotImplementedError
+
+    def record(self, name: str, value: float) -> None:
+        """
+        :param name: of the figure, for instance ``critic/sum``
+        :param value: the figure
+        """
+        self.logger.record(f"diagnostics/{self.key}/{name}", value)
+
+    def record_layers(self, part: str, layers: Mapping[str, th.Tensor]) -> list[float]:
+        """
+        Log a figure per layer, not shown in the terminal.
+
+        :param part: ``actor`` or ``critic``
+        :param layers: scalars by the name of the layer
+        :return: the scalars
+        """
+        values: list[float] = th.stack(list(layers.values())).tolist()
+        for name, value in zip(layers, values, strict=True):
+            self.logger.record(f"diagnostics/{self.key}/{part}/{name}", value, exclude="stdout")
+        return values
+
+
+def parts(policy: ScalePolicy) -> dict[str, nn.Module]:
+    """
+    :param policy: the policy
+    :return: its actor and critic by name
+    """
+    return {"actor": policy.actor, "critic": policy.critic}
+
+
+def named_linear_layers(module: nn.Module) -> dict[str, EnsembleLinear]:
+    """
+    :param module: an actor or critic
+    :return: its ensemble linear layers by their path, such as ``network.linears.0``, input first
+    """
+    return {
+        name: layer for name, layer in module.named_modules() if isinstance(layer, EnsembleLinear)
+    }

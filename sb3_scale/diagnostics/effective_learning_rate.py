@@ -1,0 +1,56 @@
+"""Size of the updates relative to the weights."""
+
+from statistics import fmean
+
+import torch as th
+from torch import nn
+
+from sb3_scale.diagnostics.diagnostic import named_linear_layers
+from sb3_scale.diagnostics.gradient_step import GradientStepDiagnostic, Meter
+
+
+class _UpdateMeter(Meter):
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__(module)
+        self.layers = named_linear_layers(module)
+
+    def before_step(self) -> None:
+        self.weights = [layer.weight.detach().clone() for layer in self.layers.values()]
+
+    def after_step(self) -> None:
+        for (name, layer), before in zip(self.layers.items(), self.weights, strict=True):
+            update = th.linalg.vector_norm(layer.weight.detach() - before, dim=(1, 2))
+            self.figures[name] = (update / th.linalg.vector_norm(before, dim=(1, 2))).mean()
+
+
+class EffectiveLearningRate(GradientStepDiagnostic):
+    """
+    ``|W' - W| / |W|`` of one step of the optimiser, per linear layer and averaged over the layers.
+
+    W is the weight of a member before the step and W' after it, as the optimiser leaves it: with
+    weight decay, before a constraint projects it. The ratio is averaged over the members. Where a
+    norm makes the layer independent of the scale of W, this ratio is the speed of learning (Van
+    Hasselt et al., "When to use parametric models in reinforcement learning?", 2019; Lyle et al.,
+    "Normalization and effective learning rates in reinforcement learning", 2024).
+
+    :param interval: environment steps (decisions) from one measurement to the next
+    """
+
+    key = "effective_learning_rate"
+
+    def __init__(self, interval: int = 1000) -> None:
+        super().__init__(interval)
+
+    def make_meter(self, module: nn.Module) -> Meter:
+        """
+        :param module: the actor or critic
+        :return: hooks on its optimiser
+        """
+        return _UpdateMeter(module)
+
+    def record_figures(self, part: str, figures: dict[str, th.Tensor]) -> None:
+        """
+        :param part: ``actor`` or ``critic``
+        :param figures: a ratio per layer
+        """
+        self.record(part, fmean(self.record_layers(part, figures)))

@@ -1,0 +1,55 @@
+"""Norms of the gradients."""
+
+import torch as th
+from torch import nn
+
+from sb3_scale.diagnostics.gradient_step import GradientStepDiagnostic, Meter
+
+
+class _GradientMeter(Meter):
+    """The hooks on the parameters see the gradients before they are clipped."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__(module)
+        self.norms: dict[int, th.Tensor] = {}
+        self.handles += [
+            par.register_post_accumulate_grad_hook(self._accumulated) for par in self.trained
+        ]
+
+    def _accumulated(self, parameter: th.Tensor) -> None:
+        if not self.done:
+            assert parameter.grad is not None
+            self.norms[id(parameter)] = th.linalg.vector_norm(parameter.grad)
+
+    def after_step(self) -> None:
+        self.figures["norm"] = th.linalg.vector_norm(th.stack(list(self.norms.values())))
+
+
+class GradientNorm(GradientStepDiagnostic):
+    """
+    L2 norm of the gradient of one gradient step, over all parameters of the actor or critic.
+
+    The gradient is that of the loss, before ``max_grad_norm`` clips it. The critic's parameters are
+    those of all members and of a learned extractor, which its optimiser trains too.
+
+    :param interval: environment steps (decisions) from one measurement to the next
+    """
+
+    key = "gradient_norm"
+
+    def __init__(self, interval: int = 1000) -> None:
+        super().__init__(interval)
+
+    def make_meter(self, module: nn.Module) -> Meter:
+        """
+        :param module: the actor or critic
+        :return: hooks on its parameters
+        """
+        return _GradientMeter(module)
+
+    def record_figures(self, part: str, figures: dict[str, th.Tensor]) -> None:
+        """
+        :param part: ``actor`` or ``critic``
+        :param figures: the norm
+        """
+        self.record(part, figures["norm"].item())

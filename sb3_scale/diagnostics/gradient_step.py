@@ -1,0 +1,92 @@
+"""Diagnostics of what happens inside a gradient step."""
+
+from typing import Any
+
+import torch as th
+from torch import nn
+
+from sb3_scale.diagnostics.diagnostic import Diagnostic, parts
+
+
+class Meter:
+    """
+    Hooks that watch one gradient step of an actor or critic; the next steps pass unseen.
+
+    What is measured stays on the device until :class:`GradientStepDiagnostic` reads it.
+
+    :param module: the actor or critic, with its ``optimizer``
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.figures: dict[str, th.Tensor] = {}
+        self.done = False
+        optimizer: th.optim.Optimizer = module.optimizer  # type: ignore[assignment]
+        self.trained = [par for group in optimizer.param_groups for par in group["params"]]
+        self.handles: list[Any] = [
+            optimizer.register_step_pre_hook(self._before),
+            optimizer.register_step_post_hook(self._after),
+        ]
+
+    def before_step(self) -> None:
+        """Look at the parameters before the optimiser changes them."""
+
+    def after_step(self) -> None:
+        """Look at the parameters after the optimiser has changed them; fill ``figures``."""
+        raise NotImplementedError
+
+    def remove(self) -> None:
+        """Take the hooks off."""
+        for handle in self.handles:
+            handle.remove()
+
+    def _before(self, *_: Any) -> None:
+        if not self.done:
+            self.before_step()
+
+    def _after(self, *_: Any) -> None:
+        if not self.done:
+            self.after_step()
+            self.done = True
+
+
+class GradientStepDiagnostic(Diagnostic):
+    """
+    Measures the next gradient step of actor and of critic and logs it one environment step later.
+
+    :param interval: environment steps (decisions) from one measurement to the next
+    """
+
+    def __init__(self, interval: int) -> None:
+        super().__init__(interval)
+        self._meters: dict[str, Meter] = {}
+
+    def _on_step(self) -> bool:
+        for part, meter in list(self._meters.items()):
+            if meter.done:
+                self._meters.pop(part).remove()
+                self.record_figures(part, meter.figures)
+        return super()._on_step()
+
+    def _on_training_end(self) -> None:
+        while self._meters:
+            self._meters.popitem()[1].remove()
+
+    def measure(self) -> None:
+        """Watch the next gradient step of each part that is not being watched already."""
+        for part, module in parts(self.model.policy).items():
+            if part not in self._meters:
+                self._meters[part] = self.make_meter(module)
+
+    def make_meter(self, module: nn.Module) -> Meter:
+        """
+        :param module: the actor or critic
+        :return: hooks on it
+        """
+        raise NotImplementedError
+
+    def record_figures(self, part: str, figures: dict[str, th.Tensor]) -> None:
+        """
+        :param part: ``actor`` or ``critic``
+        :param figures: of its meter
+        """
+        raise NotImplementedError

@@ -1,0 +1,119 @@
+"""Bias of the critic against returns of the present policy."""
+
+import math
+
+import numpy as np
+import torch as th
+from stable_baselines3.common.vec_env import VecEnv
+
+from sb3_scale.diagnostics.diagnostic import Diagnostic
+from sb3_scale.diagnostics.evaluation_env import evaluation_env
+from sb3_scale.diagnostics.randomness import own_random_numbers
+from sb3_scale.diagnostics.rollouts import Episode, FloatArray, discounted_returns, episode
+from sb3_scale.errors import Sb3ScaleError
+
+TAIL = 0.05
+"""Weight ``gamma^horizon`` of what comes after the horizon."""
+
+
+class QBias(Diagnostic):
+    """
+    Normalised bias of Q against Monte-Carlo returns of the present policy in an environment of its
+    own.
+
+    ``mean`` and ``std`` are those of ``(Q - G) / |mean G|`` over state-action pairs, the normalised
+    bias of Chen et al., "Randomized Ensembled Double Q-Learning", 2021, section 3. ``pair_mean``
+    and ``pair_std`` are those of ``(Q - G) / |G|``, each pair by its own return. ``return`` is the
+    mean of G.
+
+    As in the authors' code Q is the mean over the critics, a stochastic actor samples, G has the
+    entropy of the later actions where the critic's target has it, the first pairs of each episode
+    count, and the divisor has a lower bound. Rewards are normalised where the critic learns from
+    normalised ones. Nothing is bootstrapped. Of an episode that is cut, by a time limit or after
+    ``n_pairs + horizon - 1`` steps, the pairs with at least ``horizon`` rewards count, or the first
+    pair alone where there are fewer.
+
+    :param interval: environment steps (decisions) from one measurement to the next
+    :param n_episodes: episodes per measurement
+    :param n_pairs: largest number of state-action pairs of one episode
+    :param horizon: rewards in the return of a pair whose episode is cut; by default as many as
+        make ``gamma^horizon`` at most 0.05, 299 for 0.99
+    :param min_return: lower bound of the divisor, in units of the return
+    """
+
+    key = "q_bias"
+
+    def __init__(
+        self,
+        interval: int = 25_000,
+        n_episodes: int = 3,
+        n_pairs: int = 350,
+        horizon: int | None = None,
+        min_return: float = 10.0,
+    ) -> None:
+        super().__init__(interval)
+        numbers = {"n_episodes": n_episodes, "n_pairs": n_pairs, "horizon": horizon}
+        for name, value in numbers.items():
+            if value is not None and value < 1:
+                raise ValueError(f"{name} is {value}; allowed: a whole number, at least 1")
+        if min_return <= 0:
+            raise ValueError(f"min_return is {min_return}; allowed: a number above 0")
+        self.n_episodes = n_episodes
+        self.n_pairs = n_pairs
+        self.horizon = horizon
+        self.min_return = min_return
+        self.env: VecEnv | None = None
+
+    def _on_training_start(self) -> None:
+        super()._on_training_start()
+        self._horizon = self.horizon or default_horizon(self.model.gamma)
+        with own_random_numbers(self.num_timesteps, self.model.device):
+            self.env = evaluation_env(self.training_env)
+
+    def _on_training_end(self) -> None:
+        if self.env is not None:
+            self.env.close()
+            self.env = None
+
+    def measure(self) -> None:
+        """Play the episodes and log the bias."""
+        assert self.env is not None
+        with own_random_numbers(self.num_timesteps, self.model.device):
+            self.env.seed(self.num_timesteps)
+            most = self.n_pairs + self._horizon - 1
+            episodes = [episode(self.model, self.env, most) for _ in range(self.n_episodes)]
+        pairs = [self._values_and_returns(played) for played in episodes]
+        values, returns = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
+        bias = values - returns
+        by_mean = bias / max(abs(returns.mean()), self.min_return)
+        by_pair = bias / np.maximum(np.abs(returns), self.min_return)
+        self.record("mean", by_mean.mean())
+        self.record("std", by_mean.std())
+        self.record("pair_mean", by_pair.mean())
+        self.record("pair_std", by_pair.std())
+        self.record("return", returns.mean())
+
+    @th.no_grad()
+    def _values_and_returns(self, played: Episode) -> tuple[FloatArray, FloatArray]:
+        known = len(played.rewards)
+        if not played.terminated:
+            known -= self._horizon - 1
+        count = min(self.n_pairs, max(known, 1))
+        critic = self.model.policy.critic
+        outputs = critic(played.features[:count], played.actions[:count])
+        values = critic.value(outputs).mean(dim=(0, 2)).double().cpu().numpy()
+        returns = discounted_returns(played.rewards, played.bonuses, self.model.gamma)
+        return values, returns[:count]
+
+
+def default_horizon(gamma: float) -> int:
+    """
+    :param gamma: discount
+    :return: smallest number of steps with ``gamma^steps <= 0.05``
+    :raises Sb3ScaleError: if there is none
+    """
+    if not 0 < gamma < 1:
+        raise Sb3ScaleError(
+            f"callback 'q-bias' needs the parameter 'horizon' where gamma is {gamma}"
+        )
+    return math.ceil(math.log(TAIL) / math.log(gamma))

@@ -1,0 +1,88 @@
+"""Episodes of the present policy, and the returns that they give."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch as th
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import VecEnv
+
+from sb3_scale.algorithms.entropy import EntropyRegularized
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass
+class Episode:
+    """
+    ``t`` steps from a reset.
+
+    :param features: of the observations, ``(t, features_dim)``
+    :param actions: in [-1, 1], ``(t, action_dim)``
+    :param rewards: ``(t,)``
+    :param bonuses: ``-alpha log pi(a | s)`` where the critic's target has it, else 0, ``(t,)``
+    :param terminated: whether the episode ended, rather than was cut
+    """
+
+    features: th.Tensor
+    actions: th.Tensor
+    rewards: FloatArray
+    bonuses: FloatArray
+    terminated: bool
+
+
+@th.no_grad()
+def episode(model: Any, env: VecEnv, max_steps: int) -> Episode:
+    """
+    Act from a reset as the policy that the critic evaluates: sampled actions of a stochastic actor,
+    no exploration noise.
+
+    :param model: the algorithm
+    :param env: a vector of one environment
+    :param max_steps: after which the episode is cut
+    :return: the episode
+    """
+    policy = model.policy
+    soft = isinstance(model, EntropyRegularized) and model.backup_entropy
+    ent_coef = model.ent_coef_value() if soft else None
+    features: list[th.Tensor] = []
+    actions: list[th.Tensor] = []
+    bonuses: list[th.Tensor] = []
+    rewards: list[float] = []
+    observation = env.reset()
+    done = np.array([False])
+    while not done[0] and len(rewards) < max_steps:
+        seen = policy.features(policy.obs_to_tensor(observation)[0])
+        if ent_coef is None:
+            action = policy.actor(seen)
+        else:
+            action, log_prob = policy.actor.action_log_prob(seen)
+            bonuses.append(-ent_coef * log_prob)
+        observation, reward, done, infos = env.step(policy.unscale_action(action.cpu().numpy()))
+        features.append(seen)
+        actions.append(action)
+        rewards.append(float(reward[0]))
+    return Episode(
+        th.cat(features),
+        th.cat(actions),
+        np.array(rewards),
+        th.cat(bonuses).flatten().double().cpu().numpy() if bonuses else np.zeros(len(rewards)),
+        bool(done[0]) and not infos[0].get("TimeLimit.truncated", False),
+    )
+
+
+def discounted_returns(rewards: FloatArray, bonuses: FloatArray, gamma: float) -> FloatArray:
+    """
+    ``G_t = r_t + gamma (G_{t+1} + bonus_{t+1})``: the action at t is given, so its own bonus is no
+    part of it.
+
+    :param rewards: ``(t,)``
+    :param bonuses: ``(t,)``
+    :param gamma: discount
+    :return: ``(t,)``
+    """
+    returns = rewards.copy()
+    for step in range(len(rewards) - 2, -1, -1):
+        returns[step] += gamma * (returns[step + 1] + bonuses[step + 1])
+    return returns

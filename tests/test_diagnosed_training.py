@@ -1,0 +1,214 @@
+"""Diagnostics leave no trace in the training, and reach its files."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import stable_baselines3
+from diagnosed_models import MODELS, NAMES, all_callbacks, figures, modern, started, trained
+from small_models import assert_same, make
+from stable_baselines3.common.callbacks import CheckpointCallback
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.vec_env import VecNormalize
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from sb3_scale import SAC, TD3, Sb3ScaleError
+from sb3_scale.diagnostics.diagnostic import Diagnostic
+from sb3_scale.parts import build
+
+
+def hooks(model: Any) -> list[Any]:
+    found: list[Any] = []
+    for part in (model.policy.actor, model.policy.critic):
+        found += part.optimizer._optimizer_step_pre_hooks.values()
+        found += part.optimizer._optimizer_step_post_hooks.values()
+        for parameter in part.parameters():
+            found += (parameter._post_accumulate_grad_hooks or {}).values()
+        for module in part.modules():
+            found += module._forward_hooks.values()
+    return found
+
+
+@pytest.mark.parametrize("name", ["gradient-norm", "effective-learning-rate"])
+def test_hooks_stay_for_one_step(name: str) -> None:
+    model = make(TD3).learn(60)
+    assert model._n_updates % model.policy_delay == 0
+    callback = started(name, model)
+    callback.measure()
+    hooked = len(hooks(model))
+    model.train(1, 16)
+    callback.on_step()
+    assert "critic" in figures(model, name)
+    assert "actor" not in figures(model, name)
+    assert 0 < len(hooks(model)) < hooked
+    model.train(1, 16)
+    callback.on_step()
+    assert not hooks(model)
+    callback.measure()
+    callback.on_training_end()
+    callback.on_training_end()
+    assert not hooks(model)
+
+
+def test_forward_hooks_go() -> None:
+    model = make(SAC).learn(60)
+    started("dormant-units", model).measure()
+    assert not hooks(model)
+
+
+class Reads(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.found += func.name().split(".")[0] == "aten::_local_scalar_dense"
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_measured_step_reads_nothing() -> None:
+    model = make(SAC).learn(60)
+    callbacks = [started(name, model) for name in ("gradient-norm", "effective-learning-rate")]
+    plain = Reads()
+    with plain:
+        model.train(1, 16)
+    for callback in callbacks:
+        callback.measure()
+    measured = Reads()
+    with measured:
+        model.train(1, 16)
+    assert measured.found == plain.found
+
+
+def state(model: Any) -> dict[str, Any]:
+    buffer = model.replay_buffer
+    return {
+        "parameters": model.get_parameters(),
+        "random": model._get_random_states(),
+        "buffer": [
+            array.tolist() for array in (buffer.observations, buffer.actions, buffer.rewards)
+        ],
+        "observation": model._last_obs.tolist(),
+    }
+
+
+def same(ours: Any, theirs: Any) -> None:
+    first, second = state(ours), state(theirs)
+    numbers, other_numbers = (states["random"].pop("numpy") for states in (first, second))
+    assert [part.tolist() if isinstance(part, np.ndarray) else part for part in numbers] == [
+        part.tolist() if isinstance(part, np.ndarray) else part for part in other_numbers
+    ]
+    assert_same(first, second, "state")
+
+
+@MODELS
+def test_training_is_the_same_bit_by_bit(model: Any, tmp_path: Path) -> None:
+    plain, watched = model(), model()
+    plain.learn(260)
+    saving = CheckpointCallback(20, str(tmp_path))
+    watched.learn(260, [*all_callbacks(20), saving])
+    same(watched, plain)
+    assert not hooks(watched)
+
+
+def test_normalised_training_is_the_same() -> None:
+    models = []
+    for callbacks in (None, all_callbacks(20)):
+        env = VecNormalize(make_vec_env("Pendulum-v1", n_envs=2, seed=0))
+        models.append(make(SAC, env, train_freq=1).learn(400, callbacks))
+    same(*models)
+    for name in ("obs_rms", "ret_rms"):
+        first, second = (getattr(model.get_env(), name) for model in models)
+        assert np.array_equal(first.mean, second.mean)
+        assert np.array_equal(first.var, second.var)
+
+
+def test_a_resumed_training_is_the_same(tmp_path: Path) -> None:
+    model = make(SAC).learn(60, all_callbacks(20))
+    model.save(tmp_path / "model")
+    model.save_replay_buffer(tmp_path / "buffer")
+    resumed = []
+    for callbacks in (None, all_callbacks(20)):
+        again = SAC.load(tmp_path / "model", "Pendulum-v1", device="cpu")
+        again.load_replay_buffer(tmp_path / "buffer")
+        resumed.append(again.learn(60, callbacks, reset_num_timesteps=False))
+    same(*resumed)
+    assert "diagnostics/gradient_norm/critic" in resumed[1].logger.name_to_value
+
+
+class Steps(Diagnostic):
+    key = "steps"
+
+    def _init_callback(self) -> None:
+        self.seen: list[int] = []
+
+    def measure(self) -> None:
+        self.seen.append(self.num_timesteps)
+
+
+@pytest.mark.parametrize(
+    ("n_envs", "interval", "first", "second"),
+    [(1, 50, [50, 100], [150, 200]), (3, 50, [51, 102], [150, 201]), (1, 10, [30, 40], [130, 140])],
+)
+def test_when_it_measures(n_envs: int, interval: int, first: list[int], second: list[int]) -> None:
+    """Where the count passes a multiple, once there was a gradient step."""
+    model = make(SAC, make_vec_env("Pendulum-v1", n_envs))
+    callback = Steps(interval)
+    model.learn(120, callback)
+    assert callback.seen[:2] == first
+    model.learn(120, callback, reset_num_timesteps=False)
+    assert callback.seen[:2] == second
+
+
+def test_files(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    model = trained(modern)
+    model.set_logger(configure(str(tmp_path), ["csv", "tensorboard", "stdout"]))
+    model.learn(250, all_callbacks(40), log_interval=1)
+    events = EventAccumulator(str(tmp_path)).Reload()
+    header = (tmp_path / "progress.csv").read_text().splitlines()[0].split(",")
+    for key in (
+        "weight_norm/critic/network.blocks.0.expand",
+        "weight_norm/actor/sum",
+        "effective_learning_rate/critic",
+        "gradient_norm/actor",
+        "q_value/mean",
+        "singular_values/critic/max",
+        "dormant_units/critic/all",
+        "q_bias/std",
+    ):
+        assert f"diagnostics/{key}" in header
+        (event,) = events.Scalars(f"diagnostics/{key}")
+        assert np.isfinite(event.value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stock_policies_are_refused(name: str) -> None:
+    callback = build("callback", name)
+    model = stable_baselines3.SAC("MlpPolicy", "Pendulum-v1", learning_starts=20)
+    with pytest.raises(Sb3ScaleError) as error:
+        model.learn(30, callback)
+    assert str(error.value) == (
+        f"callback '{name}' cannot measure SACPolicy; allowed: policy: ScalePolicy"
+    )
+    # RL-Zoo ends its first callback whatever happened.
+    callback.on_training_end()
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        ({"name": "weight-norm", "interval": 0}, "interval is 0"),
+        ({"name": "q-value", "batch_size": 0}, "batch_size is 0"),
+        ({"name": "dormant-units", "threshold": -1.0}, "threshold is -1.0"),
+        ({"name": "gradient-norm", "intervall": 5}, "did you mean 'interval'"),
+        ({"name": "weight-norm", "interval": 2.5}, "interval is 2.5 (float); allowed: int"),
+    ],
+)
+def test_bad_parameters(part: dict[str, Any], text: str) -> None:
+    with pytest.raises(Sb3ScaleError, match="callback") as error:
+        build("callback", part)
+    assert text in str(error.value)

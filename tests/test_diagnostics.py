@@ -1,0 +1,188 @@
+"""The figures of diagnostics, against numpy."""
+
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diagnosed_models import MODELS, figures, modern, started, trained
+from small_models import make
+from stable_baselines3.common.logger import configure
+
+from sb3_scale import SAC, TD3
+
+
+def layers(part: Any) -> dict[str, Any]:
+    return {name: layer for name, layer in part.named_modules() if hasattr(layer, "in_features")}
+
+
+def approx(value: float) -> Any:
+    return pytest.approx(value, rel=1e-4)
+
+
+@MODELS
+def test_weight_norm(model: Any) -> None:
+    model = trained(model)
+    started("weight-norm", model).measure()
+    found = figures(model, "weight-norm")
+    for part in ("actor", "critic"):
+        total = 0.0
+        for name, layer in layers(getattr(model.policy, part)).items():
+            weight = layer.weight.detach().double().numpy()
+            norm = np.mean([np.sqrt((member**2).sum()) for member in weight])
+            assert found.pop(f"{part}/{name}") == approx(norm)
+            total += norm
+        assert found.pop(f"{part}/sum") == approx(total)
+    assert not found
+
+
+def adam_updates(optimizer: Any) -> dict[int, np.ndarray]:
+    """The last update of each parameter, from what Adam remembers."""
+    updates = {}
+    for group in optimizer.param_groups:
+        first, second = group["betas"]
+        for parameter in group["params"]:
+            state = {
+                key: value.double().numpy() for key, value in optimizer.state[parameter].items()
+            }
+            mean = state["exp_avg"] / (1 - first ** state["step"])
+            square = state["exp_avg_sq"] / (1 - second ** state["step"])
+            updates[id(parameter)] = group["lr"] * mean / (np.sqrt(square) + group["eps"])
+    return updates
+
+
+@MODELS
+def test_effective_learning_rate(model: Any) -> None:
+    """Also in the critic of CrossQ here, whose weights are projected after the step."""
+    model = trained(model)
+    callback = started("effective-learning-rate", model)
+    callback.measure()
+    left = {"actor", "critic"}
+    while left:
+        before = deepcopy(model.policy)
+        model.train(1, 16)
+        callback.on_step()
+        found = figures(model, "effective-learning-rate")
+        for part in sorted(left):
+            if part not in found:
+                continue
+            left.remove(part)
+            module = getattr(model.policy, part)
+            updates = adam_updates(module.optimizer)
+            ratios = []
+            for name, layer in layers(module).items():
+                old = layers(getattr(before, part))[name].weight.detach().double().numpy()
+                update = updates[id(layer.weight)]
+                pairs = zip(update, old, strict=True)
+                ratios.append(np.mean([np.linalg.norm(u) / np.linalg.norm(w) for u, w in pairs]))
+                assert found[f"{part}/{name}"] == pytest.approx(ratios[-1], rel=1e-2)
+            assert found[part] == pytest.approx(np.mean(ratios), rel=1e-2)
+
+
+@MODELS
+def test_gradient_norm(model: Any) -> None:
+    model = trained(model)
+    callback = started("gradient-norm", model)
+    callback.measure()
+    left = {"actor", "critic"}
+    while left:
+        model.train(1, 16)
+        callback.on_step()
+        found = figures(model, "gradient-norm")
+        for part in sorted(left & set(found)):
+            left.remove(part)
+            gradients = [
+                par.grad.double().numpy() for par in getattr(model.policy, part).parameters()
+            ]
+            assert found[part] == approx(np.sqrt(sum((grad**2).sum() for grad in gradients)))
+
+
+def test_gradient_norm_is_that_before_clipping() -> None:
+    free, clipped = make(SAC).learn(60), make(SAC).learn(60)
+    clipped.set_logger(configure(None, []))
+    clipped.max_grad_norm = 1e-3
+    for model in (free, clipped):
+        callback = started("gradient-norm", model)
+        callback.measure()
+        model.train(1, 16)
+        callback.on_step()
+    assert figures(clipped, "gradient-norm") == figures(free, "gradient-norm")
+    assert clipped.policy.critic.output.weight.grad.norm() < 1e-3
+
+
+@MODELS
+def test_singular_values(model: Any) -> None:
+    model = trained(model)
+    started("singular-values", model).measure()
+    found = figures(model, "singular-values")
+    for part in ("actor", "critic"):
+        largest = []
+        for name, layer in layers(getattr(model.policy, part)).items():
+            weight = layer.effective_weight().double().numpy()
+            largest.append(np.linalg.svd(weight, compute_uv=False)[:, 0].mean())
+            assert found.pop(f"{part}/{name}") == approx(largest[-1])
+        assert found.pop(f"{part}/max") == approx(max(largest))
+    assert not found
+
+
+def batch(model: Any, size: int) -> Any:
+    np.random.seed(model.num_timesteps)
+    return model.replay_buffer.sample(size)
+
+
+def numpy_mlp(part: Any, x: np.ndarray, member: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """Hidden outputs and output of one member, without norms."""
+    hidden = []
+    for layer in (*part.network.linears, part.output):
+        weight, bias = (par[member].detach().double().numpy() for par in (layer.weight, layer.bias))
+        x = x @ weight + bias
+        if layer is not part.output:
+            x = np.maximum(x, 0)
+            hidden.append(x)
+    return hidden, x
+
+
+@pytest.mark.parametrize("algorithm", [SAC, TD3])
+def test_q_value(algorithm: Any) -> None:
+    model = make(algorithm).learn(60)
+    started("q-value", model, batch_size=32).measure()
+    data = batch(model, 32)
+    x = torch.cat((data.observations, data.actions), 1).double().numpy()
+    values = np.minimum(*(numpy_mlp(model.policy.critic, x, member)[1] for member in (0, 1)))
+    found = figures(model, "q-value")
+    assert found == {"mean": approx(values.mean()), "std": approx(values.std())}
+
+
+@pytest.mark.parametrize("algorithm", [SAC, TD3])
+def test_dormant_units(algorithm: Any) -> None:
+    model = make(algorithm).learn(60)
+    critic = model.policy.critic
+    # One unit that never reacts, in one of the two members.
+    critic.network.linears[0].bias.data[0, 0, 3] = -1e6
+    started("dormant-units", model, threshold=0.4, batch_size=32).measure()
+    data = batch(model, 32)
+    observations, actions = (x.double().numpy() for x in (data.observations, data.actions))
+    inputs = {"actor": [observations], "critic": [np.concatenate((observations, actions), 1)] * 2}
+    found = figures(model, "dormant-units")
+    for part, per_member in inputs.items():
+        members = [
+            numpy_mlp(getattr(model.policy, part), x, i)[0] for i, x in enumerate(per_member)
+        ]
+        everything = []
+        for depth, outputs in enumerate(zip(*members, strict=True)):
+            activity = [np.abs(output).mean(0) for output in outputs]
+            dormant = np.concatenate([score / score.mean() <= 0.4 for score in activity])
+            assert found.pop(f"{part}/network.activation.{depth}") == approx(dormant.mean())
+            everything.append(dormant)
+        assert found.pop(f"{part}/all") == approx(np.concatenate(everything).mean())
+    assert not found
+
+
+def test_dormant_units_sees_each_block() -> None:
+    model = trained(modern)
+    model.policy.critic.network.blocks[0].expand.bias.data[:] = -1e6
+    started("dormant-units", model).measure()
+    found = figures(model, "dormant-units")
+    assert found["critic/network.blocks.0.activation.0"] == found["critic/all"] == 1
+    assert found["actor/network.blocks.0.activation.0"] < 1
