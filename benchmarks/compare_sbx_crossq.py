@@ -30,8 +30,8 @@ from stable_baselines3.common.logger import Logger
 
 from sb3_scale_crossq.algorithm import CrossQ
 
-OBSERVATIONS, ACTIONS, BATCH = 17, 6, 256
-ACTOR_WIDTH, CRITIC_WIDTH = 64, 128
+OBSERVATIONS, ACTIONS, BATCH = 17, 6, 64
+ACTOR_WIDTH, CRITIC_WIDTH = 32, 64
 WARMUP = 10
 """Updates until batch renormalisation uses the running statistics."""
 

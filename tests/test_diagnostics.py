@@ -105,9 +105,12 @@ def test_gradient_norm_is_that_before_clipping() -> None:
     for model in (free, clipped):
         callback = started("gradient-norm", model)
         callback.measure()
+        np.random.seed(0)
+        torch.manual_seed(0)
         model.train(1, 16)
         callback.on_step()
-    assert figures(clipped, "gradient-norm") == figures(free, "gradient-norm")
+    expected = figures(free, "gradient-norm")
+    assert figures(clipped, "gradient-norm") == pytest.approx(expected, rel=1e-3)
     assert clipped.policy.critic.output.weight.grad.norm() < 1e-3
 
 

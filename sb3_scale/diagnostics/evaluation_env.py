@@ -79,7 +79,7 @@ def _wrap_again(env: VecEnv, wrapper: VecEnvWrapper) -> VecEnv:
     if isinstance(wrapper, VecTransposeImage):
         return VecTransposeImage(env)
     if isinstance(wrapper, VecFrameStack):
-        stacked = VecFrameStack(env, wrapper.n_stack)
+        stacked = VecFrameStack(env, wrapper.stacked_obs.n_stack)
         if stacked.observation_space == wrapper.observation_space:
             return stacked
     raise Sb3ScaleError(

@@ -146,6 +146,9 @@ EVALUATED = ("policy_kwargs", "replay_buffer_class", "replay_buffer_kwargs")
 def _check_type(algo: str, key: str, value: Any, hint: Any) -> None:
     if isinstance(value, str) and (key in EVALUATED or value.startswith("lin_")):
         return
+    if key == "gradient_steps" and isinstance(value, float):
+        # The algorithm's own check says what to write instead of a fraction.
+        return
     if key == "train_freq" and isinstance(value, list):
         value = tuple(value)
     check_type(algo, key, value, hint)

@@ -7,8 +7,9 @@ import pytest
 import torch
 from stable_baselines3.common.logger import configure
 
-from sb3_scale import SAC, Sb3ScaleError
+from sb3_scale import SAC, Critic, Sb3ScaleError
 from sb3_scale.parts import build
+from sb3_scale.testing.subject import offered
 
 NETWORK = {
     "name": "mlp",
@@ -134,3 +135,26 @@ def test_norm_placements() -> None:
 def test_input_norm_without_a_norm() -> None:
     with pytest.raises(Sb3ScaleError, match="norm_input needs a norm"):
         build("network", {"name": "mlp", "norm_input": True}, 3, 1)
+
+
+class PlainCritic(torch.nn.Module):
+    """A critic of somebody who knows nothing of joint batches."""
+
+    joint_batch = False
+    target = True
+
+    def __init__(self, features_dim: int, action_dim: int, width: int = 8) -> None:
+        super().__init__()
+
+
+def test_a_critic_that_cannot() -> None:
+    spec = Critic("plain", f"{__name__}:PlainCritic", summary="No joint batch.")
+    with offered(spec), pytest.raises(Sb3ScaleError) as raised:
+        SAC(
+            "ScalePolicy",
+            "Pendulum-v1",
+            policy_kwargs={"critic": {"name": "plain", "joint_batch": True}},
+        )
+    assert str(raised.value) == (
+        "critic 'plain' has no parameter 'joint_batch' (its value was True); allowed: width"
+    )

@@ -119,7 +119,7 @@ def test_one_step_is_that_of_the_equations(n_critics: int, n_outputs: int) -> No
 
 
 def multiplier_by_numpy(start: float, gradients: list[float]) -> float:
-    """Adam with betas 0.5 and 0.999 on the argument of tanh, whose range is exp(-10) to exp(7.5)."""
+    """Adam with betas 0.5 and 0.999 on the argument of tanh; the range is exp(-10) to exp(7.5)."""
     p, m, v = math.atanh((math.log(start) + 10) / 8.75 - 1), 0.0, 0.0
     for t, outer in enumerate(gradients, 1):
         value = math.exp(-10 + 8.75 * (1 + math.tanh(p)))
