@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diagnosed_models import MODELS, figures, modern, started, trained
+from diagnosed_models import MODELS, SETTINGS, figures, modern, started, trained
 from small_models import make
 from stable_baselines3.common.logger import configure
 
@@ -189,3 +189,24 @@ def test_dormant_units_sees_each_block() -> None:
     found = figures(model, "dormant-units")
     assert found["critic/network.blocks.0.activation.0"] == found["critic/all"] == 1
     assert found["actor/network.blocks.0.activation.0"] < 1
+
+
+def test_the_policy_for_exploration_is_left_out() -> None:
+    parts = {
+        "actor": {"name": "optimistic", "network": {"name": "mlp", "width": 8}},
+        "critic": {"name": "ensemble", "network": {"name": "mlp", "width": 8}},
+    }
+    model = SAC("ScalePolicy", "Pendulum-v1", policy_kwargs=parts, **SETTINGS).learn(40)
+    callbacks = [started(name, model) for name in ("gradient-norm", "effective-learning-rate")]
+    for callback in callbacks:
+        callback.measure()
+    model.train(1, 16)
+    for callback in callbacks:
+        callback.on_step()
+    found = figures(model, "effective-learning-rate")
+    assert "actor/policy.output" in found
+    assert not any("shift" in name for name in found)
+    assert min(found.values()) > 0
+    # After the step of the policy the optimiser steps the shift, so no gradient is left to compare.
+    assert model.policy.actor.policy.output.weight.grad is None
+    assert figures(model, "gradient-norm")["actor"] > 0

@@ -11,8 +11,9 @@ from diagnosed_models import figures, started
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.wrappers import TimeLimit, TransformReward
-from small_models import make
+from small_models import SMALL, make
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import (
     DummyVecEnv,
     SubprocVecEnv,
@@ -24,7 +25,8 @@ from stable_baselines3.common.vec_env import (
 
 from sb3_scale import SAC, TD3, Sb3ScaleError, register_envs
 from sb3_scale.diagnostics.evaluation_env import evaluation_env
-from sb3_scale.diagnostics.rollouts import discounted_returns
+from sb3_scale.diagnostics.randomness import own_random_numbers
+from sb3_scale.diagnostics.rollouts import discounted_returns, episode
 
 
 class Counter(gymnasium.Env[np.ndarray, np.ndarray]):
@@ -206,3 +208,16 @@ def test_what_cannot_be_made_again_is_refused_before_training(env: Any, text: st
         started("q-bias", model)
     assert "; allowed: " in str(error.value)
     assert model.num_timesteps == 0
+
+
+@pytest.mark.parametrize("backup_entropy", [True, False])
+def test_no_policy_for_exploration_acts(backup_entropy: bool) -> None:
+    parts = {"actor": {"name": "optimistic", "network": SMALL}, "critic": "ensemble"}
+    model = SAC("ScalePolicy", counter(), policy_kwargs=parts, backup_entropy=backup_entropy)
+    model.policy.actor.shift.output.bias.data[:] = 1e6
+    model.set_logger(configure(None, []))
+    callback = started("q-bias", model)
+    with own_random_numbers(0, model.device):
+        played = episode(model, callback.env, 30)
+    # The shift would press all actions against the bound.
+    assert played.actions.abs().mean() < 0.9

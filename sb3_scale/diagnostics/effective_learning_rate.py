@@ -15,12 +15,17 @@ class _UpdateMeter(Meter):
         self.layers = named_linear_layers(module)
 
     def before_step(self) -> None:
-        self.weights = [layer.weight.detach().clone() for layer in self.layers.values()]
+        self.weights = {
+            name: layer.weight.detach().clone()
+            for name, layer in self.layers.items()
+            if layer.weight.grad is not None
+        }
 
     def after_step(self) -> None:
-        for (name, layer), before in zip(self.layers.items(), self.weights, strict=True):
-            update = th.linalg.vector_norm(layer.weight.detach() - before, dim=(1, 2))
-            self.figures[name] = (update / th.linalg.vector_norm(before, dim=(1, 2))).mean()
+        for name, before in self.weights.items():
+            update = self.layers[name].weight.detach() - before
+            sizes = [th.linalg.vector_norm(matrix, dim=(1, 2)) for matrix in (update, before)]
+            self.figures[name] = (sizes[0] / sizes[1]).mean()
 
 
 class EffectiveLearningRate(GradientStepDiagnostic):
@@ -28,7 +33,8 @@ class EffectiveLearningRate(GradientStepDiagnostic):
     ``|W' - W| / |W|`` of one step of the optimiser, per linear layer and averaged over the layers.
 
     W is the weight of a member before the step and W' after it, as the optimiser leaves it: with
-    weight decay, before a constraint projects it. The ratio is averaged over the members. Where a
+    weight decay, before a constraint projects it. The ratio is averaged over the members; layers
+    without a gradient in that step, such as those of a second policy, are left out. Where a
     norm makes the layer independent of the scale of W, this ratio is the speed of learning (Van
     Hasselt et al., "When to use parametric models in reinforcement learning?", 2019; Lyle et al.,
     "Normalization and effective learning rates in reinforcement learning", 2024).

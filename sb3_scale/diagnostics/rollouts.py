@@ -36,7 +36,7 @@ class Episode:
 def episode(model: Any, env: VecEnv, max_steps: int) -> Episode:
     """
     Act from a reset as the policy that the critic evaluates: sampled actions of a stochastic actor,
-    no exploration noise.
+    no noise or policy for exploration.
 
     :param model: the algorithm
     :param env: a vector of one environment
@@ -45,7 +45,7 @@ def episode(model: Any, env: VecEnv, max_steps: int) -> Episode:
     """
     policy = model.policy
     soft = isinstance(model, EntropyRegularized) and model.backup_entropy
-    ent_coef = model.ent_coef_value() if soft else None
+    ent_coef = model.ent_coef_value() if soft else 0.0
     features: list[th.Tensor] = []
     actions: list[th.Tensor] = []
     bonuses: list[th.Tensor] = []
@@ -54,11 +54,12 @@ def episode(model: Any, env: VecEnv, max_steps: int) -> Episode:
     done = np.array([False])
     while not done[0] and len(rewards) < max_steps:
         seen = policy.features(policy.obs_to_tensor(observation)[0])
-        if ent_coef is None:
-            action = policy.actor(seen)
-        else:
+        if policy.actor.stochastic:
             action, log_prob = policy.actor.action_log_prob(seen)
             bonuses.append(-ent_coef * log_prob)
+        else:
+            action = policy.actor(seen)
+            bonuses.append(th.zeros(1))
         observation, reward, done, infos = env.step(policy.unscale_action(action.cpu().numpy()))
         features.append(seen)
         actions.append(action)
@@ -67,7 +68,7 @@ def episode(model: Any, env: VecEnv, max_steps: int) -> Episode:
         th.cat(features),
         th.cat(actions),
         np.array(rewards),
-        th.cat(bonuses).flatten().double().cpu().numpy() if bonuses else np.zeros(len(rewards)),
+        th.cat(bonuses).flatten().double().cpu().numpy(),
         bool(done[0]) and not infos[0].get("TimeLimit.truncated", False),
     )
 

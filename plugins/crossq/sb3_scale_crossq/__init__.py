@@ -24,6 +24,13 @@ from sb3_scale import (
 _PAPER = "Palenicek et al., Scaling Off-Policy RL with Batch and Weight Normalization, 2025"
 _BRO = "Nauman et al., Bigger, Regularized, Optimistic, 2024"
 
+BASELINES = {
+    "sac-baseline": ("sac", "Palenicek et al., 2025, Table 1: SAC."),
+    "sr-sac": ("sr-sac", "D'Oro et al., 2023: SAC at UTD 32 with resets every 80000 decisions."),
+    "bro": ("bro", "Nauman et al., 2024: BRO at UTD 10."),
+}
+"""Files of settings in the core's folder ``zoo_configs/baselines``, for ``--conf-file NAME``."""
+
 
 @hookimpl
 def sb3_scale_components() -> Iterator[Spec]:
@@ -94,3 +101,7 @@ def _baselines() -> Iterator[Spec]:
         reference=_BRO,
         equation="shift maximises mean_i Q_i + optimism std_i Q_i - kl_weight KL",
     )
+    for name, (file, summary) in BASELINES.items():
+        yield ZooConfig(
+            name, f"sb3_scale:zoo_configs/baselines/{file}.yml", summary=summary, algo="sac"
+        )
