@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SBX_VENV := .venv-sbx
+SBX_STAMP := $(SBX_VENV)/.installed
 SOURCES := sb3_scale plugins envs tests benchmarks docs
 RUN := results/make-train
 
@@ -14,7 +16,7 @@ help:
 	@echo "make train     install and train a dog for a few minutes, with a picture at the end"
 	@echo "make test      install and run the fast tests; make test-all runs all of them"
 	@echo "make check     formatting, lint, types"
-	@echo "make bench     gradient steps per second, next to Stable-Baselines3"
+	@echo "make bench     gradient steps per second, next to Stable-Baselines3, sb3-contrib and SBX"
 	@echo "make docs      regenerate docs/parts.md and build the pages in site/"
 
 $(STAMP): requirements-dev.txt constraints.txt pyproject.toml envs/pyproject.toml $(wildcard plugins/*/pyproject.toml)
@@ -42,8 +44,15 @@ check: $(STAMP)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 
-bench: $(STAMP)
-	$(BIN)/python benchmarks/update_throughput.py
+# SBX needs JAX, which has an environment of its own.
+$(SBX_STAMP): $(STAMP)
+	$(PYTHON) -m venv $(SBX_VENV)
+	$(SBX_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		sbx-rl==0.28.0 -e . -e ./plugins/crossq -c constraints.txt
+	touch $@
+
+bench: $(STAMP) $(SBX_STAMP)
+	$(BIN)/python benchmarks/update_throughput.py --sbx-python $(SBX_VENV)/bin/python
 
 docs: $(STAMP)
 	$(BIN)/python docs/build_parts.py

@@ -1,12 +1,12 @@
 """
-CrossQ next to SBX's, which is the JAX code of CrossQ's first author: update by update.
+CrossQ next to SBX's, which sb3-contrib names as its reference implementation: update by update.
 
 Both start from the same weights and see the same batches and the same normal numbers, which are
 read from SBX's random keys. The largest differences are printed after each update. Needs SBX, in an
 environment of its own:
 
     python -m venv .venv-sbx
-    .venv-sbx/bin/pip install sbx-rl -e . -e plugins/crossq -c constraints.txt
+    .venv-sbx/bin/pip install sbx-rl==0.28.0 -e . -e plugins/crossq -c constraints.txt
     .venv-sbx/bin/python benchmarks/compare_sbx_crossq.py
 """
 
@@ -17,17 +17,16 @@ from copy import deepcopy
 from typing import Any
 from unittest import mock
 
-import gymnasium
 import jax
 import numpy as np
 import sbx
 import tensorflow_probability.substrates.jax as tfp
 import torch as th
-from gymnasium import spaces
 from rich.console import Console
 from rich.table import Table
 from stable_baselines3.common.logger import Logger
 
+from measuring import Spaces, fill
 from sb3_scale_crossq.algorithm import CrossQ
 
 OBSERVATIONS, ACTIONS, BATCH = 17, 6, 64
@@ -43,23 +42,16 @@ logarithm of 1 - a^2, which shows in the losses.
 """
 
 
-class Spaces(gymnasium.Env[np.ndarray, np.ndarray]):
-    """Gives the spaces; the replay buffers are filled by hand."""
-
-    observation_space = spaces.Box(-10, 10, (OBSERVATIONS,), np.float32)
-    action_space = spaces.Box(-1, 1, (ACTIONS,), np.float32)
-
-
 def make(policy_delay: int, unbiased: bool) -> tuple[Any, Any]:
     """
     :param policy_delay: updates of the critic for one of the actor
     :param unbiased: whether ours divides the variance by the batch size less one, unlike SBX
     :return: ours and SBX's CrossQ with the same weights and the same transitions
     """
-    options = {"buffer_size": 1000, "policy_delay": policy_delay, "seed": 0, "device": "cpu"}
+    options: dict[str, Any] = {"buffer_size": 1000, "policy_delay": policy_delay, "seed": 0}
     net = {"pi": [ACTOR_WIDTH] * 2, "qf": [CRITIC_WIDTH] * 2}
     kwargs = {"net_arch": net, "renorm_warmup_steps": WARMUP}
-    theirs = sbx.CrossQ("MlpPolicy", Spaces(), policy_kwargs=kwargs, **options)
+    theirs = sbx.CrossQ("MlpPolicy", Spaces(OBSERVATIONS, ACTIONS), policy_kwargs=kwargs, **options)
     _narrow(theirs.policy)
     parts = deepcopy(CrossQ.default_parts)
     for name, width in (("actor", ACTOR_WIDTH), ("critic", CRITIC_WIDTH)):
@@ -67,7 +59,9 @@ def make(policy_delay: int, unbiased: bool) -> tuple[Any, Any]:
         # SBX's condition is steps >= warm-up, ours and sb3-contrib's is steps > warm-up.
         norm = {"name": "batch-renorm", "unbiased": unbiased, "warmup_steps": WARMUP - 1}
         network.update(width=width, norm=norm)
-    ours = CrossQ("ScalePolicy", Spaces(), policy_kwargs=parts, **options)
+    ours = CrossQ(
+        "ScalePolicy", Spaces(OBSERVATIONS, ACTIONS), policy_kwargs=parts, device="cpu", **options
+    )
     for _, own, other in pairs(ours, theirs):
         own.copy_(other)
     for model in (ours, theirs):
@@ -83,19 +77,6 @@ def _narrow(policy: Any) -> None:
         params[name]["kernel"] *= 0.1
     params["Dense_3"]["bias"] -= 1
     policy.actor_state = policy.actor_state.replace(params=params)
-
-
-def fill(buffer: Any) -> None:
-    """
-    :param buffer: the replay buffer to fill with random transitions, some of which end an episode
-    """
-    generator = np.random.default_rng(0)
-    for name in ("observations", "next_observations", "rewards"):
-        array = getattr(buffer, name)
-        array[:] = generator.standard_normal(array.shape, np.float32)
-    buffer.actions[:] = generator.uniform(-1, 1, buffer.actions.shape)
-    buffer.dones[:] = generator.random(buffer.dones.shape) < 0.1
-    buffer.full = True
 
 
 def pairs(ours: Any, theirs: Any) -> Iterator[tuple[str, th.Tensor, th.Tensor]]:

@@ -103,10 +103,10 @@ def same(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
 
 @MODELS
 def test_training_is_the_same_bit_by_bit(model: Any, tmp_path: Path) -> None:
-    plain = model().learn(260)
+    plain = model().learn(120)
     expected = state(plain)
     saving = CheckpointCallback(20, str(tmp_path))
-    watched = model().learn(260, [*all_callbacks(20), saving])
+    watched = model().learn(120, [*all_callbacks(25), saving])
     same(state(watched), expected)
     assert not hooks(watched)
 
@@ -115,7 +115,7 @@ def test_normalised_training_is_the_same() -> None:
     states = []
     for callbacks in (None, all_callbacks(20)):
         env = VecNormalize(make_vec_env("Pendulum-v1", n_envs=2, seed=0))
-        model = make(SAC, env).learn(400, callbacks)
+        model = make(SAC, env).learn(150, callbacks)
         states.append(state(model))
         for name in ("obs_rms", "ret_rms"):
             statistics = getattr(model.get_env(), name)
@@ -165,7 +165,7 @@ def test_files(tmp_path: Path) -> None:
 
     model = trained(modern)
     model.set_logger(configure(str(tmp_path), ["csv", "tensorboard", "stdout"]))
-    model.learn(250, all_callbacks(40), log_interval=1)
+    model.learn(200, all_callbacks(100), log_interval=1)
     events = EventAccumulator(str(tmp_path)).Reload()
     header = (tmp_path / "progress.csv").read_text().splitlines()[0].split(",")
     for key in (

@@ -57,6 +57,24 @@ def test_gradient_step_reads_nothing(
     assert not READS & set(recorder.names)
 
 
+def test_exploration_and_quantiles_read_nothing() -> None:
+    model = sb3_scale.SAC(
+        "ScalePolicy",
+        gymnasium.make("Pendulum-v1"),
+        learning_starts=20,
+        policy_kwargs={
+            "actor": {"name": "optimistic", "network": {"name": "bronet", "width": 16}},
+            "critic": {"name": "ensemble", "n_outputs": 5, "reduction": "mean"},
+            "loss": "quantile",
+        },
+    )
+    model.learn(25)
+    with Recorder() as recorder:
+        model.gradient_step(8, Metrics())
+    assert "aten::std_mean" in recorder.names or "aten::std" in recorder.names
+    assert not READS & set(recorder.names)
+
+
 def test_the_recorder_sees_a_read() -> None:
     with Recorder() as recorder:
         torch.ones(3).sum().item()

@@ -33,7 +33,11 @@ from sb3_scale.plugins import manager
 from sb3_scale.specs import KINDS
 from sb3_scale.testing import check_component, check_trains
 
-SMALL = {("network", "modern"): {"width": 16, "inner_width": 32}}
+SMALL = {
+    ("network", "modern"): {"width": 16, "inner_width": 32},
+    ("network", "bronet"): {"width": 16},
+    ("callback", "reset"): {"interval": 20},
+}
 """Parameters for parts whose defaults are large."""
 
 INSTALLED = [
@@ -72,6 +76,10 @@ def test_uninstalled_spec_is_forgotten_again():
     check_component(Network("mine", target("PlainNetwork"), summary="Mine."))
     with pytest.raises(Sb3ScaleError, match="there is no network 'mine'"):
         manager().find("network", "mine")
+
+
+def test_actor_that_explores():
+    check_component(Actor("mine", target("Explores"), summary="Mine."))
 
 
 def test_image_extractor_with_its_environment():
@@ -328,6 +336,40 @@ class NoTargetFact(DeterministicActor):
         self.target = None
 
 
+class Explores(SquashedGaussianActor):
+    """This one is right."""
+
+    def __init__(self, features_dim: int, action_dim: int):
+        super().__init__(features_dim, action_dim, {"name": "mlp", "width": 8})
+        self.shift = nn.Parameter(torch.ones(action_dim))
+        self.exploration_optimizer = torch.optim.Adam([self.shift])
+
+    def mean(self, features):
+        return self.distribution(features)[0].detach()
+
+    def train_exploration(self, features, critic, optimize):
+        actions = torch.tanh(self.mean(features) + self.shift)
+        loss = -critic.value(critic(features, actions)).mean()
+        optimize(loss)
+        return {"exploration_loss": loss}
+
+
+class ExploresWithThePolicy(Explores):
+    def mean(self, features):
+        return self.distribution(features)[0]
+
+
+class ExploresNot(Explores):
+    def train_exploration(self, features, critic, optimize):
+        return {}
+
+
+class ExploresWithoutOptimizer(Explores):
+    def __init__(self, features_dim: int, action_dim: int):
+        super().__init__(features_dim, action_dim)
+        del self.exploration_optimizer
+
+
 class WrongDimension(EnsembleCritic):
     def reduce(self, values):
         return values.amin(dim=1)
@@ -472,6 +514,9 @@ FAULTS = [
     (Actor, "PerDimension", r"shape \(7, 2\) in action_log_prob, and must give \(7, 1\)"),
     (Actor, "NoLogProb", "has no method 'action_log_prob', and its 'stochastic' is True"),
     (Actor, "NoTargetFact", "has None as 'target', which must be True or False"),
+    (Actor, "ExploresWithThePolicy", r"changes its parameter '.*' in train_exploration, which the"),
+    (Actor, "ExploresNot", "leaves its parameter 'shift' unchanged in train_exploration"),
+    (Actor, "ExploresWithoutOptimizer", "has no 'exploration_optimizer'"),
     (Critic, "WrongDimension", r"shape \(3, 1\) in reduce of shape \(3, 7, 1\)"),
     (Critic, "WrongValue", r"shape \(3, 7\) in value\(outputs\), and must give \(3, 7, 1\)"),
     (Critic, "IgnoresNumber", r"shape \(2, 7, 1\) in forward, and must give \(3, 7, 1\)"),

@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+import pytest
 from zoo_commands import FAST, train
 
 SETTINGS = """
@@ -29,6 +30,7 @@ dog-stand:
 """
 
 
+@pytest.mark.slow
 def test_diagnostics_from_yaml(tmp_path: Path) -> None:
     """The first callback of the file is one that RL-Zoo ends twice."""
     (tmp_path / "settings.yml").write_text(SETTINGS)

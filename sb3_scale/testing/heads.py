@@ -143,7 +143,7 @@ def _check_log_prob(subject: Subject, actor: Any, features: Tensor) -> None:
 
 
 def _check_exploration(subject: Subject, actor: Any, output: Tensor, features: Tensor) -> None:
-    """The gradient of the policy reaches one half of the weights, exploration trains the other."""
+    """Exploration trains the weights that the policy's gradient does not reach, and no others."""
     named = dict(actor.named_parameters())
     found = torch.autograd.grad(output.sum(), list(named.values()), allow_unused=True)
     reached = {name for name, grad in zip(named, found, strict=True) if grad is not None}
@@ -165,16 +165,11 @@ def _check_exploration(subject: Subject, actor: Any, output: Tensor, features: T
         subject.tensor(f"{what}, as '{name}',", value, ())
     for name, parameter in named.items():
         changed = not torch.equal(parameter, before[name])
-        verb = "changes" if changed else "leaves"
-        subject.require(
-            changed != (name in reached),
-            f"{verb} its parameter '{name}' in {what}"
-            + (
-                ", which the policy uses"
-                if changed
-                else " as it is, and the policy does not use it"
-            ),
-        )
+        if name in reached:
+            fault = f"changes its parameter '{name}' in {what}, which the policy uses"
+            subject.require(not changed, fault)
+        else:
+            subject.require(changed, f"leaves its parameter '{name}' unchanged in {what}")
 
 
 def _check_density(subject: Subject, actor: Any, features: Tensor) -> None:

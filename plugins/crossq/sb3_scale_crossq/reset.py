@@ -1,6 +1,7 @@
 """Resets of networks and optimisers, with the replay buffer kept."""
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from typing import Any
 
 import torch as th
@@ -72,12 +73,12 @@ class Reset(BaseCallback):
                 f"callback 'reset' cannot reset {type(policy).__name__}; allowed: policy: "
                 "ScalePolicy"
             )
-        name, first = ("interval", self.interval) if self.at is None else ("at", self.at[0])
         total = self.model._total_timesteps
+        first = self.interval if self.at is None else self.at[0]
         if first >= total:
+            given = f"interval is {self.interval}" if self.at is None else f"at is {self.at}"
             raise Sb3ScaleError(
-                f"reset {name} is {self.interval if self.at is None else self.at} and the run has "
-                f"{total} steps; allowed: below {total}"
+                f"reset {given} and the run has {total} steps; allowed: below {total}"
             )
         if self.parts and "temperature" in self.parts and not self._has_temperature():
             raise Sb3ScaleError(
@@ -126,7 +127,7 @@ class Reset(BaseCallback):
             self.model.log_ent_coef.fill_(float(initial or 1.0)).log_()
             self._forget([self.model.log_ent_coef])
 
-    def _forget(self, parameters: Any) -> None:
+    def _forget(self, parameters: Iterable[th.Tensor]) -> None:
         """Drop these parameters from the state of all optimisers that a checkpoint holds."""
         names, _ = self.model._get_torch_save_params()
         held = [recursive_getattr(self.model, name) for name in names]

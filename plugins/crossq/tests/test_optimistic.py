@@ -215,7 +215,7 @@ def test_resumes_with_the_state_of_all_optimisers(tmp_path: Path) -> None:
         ({"kl_target": -1.0}, "std_multiplier and kl_target must be above 0"),
         ({"optimism": 0.0}, "optimism must be between 4.6e-5 and 1800"),
         ({"kl_weight": 1e4}, "kl_weight must be between 4.6e-5 and 1800"),
-        ({"exploration_network": "bro"}, "did you mean 'bronet'"),
+        ({"exploration_network": "bronett"}, "did you mean 'bronet'"),
     ],
 )
 def test_bad_parameters_get_one_sentence(params: dict[str, Any], sentence: str) -> None:
