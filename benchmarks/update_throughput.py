@@ -91,7 +91,7 @@ def crossq_sides(args: argparse.Namespace) -> dict[str, Side]:
     return {
         "sb3-contrib": side(sb3_contrib.CrossQ, "MlpPolicy", net, args),
         "sb3_scale": side(CrossQ, "ScalePolicy", _crossq_parts({"target": False}), args),
-        "sb3_scale, unit-norm and target": side(
+        "sb3_scale, unit-norm, target": side(
             CrossQ, "ScalePolicy", _crossq_parts({"target": True}, constraint="unit-norm"), args
         ),
     }
@@ -195,18 +195,17 @@ def sac_table(args: argparse.Namespace) -> Table:
 def crossq_table(args: argparse.Namespace) -> Table:
     """
     :param args: of the command line
-    :return: one row per implementation, with its ratio to each of the others' implementations
+    :return: one row per implementation, with its ratios to the two that are not ours
     """
     with ExitStack() as stack:
         sbx = stack.enter_context(sbx_side(args)) if args.sbx_python else {}
         rates = take_turns({**sbx, **crossq_sides(args)}, "CrossQ", args)
     others = [*sbx, "sb3-contrib"]
     title = f"CrossQ, actor 2 x {ACTOR_WIDTH}, critic 2 x {CRITIC_WIDTH}"
-    columns = [text for name in others for text in (f"ratio to {name}", "quartiles")]
-    table = Table("", "steps/s", *columns, title=title)
+    table = Table("", "steps/s", *(f"ratio to {name} (quartiles)" for name in others), title=title)
     for name, own in rates.items():
-        texts = [text for other in others for text in ratio(own, rates[other])]
-        table.add_row(name, f"{np.median(own):.1f}", *texts)
+        ratios = ["{} ({})".format(*ratio(own, rates[other])) for other in others]
+        table.add_row(name, f"{np.median(own):.1f}", *ratios)
     return table
 
 
@@ -222,6 +221,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=th.get_num_threads())
     parser.add_argument("--sbx-python", help="interpreter of an environment with sbx-rl")
     args = parser.parse_args()
+    if args.sbx_python and args.device != "cpu":
+        parser.error("SBX is measured on the CPU: leave --sbx-python out")
     th.set_num_threads(args.threads)
 
     console = Console()
