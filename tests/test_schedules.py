@@ -16,7 +16,7 @@ from sb3_scale.algorithms.schedules import schedule
         ("lin_1e-3_2e-4", [1e-3, 6e-4, 2e-4]),
         ("cos_1e-3", [1e-3, 5e-4, 0.0]),
         ("cos_1e-3_2e-4", [1e-3, 6e-4, 2e-4]),
-        (lambda remaining: 2 * remaining, [2.0, 1.0, 0.0]),
+        pytest.param(lambda remaining: 2 * remaining, [2.0, 1.0, 0.0], id="function"),
     ],
     ids=str,
 )
