@@ -89,9 +89,10 @@ class OptimisticActor(nn.Module):
     adapt: ``optimism`` falls and ``kl_weight`` rises while KL per action is above ``kl_target``.
 
     Source: Nauman et al., "Bigger, Regularized, Optimistic", 2024, dual policy optimistic
-    exploration; losses and defaults are those of their released code. With several outputs per
-    critic the standard deviation is taken output by output, as there, so the outputs must be
-    returns, such as quantiles. With one critic nothing is optimistic.
+    exploration; losses and defaults are those of their released code, whose last layer of the shift
+    has no bias. With several outputs per critic the standard deviation is taken output by output,
+    as there, so the outputs must be returns, such as quantiles. With one critic nothing is
+    optimistic.
 
     :param features_dim: width of the features
     :param action_dim: number of actions

@@ -30,11 +30,12 @@ class Reset(BaseCallback):
     Sources: D'Oro et al., "Sample-Efficient Reinforcement Learning by Breaking the Replay Ratio
     Barrier", ICLR 2023 (SR-SAC): every 2,560,000 gradient steps, which are 80,000 decisions with 32
     gradient steps each; Nauman et al., "Bigger, Regularized, Optimistic", 2024 (BRO): after 15k,
-    50k, 250k, 500k, 750k and 1M environment steps.
+    50k, 250k, 500k, 750k and 1M environment steps. The released code of both returns to the weights
+    that the run began with instead of drawing new ones.
 
     A checkpoint keeps the count, so that ``learn(..., reset_num_timesteps=False)`` goes on with the
     next reset. A ``learn`` that counts its steps from zero, such as RL-Zoo's ``--trained-agent``,
-    counts resets from zero too.
+    counts resets from zero too. A run that would end before the first reset is refused.
 
     :param interval: decisions from one reset to the next; 80000 if neither it nor ``at`` is given
     :param at: the decisions to reset at instead, increasing; those beyond the run are without
