@@ -91,6 +91,13 @@ def sb3_scale_components() -> Iterator[Spec]:
         "sb3_scale.nn.extractors:FlattenExtractor",
         summary="The observation as one vector; Dict observations are joined.",
     )
+    yield Extractor(
+        "symlog",
+        "sb3_scale.nn.extractors:SymlogExtractor",
+        summary="As flatten, with large numbers compressed, such as contact forces.",
+        reference="Hafner et al., Mastering Diverse Domains through World Models, 2023, equation 9",
+        equation="sign(x) ln(1 + |x|)",
+    )
     yield Optimizer(
         "adam",
         "sb3_scale.optimizers:adam",

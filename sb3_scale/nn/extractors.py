@@ -34,3 +34,23 @@ class FlattenExtractor(nn.Module):
         if self.keys is None:
             return torch.flatten(observations, start_dim=1)
         return torch.cat([observations[key].flatten(start_dim=1) for key in self.keys], dim=1)
+
+
+class SymlogExtractor(FlattenExtractor):
+    """
+    ``sign(x) ln(1 + |x|)`` of each number of the observation, flattened and joined.
+
+    It keeps rare large numbers, such as contact forces, from ruling the statistics of a norm.
+    Source: Hafner et al., "Mastering Diverse Domains through World Models", 2023, equation 9.
+
+    :param observation_space: the environment's space
+    """
+
+    def forward(self, observations: Any, training: bool = False) -> Tensor:
+        """
+        :param observations: a tensor, or a mapping of tensors, with the batch first
+        :param training: without effect
+        :return: shape ``(batch, features_dim)``
+        """
+        x = super().forward(observations, training)
+        return x.sign() * x.abs().log1p()
