@@ -18,7 +18,7 @@ from sb3_scale.specs import (
 )
 
 PAPERS = {
-    "spectral": "Bjorck et al., 2021: residual networks with spectral normalisation.",
+    "sac-spectral": "Bjorck et al., 2021: residual networks with spectral normalisation.",
     "crossq-wn": "Palenicek et al., 2025, Table 1: CrossQ with weight normalisation at UTD 5.",
 }
 """Settings as the papers print them, for ``--conf-file NAME``."""

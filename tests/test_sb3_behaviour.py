@@ -114,13 +114,13 @@ def test_targets_take_no_gradient(algorithm: Any) -> None:
 
 @BOTH
 def test_actor_step_computes_no_gradient_of_the_critic(algorithm: Any) -> None:
-    model = make(algorithm, gradient_steps=0).learn(30)
+    model = make(algorithm, learning_starts=50).learn(30)
     model._n_updates = 1  # TD3 moves its actor at even updates
     np.random.seed(0)
     torch.manual_seed(0)
     model.train(1, 16)
     after_both = [p.grad.clone() for p in model.policy.critic.parameters()]
-    other = make(algorithm, gradient_steps=0, policy_delay=5).learn(30)
+    other = make(algorithm, learning_starts=50, policy_delay=5).learn(30)
     np.random.seed(0)
     torch.manual_seed(0)
     other.train(1, 16)

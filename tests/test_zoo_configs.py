@@ -48,7 +48,7 @@ def tasks(name: str) -> dict[str, Any]:
     [
         ("sac", {*PAPER_1, *PAPER_3, *MYOSUITE, *LEGGED, "default"}),
         ("td3", {*PAPER_1, *LEGGED, "default"}),
-        ("papers/spectral", set(PAPER_1)),
+        ("papers/sac-spectral", set(PAPER_1)),
         ("papers/crossq-wn", {*PAPER_3, *MYOSUITE}),
     ],
 )
@@ -81,7 +81,7 @@ def test_parts_can_be_built(name: str) -> None:
 
 def test_numbers_of_paper_1() -> None:
     """Section 3.2, appendix C and Table 3."""
-    entry = tasks("papers/spectral")["walker-run"]
+    entry = tasks("papers/sac-spectral")["walker-run"]
     assert entry["env_kwargs"]["action_repeat"] * entry["n_timesteps"] == 500_000
     wanted = {"gamma": 0.99, "tau": 0.01, "learning_rate": 1e-3, "batch_size": 512}
     wanted |= {"ent_coef": "auto_0.1", "policy_delay": 2, "target_update_interval": 2}

@@ -1,0 +1,24 @@
+"""Features of observations."""
+
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from sb3_scale.nn.extractors import SymlogExtractor
+
+
+def test_symlog_keeps_the_sign_and_compresses() -> None:
+    space = spaces.Box(-np.inf, np.inf, (2, 3), np.float32)
+    extractor = SymlogExtractor(space)
+    x = np.array([[[0.0, 1.0, -1.0], [np.e - 1, 2400.0, -1e-3]]], np.float32)
+    expected = [[0.0, 0.693147, -0.693147, 1.0, 7.783641, -0.0009995]]
+    assert extractor.features_dim == 6
+    np.testing.assert_allclose(extractor(torch.from_numpy(x)), expected, rtol=1e-4)
+
+
+def test_symlog_joins_dictionaries() -> None:
+    box = spaces.Box(-1, 1, (2,), np.float32)
+    extractor = SymlogExtractor(spaces.Dict({"a": box, "b": box}))
+    observation = {"a": torch.ones(4, 2), "b": torch.zeros(4, 2)}
+    assert extractor(observation).shape == (4, 4)
+    assert extractor(observation)[0].tolist() == [*np.log1p(np.ones(2, np.float32)), 0.0, 0.0]
