@@ -29,9 +29,9 @@ install: $(STAMP)
 
 train: $(STAMP)
 	rm -rf $(RUN)
-	$(BIN)/python -m rl_zoo3.train --algo sac --env dog-run --seed 0 -n 9000 \
-		--eval-freq 3000 --eval-episodes 5 -P -f $(RUN)
-	$(BIN)/sb3-scale report $(RUN)/sac/dog-run_1
+	$(BIN)/python -m rl_zoo3.train --algo sac --env dog-stand --seed 0 -n 8000 \
+		-params learning_starts:1000 --eval-freq 2000 --eval-episodes 5 -P -f $(RUN)
+	$(BIN)/sb3-scale report $(RUN)/sac/dog-stand_1
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow"
