@@ -84,32 +84,37 @@ def sac_sides(width: int, args: argparse.Namespace) -> dict[str, Side]:
 def crossq_sides(args: argparse.Namespace) -> dict[str, Side]:
     """
     :param args: of the command line
-    :return: CrossQ of sb3-contrib with its batch renormalisation, ours with batch normalisation,
-        and ours with weight normalisation and a target, as Palenicek et al. train it
+    :return: CrossQ of sb3-contrib and ours, both with batch renormalisation as SBX's, and ours with
+        batch normalisation, weight normalisation and a target, as Palenicek et al. train it
     """
     net = {"net_arch": {"pi": [ACTOR_WIDTH] * 2, "qf": [CRITIC_WIDTH] * 2}}
     return {
         "sb3-contrib": side(sb3_contrib.CrossQ, "MlpPolicy", net, args),
-        "sb3_scale": side(CrossQ, "ScalePolicy", _crossq_parts({"target": False}), args),
-        "sb3_scale, unit-norm, target": side(
-            CrossQ, "ScalePolicy", _crossq_parts({"target": True}, constraint="unit-norm"), args
+        "sb3_scale": side(CrossQ, "ScalePolicy", _crossq_parts("batch-renorm"), args),
+        "sb3_scale, CrossQ+WN": side(
+            CrossQ, "ScalePolicy", _crossq_parts("batch", target=True, constraint="unit-norm"), args
         ),
     }
 
 
-def _crossq_parts(critic: dict[str, Any], **both: Any) -> dict[str, Any]:
-    norm = {"norm": "batch", "norm_placement": "post-activation", "norm_input": True}
+def _crossq_parts(norm: str, target: bool = False, constraint: str | None = None) -> dict[str, Any]:
+    placed = {"norm": norm, "norm_placement": "post-activation", "norm_input": True}
     actor_network, critic_network = (
-        {"name": "mlp", "width": width, "depth": 2, **norm} for width in (ACTOR_WIDTH, CRITIC_WIDTH)
+        {"name": "mlp", "width": width, "depth": 2, **placed}
+        for width in (ACTOR_WIDTH, CRITIC_WIDTH)
     )
     return {
-        "actor": {"name": "squashed-gaussian", "network": actor_network, **both},
+        "actor": {
+            "name": "squashed-gaussian",
+            "network": actor_network,
+            "constraint": constraint,
+        },
         "critic": {
             "name": "ensemble",
             "network": critic_network,
             "joint_batch": True,
-            **critic,
-            **both,
+            "target": target,
+            "constraint": constraint,
         },
     }
 
