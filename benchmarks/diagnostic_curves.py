@@ -10,6 +10,7 @@ one line per run, key and measurement, and ``OUTPUT.png`` with one panel per key
 """
 
 import argparse
+from itertools import cycle
 from pathlib import Path
 
 import pandas
@@ -43,7 +44,7 @@ def draw(figures: pandas.DataFrame, keys: list[str], path: Path) -> None:
     """
     figure = Figure(figsize=(6 * len(keys), 4), layout="constrained")
     panels = figure.subplots(1, len(keys), squeeze=False)[0]
-    colours = dict(zip(figures["label"].unique(), COLOURS, strict=False))
+    colours = dict(zip(figures["label"].unique(), cycle(COLOURS), strict=False))
     for axes, key in zip(panels, keys, strict=True):
         here = figures[figures["key"] == key]
         for label, run in here.groupby("label", sort=False):

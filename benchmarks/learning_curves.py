@@ -11,6 +11,7 @@ Markdown, ready for a page of the documentation.
 """
 
 import argparse
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,8 @@ def draw(
     tasks = curves["task"].unique()
     figure = Figure(figsize=(6.5 * len(tasks), 4.5), layout="constrained")
     panels = figure.subplots(1, len(tasks), squeeze=False)[0]
-    colour = dict(zip(curves["label"].unique(), COLOURS, strict=False))
+    colour = dict(zip(curves["label"].unique(), cycle(COLOURS), strict=False))
+    markers = dict(zip(colour, np.repeat(["o", "s", "^"], len(COLOURS)), strict=False))
     for axes, task in zip(panels, tasks, strict=True):
         here = curves[curves["task"] == task]
         for label, group in here.groupby("label", sort=False):
@@ -87,7 +89,8 @@ def draw(
             seeds = f"{by_seed.shape[1]} seed{'s' if by_seed.shape[1] > 1 else ''}"
             axes.plot(by_seed, color=colour[label], alpha=0.35, linewidth=1)
             axes.plot(
-                by_seed.mean(axis=1), "o-", color=colour[label], markersize=3, linewidth=2,
+                by_seed.mean(axis=1), color=colour[label], marker=markers[label], markersize=4,
+                linewidth=2,
                 label=f"{label} ({seeds})",
             )  # fmt: skip
         last = here["env_steps"].max()
