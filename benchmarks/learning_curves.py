@@ -78,7 +78,7 @@ def draw(
     :param path: of the picture
     """
     tasks = curves["task"].unique()
-    figure = Figure(figsize=(6.5 * len(tasks), 4.5), layout="constrained")
+    figure = Figure(figsize=(9 * len(tasks), 4.5), layout="constrained")
     panels = figure.subplots(1, len(tasks), squeeze=False)[0]
     colour = dict(zip(curves["label"].unique(), cycle(COLOURS), strict=False))
     markers = dict(zip(colour, np.repeat(["o", "s", "^"], len(COLOURS)), strict=False))
@@ -108,7 +108,7 @@ def draw(
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(path, dpi=130)
 
 
