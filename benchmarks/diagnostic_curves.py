@@ -9,15 +9,11 @@ It reads ``progress.csv``, which the callback ``csv-logger`` writes. Written are
 one line per run, key and measurement, and ``OUTPUT.png`` with one panel per key.
 """
 
-import argparse
-from itertools import cycle
 from pathlib import Path
 
 import pandas
-from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
 
-from learning_curves import COLOURS
+from plotting import panels, run_parser, styles
 
 
 def measurements(label: str, folder: Path, keys: list[str]) -> pandas.DataFrame:
@@ -42,32 +38,23 @@ def draw(figures: pandas.DataFrame, keys: list[str], path: Path) -> None:
     :param keys: one panel each
     :param path: of the picture
     """
-    figure = Figure(figsize=(6 * len(keys), 4), layout="constrained")
-    panels = figure.subplots(1, len(keys), squeeze=False)[0]
-    colours = dict(zip(figures["label"].unique(), cycle(COLOURS), strict=False))
-    for axes, key in zip(panels, keys, strict=True):
+    figure, row = panels(keys, "decisions", size=(6, 4))
+    style = styles(figures["label"].unique())
+    for axes, key in zip(row, keys, strict=True):
         here = figures[figures["key"] == key]
         for label, run in here.groupby("label", sort=False):
-            axes.plot(run["decisions"], run["value"], color=colours[label], label=label)
-        axes.set_title(key, loc="left", fontweight="bold")
-        axes.set_xlabel("decisions")
-        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-        axes.grid(alpha=0.25, linewidth=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
+            axes.plot(run["decisions"], run["value"], color=style[label][0], label=label)
         axes.legend(frameon=False)
     figure.savefig(path, dpi=130)
 
 
 def main() -> None:
     """Read the runs, write the files."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1] if __doc__ else None)
-    parser.add_argument("--run", action="append", required=True, metavar="LABEL=FOLDER")
+    parser = run_parser("Figures of the diagnostics over the training, several runs side by side.")
     parser.add_argument("--key", action="append", required=True, help="without diagnostics/")
-    parser.add_argument("--output", type=Path, required=True, help="path without an ending")
     arguments = parser.parse_args()
-    labelled = (run.partition("=") for run in arguments.run)
     figures = pandas.concat(
-        [measurements(label, Path(folder), arguments.key) for label, _, folder in labelled]
+        [measurements(label, folder, arguments.key) for label, folder in arguments.run]
     )
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     figures.to_csv(arguments.output.with_suffix(".csv"), index=False)

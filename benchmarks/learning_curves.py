@@ -10,21 +10,15 @@ evaluation, and ``OUTPUT.png``, with one panel per task; the table goes to the t
 Markdown, ready for a page of the documentation.
 """
 
-import argparse
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas
 import yaml
-from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
 
+from plotting import MARKERS, panels, run_parser, styles
 from sb3_scale.cli.runs import read_run
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito's colours, which colour-blind readers can tell apart."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -78,36 +72,25 @@ def draw(
     :param path: of the picture
     """
     tasks = curves["task"].unique()
-    figure = Figure(figsize=(9 * len(tasks), 4.5), layout="constrained")
-    panels = figure.subplots(1, len(tasks), squeeze=False)[0]
-    colour = dict(zip(curves["label"].unique(), cycle(COLOURS), strict=False))
-    markers = dict(zip(colour, np.repeat(["o", "s", "^"], len(COLOURS)), strict=False))
-    for axes, task in zip(panels, tasks, strict=True):
+    figure, row = panels(tasks, "environment steps", size=(9, 4.5))
+    style = styles(curves["label"].unique())
+    for axes, task in zip(row, tasks, strict=True):
         here = curves[curves["task"] == task]
         for label, group in here.groupby("label", sort=False):
             by_seed = group.pivot(index="env_steps", columns="seed", values="mean")
             seeds = f"{by_seed.shape[1]} seed{'s' if by_seed.shape[1] > 1 else ''}"
-            axes.plot(by_seed, color=colour[label], alpha=0.35, linewidth=1)
-            axes.plot(
-                by_seed.mean(axis=1), color=colour[label], marker=markers[label], markersize=4,
-                linewidth=2,
-                label=f"{label} ({seeds})",
-            )  # fmt: skip
+            colour, marker = style[label]
+            axes.plot(by_seed, color=colour, alpha=0.35, linewidth=1)
+            (mean,) = axes.plot(by_seed.mean(axis=1), color=colour, marker=marker, linewidth=2)
+            mean.set(markersize=4, label=f"{label} ({seeds})")
         last = here["env_steps"].max()
         theirs = published[(published["env"] == task) & (published["env_steps"] <= last)]
-        for style, algorithm in zip(("--", "-.", ":", (0, (1, 4))), shown, strict=False):
+        for marker, algorithm in zip(MARKERS, shown, strict=False):
             line = theirs[theirs["algorithm"] == algorithm].sort_values("env_steps")
             if len(line):
-                axes.plot(
-                    line["env_steps"], line["mean"], color="#555555", linestyle=style, marker="x",
-                    label=f"{algorithm}, published",
-                )  # fmt: skip
-        axes.set_title(task, loc="left", fontweight="bold")
-        axes.set_xlabel("environment steps")
+                (curve,) = axes.plot(line["env_steps"], line["mean"], "--", color="#555555")
+                curve.set(marker=marker, fillstyle="none", label=f"{algorithm}, published")
         axes.set_ylabel("return of an evaluation episode")
-        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-        axes.grid(alpha=0.25, linewidth=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(path, dpi=130)
 
@@ -131,14 +114,13 @@ def table(curves: pandas.DataFrame) -> str:
 
 def main() -> None:
     """Read the runs, write the files, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1] if __doc__ else None)
-    parser.add_argument("--run", action="append", required=True, metavar="LABEL=FOLDER")
-    parser.add_argument("--output", type=Path, required=True, help="path without an ending")
+    parser = run_parser("Learning curves of runs of RL-Zoo beside published ones.")
     parser.add_argument("--published", type=Path, help="CSV: env, algorithm, env_steps, mean")
-    parser.add_argument("--show", nargs="*", default=[], help="published algorithms to draw")
+    parser.add_argument(
+        "--show", nargs="*", default=[], help="published algorithms to draw, up to 5"
+    )
     arguments = parser.parse_args()
-    labelled = (run.partition("=") for run in arguments.run)
-    curves = pandas.concat([evaluations(label, Path(folder)) for label, _, folder in labelled])
+    curves = pandas.concat([evaluations(label, folder) for label, folder in arguments.run])
     columns = ["env", "algorithm", "env_steps", "mean"]
     empty = pandas.DataFrame(columns=columns)
     published = pandas.read_csv(arguments.published) if arguments.published else empty
