@@ -95,7 +95,7 @@ def sb3_scale_components() -> Iterator[Spec]:
         "symlog",
         "sb3_scale.nn.extractors:SymlogExtractor",
         summary="As flatten, with large numbers compressed, such as contact forces.",
-        reference="Hafner et al., Mastering Diverse Domains through World Models, 2023, equation 9",
+        reference="Hafner et al., Mastering Diverse Domains through World Models, 2023",
         equation="sign(x) ln(1 + |x|)",
     )
     yield Optimizer(

@@ -41,7 +41,7 @@ class SymlogExtractor(FlattenExtractor):
     ``sign(x) ln(1 + |x|)`` of each number of the observation, flattened and joined.
 
     It keeps rare large numbers, such as contact forces, from ruling the statistics of a norm.
-    Source: Hafner et al., "Mastering Diverse Domains through World Models", 2023, equation 9.
+    Source: Hafner et al., "Mastering Diverse Domains through World Models", 2023.
 
     :param observation_space: the environment's space
     """
