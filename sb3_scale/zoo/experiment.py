@@ -38,12 +38,26 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
     hyperparams, saved = _zoo_read(self)
     if configs.uses_scale_policy(hyperparams):
         configs.check(self.algo, ALGOS[self.algo], hyperparams)
-        if "callback" in hyperparams:
-            hyperparams["callback"] = callbacks.for_zoo(hyperparams["callback"], self.save_path)
+        chosen = callbacks.for_zoo(hyperparams.get("callback", []), self.save_path)
+        if self.save_freq > 0 and not self.optimize_hyperparameters:
+            chosen.append(_save_run_state(self))
+        hyperparams["callback"] = chosen
         if self._eval_env_kwargs_args is None and "env_kwargs" in hyperparams:
             # RL-Zoo would evaluate without the file's env_kwargs, with another action_repeat.
             self.eval_env_kwargs = dict(hyperparams["env_kwargs"])
     return hyperparams, saved
+
+
+def _save_run_state(manager: Any) -> dict[str, Any]:
+    """RL-Zoo's notation for the callback that lets an interrupted run go on."""
+    return {
+        "sb3_scale.zoo.resume.SaveRunState": {
+            "save_freq": manager.save_freq,
+            "folder": manager.save_path,
+            "params_folder": manager.params_path,
+            "replay_buffer": manager.save_replay_buffer,
+        }
+    }
 
 
 def _choose_sampler(algo: str, hyperparams: Hyperparams) -> None:

@@ -1,0 +1,45 @@
+"""What a run needs to go on after an interruption, besides RL-Zoo's checkpoints of the model."""
+
+from pathlib import Path
+
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.save_util import save_to_pkl
+
+
+class SaveRunState(BaseCallback):
+    """
+    Saves, with each checkpoint, what RL-Zoo saves at the end only and looks for when it resumes.
+
+    That is ``vecnormalize.pkl`` and, if wanted, ``replay_buffer.pkl``. Both are replaced as a
+    whole, so an interruption while they are written leaves the previous ones.
+
+    :param save_freq: decisions between checkpoints, RL-Zoo's ``--save-freq``
+    :param folder: of the run
+    :param params_folder: where RL-Zoo keeps the settings of the run
+    :param replay_buffer: whether to save it, RL-Zoo's ``--save-replay-buffer``
+    """
+
+    def __init__(
+        self, save_freq: int, folder: str, params_folder: str, replay_buffer: bool
+    ) -> None:
+        super().__init__()
+        self.save_freq = save_freq
+        self.folder = Path(folder)
+        self.params_folder = Path(params_folder)
+        self.replay_buffer = replay_buffer
+
+    def _on_step(self) -> bool:
+        if self.n_calls % max(self.save_freq // self.training_env.num_envs, 1) == 0:
+            normalization = self.model.get_vec_normalize_env()
+            if normalization is not None:
+                _replace(self.params_folder / "vecnormalize.pkl", normalization)
+            if self.replay_buffer and isinstance(self.model, OffPolicyAlgorithm):
+                _replace(self.folder / "replay_buffer.pkl", self.model.replay_buffer)
+        return True
+
+
+def _replace(path: Path, value: object) -> None:
+    unfinished = path.with_suffix(".unfinished")
+    save_to_pkl(str(unfinished), value)
+    unfinished.replace(path)
