@@ -30,7 +30,7 @@ install: $(STAMP)
 train: $(STAMP)
 	rm -rf $(RUN)
 	$(BIN)/python -m rl_zoo3.train --algo sac --env dog-stand --seed 0 -n 8000 \
-		-params learning_starts:1000 --eval-freq 2000 --eval-episodes 5 -P -f $(RUN)
+		--eval-freq 2000 --eval-episodes 5 -P -f $(RUN)
 	$(BIN)/sb3-scale report $(RUN)/sac/dog-stand_1
 
 test: $(STAMP)
