@@ -1,0 +1,411 @@
+"""One part per kind of fault, each right but for that fault, and parts without one."""
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import nn
+
+from sb3_scale.nn.actors import DeterministicActor, SquashedGaussianActor
+from sb3_scale.nn.critics import EnsembleCritic
+from sb3_scale.nn.extractors import FlattenExtractor
+from sb3_scale.nn.linear import EnsembleLinear
+from sb3_scale.nn.losses import MSELoss
+from sb3_scale.nn.mlp import MLP, ensemble_of
+from sb3_scale.nn.norms import EnsembleLayerNorm
+
+
+def target(name):
+    """
+    :param name: of a class or function here
+    :return: what a spec calls it
+    """
+    return f"{__name__}:{name}"
+
+
+def PlainNetwork(in_features: int, n_members: int, width: int = 16):
+    """
+    :param in_features: width of the input
+    :param n_members: size of the ensemble
+    :param width: of the layer
+    """
+    return ensemble_of(
+        lambda size: nn.Sequential(nn.Linear(size, width), nn.ReLU()), in_features, n_members
+    )
+
+
+class ConvExtractor(nn.Module):
+    """
+    :param observation_space: images, channels first
+    """
+
+    def __init__(self, observation_space: spaces.Space):
+        super().__init__()
+        channels, height, width = observation_space.shape
+        self.conv = nn.Conv2d(channels, 2, 4, stride=4)
+        self.features_dim = 2 * (height // 4) * (width // 4)
+
+    def forward(self, observations, training=False):
+        return self.conv(observations).flatten(start_dim=1)
+
+
+class WrongWidth(MLP):
+    def forward(self, x, training=False):
+        return super().forward(x, training)[..., 1:]
+
+
+class NoOutFeatures(MLP):
+    def __init__(self, in_features: int, n_members: int, width: int = 16):
+        super().__init__(in_features, n_members, width)
+        del self.out_features
+
+
+class NoTraining(MLP):
+    def forward(self, x):
+        return super().forward(x)
+
+
+class Detached(MLP):
+    def forward(self, x, training=False):
+        return super().forward(x.detach(), training)
+
+
+class CutsEarlyLayers(MLP):
+    def forward(self, x, training=False):
+        return super().forward(x, training).detach() + x[..., :1]
+
+
+class SharesWeights(nn.Module):
+    """
+    :param in_features: width of the input
+    :param n_members: size of the ensemble
+    """
+
+    def __init__(self, in_features: int, n_members: int):
+        super().__init__()
+        self.linear = nn.Linear(in_features, 16)
+        self.out_features = 16
+
+    def forward(self, x, training=False):
+        return self.linear(x)
+
+
+class MixesMembers(MLP):
+    def forward(self, x, training=False):
+        return super().forward(x + x.detach().mean(dim=0), training)
+
+
+class MixesSamples(MLP):
+    def forward(self, x, training=False):
+        return super().forward(x - x.mean(dim=1, keepdim=True), training)
+
+
+class Noisy(MLP):
+    def forward(self, x, training=False):
+        return super().forward(x + torch.randn_like(x), training)
+
+
+class RemembersInEvaluation(MLP):
+    def __init__(self, in_features: int, n_members: int, width: int = 16):
+        super().__init__(in_features, n_members, width)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x, training=False):
+        self.calls += 1
+        return super().forward(x, training)
+
+
+class HiddenState(MLP):
+    def __init__(self, in_features: int, n_members: int, width: int = 16):
+        super().__init__(in_features, n_members, width)
+        self.offset = torch.randn(1)
+
+    def forward(self, x, training=False):
+        return super().forward(x, training) + self.offset
+
+
+class SharedCopy(MLP):
+    def __deepcopy__(self, memo):
+        return self
+
+
+class Double(MLP):
+    def forward(self, x, training=False):
+        return super().forward(x, training).double()
+
+
+class Raises(MLP):
+    def forward(self, x, training=False):
+        raise KeyError("lost")
+
+
+class Swallows(MLP):
+    def __init__(self, in_features: int, n_members: int, **kwargs):
+        super().__init__(in_features, n_members)
+
+
+class OtherArguments(MLP):
+    """
+    :param size: width of the input
+    """
+
+    def __init__(self, size: int, n_members: int):
+        super().__init__(size, n_members)
+
+
+class NoDoc(MLP):
+    def __init__(self, in_features: int, n_members: int, widht: int = 16):
+        super().__init__(in_features, n_members, widht)
+
+
+class NoDefault(MLP):
+    def __init__(self, in_features: int, n_members: int, width: int):
+        super().__init__(in_features, n_members, width)
+
+
+class NoType(MLP):
+    def __init__(self, in_features: int, n_members: int, width=16):
+        super().__init__(in_features, n_members, width)
+
+
+class WrongDefault(MLP):
+    def __init__(self, in_features: int, n_members: int, width: int = None):  # noqa: RUF013
+        super().__init__(in_features, n_members, width or 16)
+
+
+class NoPlainDefault(MLP):
+    def __init__(self, in_features: int, n_members: int, activation: type = nn.ReLU):
+        super().__init__(in_features, n_members)
+
+
+class StaleDoc(MLP):
+    """
+    :param heads: gone
+    """
+
+
+class NoEps(EnsembleLayerNorm):
+    def __init__(self, num_features: int, n_members: int):
+        super().__init__(num_features, n_members, eps=0.0)
+
+
+class JointStatistics(EnsembleLayerNorm):
+    def forward(self, x, training=False):
+        return super().forward(x) + (x.detach().mean() if training else 0)
+
+
+class _Rule:
+    """
+    :param layers: of one actor or critic
+    """
+
+    def __init__(self, layers: list[EnsembleLinear]):
+        self.layers = layers
+
+
+class ReplacesParameters(_Rule):
+    def project_(self):
+        for layer in self.layers:
+            layer.weight = nn.Parameter(layer.weight.detach().clamp(-1, 1))
+
+
+class Shrinks(_Rule):
+    def project_(self):
+        for layer in self.layers:
+            layer.weight.data *= 0.99
+
+
+class JointNorm(_Rule):
+    def project_(self):
+        for layer in self.layers:
+            layer.weight.data /= layer.weight.data.norm()
+
+
+class ForgetsCopies(_Rule):
+    def __init__(self, layers: list[EnsembleLinear]):
+        super().__init__(layers)
+        self.clamp = lambda: [layer.weight.data.clamp_(-0.1, 0.1) for layer in layers]
+
+    def project_(self):
+        self.clamp()
+
+
+class Unsquashed(DeterministicActor):
+    def forward(self, features, deterministic=False, training=False):
+        return super().forward(features, deterministic, training).atanh()
+
+
+class NoSquashTerm(SquashedGaussianActor):
+    def action_log_prob(self, features, training=False):
+        mean, log_std = self.distribution(features, training)
+        normal = torch.distributions.Normal(mean, log_std.exp())
+        sample = normal.rsample()
+        return torch.tanh(sample), normal.log_prob(sample).sum(dim=1, keepdim=True)
+
+
+class NotReparametrised(SquashedGaussianActor):
+    def action_log_prob(self, features, training=False):
+        actions, log_prob = super().action_log_prob(features, training)
+        return actions.detach(), log_prob
+
+
+class PerDimension(SquashedGaussianActor):
+    def action_log_prob(self, features, training=False):
+        actions, log_prob = super().action_log_prob(features, training)
+        return actions, log_prob.expand_as(actions)
+
+
+class NoLogProb(DeterministicActor):
+    stochastic = True
+
+
+class NoTargetFact(DeterministicActor):
+    def __init__(self, features_dim: int, action_dim: int):
+        super().__init__(features_dim, action_dim)
+        self.target = None
+
+
+class Explores(SquashedGaussianActor):
+    """This one is right."""
+
+    def __init__(self, features_dim: int, action_dim: int):
+        super().__init__(features_dim, action_dim, {"name": "mlp", "width": 8})
+        self.shift = nn.Parameter(torch.ones(action_dim))
+        self.exploration_optimizer = torch.optim.Adam([self.shift])
+
+    def mean(self, features):
+        return self.distribution(features)[0].detach()
+
+    def train_exploration(self, features, critic, optimize):
+        actions = torch.tanh(self.mean(features) + self.shift)
+        loss = -critic.value(critic(features, actions)).mean()
+        optimize(loss)
+        return {"exploration_loss": loss}
+
+
+class ExploresWithThePolicy(Explores):
+    def mean(self, features):
+        return self.distribution(features)[0]
+
+
+class ExploresNot(Explores):
+    def train_exploration(self, features, critic, optimize):
+        return {}
+
+
+class ExploresWithoutOptimizer(Explores):
+    def __init__(self, features_dim: int, action_dim: int):
+        super().__init__(features_dim, action_dim)
+        del self.exploration_optimizer
+
+
+class WrongDimension(EnsembleCritic):
+    def reduce(self, values):
+        return values.amin(dim=1)
+
+
+class WrongValue(EnsembleCritic):
+    def value(self, outputs):
+        return outputs.squeeze(-1)
+
+
+class IgnoresNumber(EnsembleCritic):
+    def __init__(self, features_dim: int, action_dim: int, n_critics: int = 2):
+        super().__init__(features_dim, action_dim, 2)
+
+
+class IgnoresActions(EnsembleCritic):
+    def forward(self, features, actions, training=False):
+        return super().forward(features, torch.zeros_like(actions), training) + 0 * actions.sum()
+
+
+class NoProjection(EnsembleCritic):
+    project_ = None
+
+
+class WrongFeatures(FlattenExtractor):
+    def forward(self, observations, training=False):
+        return super().forward(observations, training)[:, 1:]
+
+
+class PerSample(MSELoss):
+    def forward(self, outputs, target):
+        return (outputs - target).square().mean(dim=(0, 2))
+
+
+class Ascends(MSELoss):
+    def forward(self, outputs, target):
+        value = super().forward(outputs, target)
+        return 2 * value.detach() - value
+
+
+class NotANumber(MSELoss):
+    def forward(self, outputs, target):
+        return super().forward(outputs, target) * float("nan")
+
+
+class LosesState(MSELoss):
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.ones(())
+
+    def forward(self, outputs, target):
+        value = self.scale * super().forward(outputs, target)
+        self.scale = 0.5 * self.scale
+        return value
+
+
+def weights_only(module: nn.Module, lr: float):
+    """
+    :param module: whose parameters to optimise
+    :param lr: learning rate
+    """
+    return torch.optim.SGD(
+        [par for par in module.parameters() if par.dim() > 2 and len(par)][:1], lr
+    )
+
+
+def own_rate(module: nn.Module, lr: float):
+    """
+    :param module: whose parameters to optimise
+    :param lr: learning rate
+    """
+    return torch.optim.SGD(module.parameters(), 10 * lr)
+
+
+def no_optimizer(module: nn.Module, lr: float):
+    """
+    :param module: whose parameters to optimise
+    :param lr: learning rate
+    """
+    return None
+
+
+class Frozen(torch.optim.SGD):
+    def step(self, closure=None):
+        return None
+
+
+def frozen(module: nn.Module, lr: float):
+    """
+    :param module: whose parameters to optimise
+    :param lr: learning rate
+    """
+    return Frozen(module.parameters(), lr)
+
+
+class NoAlgorithm:
+    """Nothing."""
+
+
+class Unseeded(gymnasium.Env):
+    """A random start that ignores the seed."""
+
+    observation_space = spaces.Box(-1, 1, (2,))
+    action_space = spaces.Box(-1, 1, (1,))
+
+    def reset(self, *, seed=None, options=None):
+        return np.random.default_rng().uniform(-1, 1, 2).astype(np.float32), {}
+
+    def step(self, action):
+        return self.reset()[0], 0.0, False, False, {}

@@ -1,0 +1,148 @@
+"""The command sb3-scale report, on a real run of RL-Zoo."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+from cli_commands import error, run
+from PIL import Image
+
+from sb3_scale import register_envs
+from sb3_scale.cli import main
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory) -> Path:
+    """A real run of RL-Zoo: 3 episodes of 250 decisions, 2 evaluations of 2 episodes."""
+    folder = tmp_path_factory.mktemp("report")
+    command = (
+        "rl_zoo3.train --algo sac --env cartpole-balance --env-kwargs action_repeat:4 --seed 1 "
+        "-n 800 --eval-freq 400 --eval-episodes 2 -f logs"
+    )
+    subprocess.run(
+        [sys.executable, "-m", *command.split()],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    return folder / "logs"
+
+
+def random_returns(episodes: int) -> np.ndarray:
+    register_envs()
+    env = gymnasium.make("cartpole-balance", action_repeat=4)
+    env.action_space.seed(0)
+    returns = []
+    for episode in range(episodes):
+        env.reset(seed=episode)
+        rewards, over = [], False
+        while not over:
+            _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+            rewards.append(reward)
+            over = terminated or truncated
+        returns.append(sum(rewards))
+    return np.array(returns)
+
+
+def test_report_figures(logs, capsys):
+    folder = logs / "sac" / "cartpole-balance_1"
+    assert main(["report", str(folder), "--json", "--random-episodes", "2"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["environment"] == "cartpole-balance"
+    assert report["algorithm"] == "sac"
+    assert report["decisions"] == 800
+    assert report["action_repeat"] == 4
+    assert report["environment_steps"] == 3200
+
+    with (folder / "0.monitor.csv").open() as file:
+        file.readline()
+        returns = [float(row["r"]) for row in csv.DictReader(file)]
+    assert report["episodes"] == len(returns) == 3
+    assert report["last_training_episodes"]["mean"] == pytest.approx(np.mean(returns))
+    assert report["last_training_episodes"]["std"] == pytest.approx(np.std(returns))
+
+    evaluations = np.load(folder / "evaluations.npz")["results"]
+    last, best = report["last_evaluation"], report["best_evaluation"]
+    assert last["mean"] == pytest.approx(evaluations[-1].mean())
+    assert last["environment_steps"] == 3200
+    assert best["mean"] == pytest.approx(evaluations.mean(axis=1).max())
+    assert best["std"] == pytest.approx(evaluations[evaluations.mean(axis=1).argmax()].std())
+
+    expected = random_returns(2)
+    assert report["random_policy"]["mean"] == pytest.approx(expected.mean())
+    assert report["random_policy"]["std"] == pytest.approx(expected.std())
+
+
+def test_report_table_and_picture(logs):
+    folder = logs / "sac" / "cartpole-balance_1"
+    answer = run("report", str(folder), "--random-episodes", "1")
+    assert answer.returncode == 0, answer.stderr
+    rows = dict(line.strip().split("  ", 1) for line in answer.stdout.splitlines()[1:])
+    rows = {key: value.strip() for key, value in rows.items()}
+    assert rows["environment steps"] == "3,200"
+    assert rows["last evaluation"].endswith("(2 episodes at step 3,200)")
+    with Image.open(folder / "learning_curve.png") as picture:
+        assert picture.size == (1200, 675)
+        colours = {colour[:3] for _, colour in picture.getcolors(maxcolors=1_000_000)}
+    # Training, evaluation, random policy.
+    assert {(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0x55, 0x55, 0x55)} <= colours
+
+
+def test_report_without_evaluations_and_comparison(logs, tmp_path, capsys):
+    folder = tmp_path / "cartpole-balance_1"
+    shutil.copytree(logs / "sac" / "cartpole-balance_1", folder)
+    (folder / "evaluations.npz").unlink()
+    (folder / "cartpole-balance.zip").unlink()
+    assert main(["report", str(folder), "--json", "--random-episodes", "0"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["last_evaluation"] is None
+    assert report["random_policy"] is None
+    assert report["decisions"] == 750
+
+
+def test_report_of_a_wrong_folder(logs, tmp_path, capsys):
+    assert (
+        error(capsys, "report", str(tmp_path / "none"))
+        == f"there is no folder '{tmp_path / 'none'}'"
+    )
+    told = error(capsys, "report", str(logs))
+    assert f"did you mean '{logs / 'sac' / 'cartpole-balance_1'}'?" in told
+    assert "is not the folder of a run" in error(capsys, "report", str(tmp_path))
+
+
+def test_report_of_damaged_files(logs, tmp_path, capsys):
+    for name in ("evaluations.npz", "0.monitor.csv", "cartpole-balance/args.yml"):
+        folder = tmp_path / name.replace("/", "_")
+        shutil.copytree(logs / "sac" / "cartpole-balance_1", folder)
+        (folder / name).write_bytes(b"{[\0")
+        assert "cannot be read" in error(capsys, "report", str(folder))
+
+
+def test_report_does_not_run_code_of_a_settings_file(logs, tmp_path, capsys):
+    folder = tmp_path / "cartpole-balance_1"
+    shutil.copytree(logs / "sac" / "cartpole-balance_1", folder)
+    config = folder / "cartpole-balance" / "config.yml"
+    victim = tmp_path / "victim"
+    config.write_text(f"harm: !!python/object/apply:pathlib.Path.touch [{victim}]\n")
+    assert main(["report", str(folder), "--json", "--random-episodes", "0"]) == 0
+    assert not victim.exists()
+
+
+def test_report_of_an_unknown_environment(logs, tmp_path, capsys):
+    folder = tmp_path / "cartpole-balance_1"
+    shutil.copytree(logs / "sac" / "cartpole-balance_1", folder)
+    arguments = folder / "cartpole-balance" / "args.yml"
+    arguments.write_text(arguments.read_text().replace("cartpole-balance", "NoSuchEnv-v0"))
+    told = error(capsys, "report", str(folder))
+    assert "environment 'NoSuchEnv-v0' of the run is not installed here" in told
+    assert "--gym-packages names 'no_such'" in error(
+        capsys, "report", str(folder), "--gym-packages", "no_such"
+    )
