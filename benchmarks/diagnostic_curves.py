@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas
 
-from plotting import panels, run_parser, styles
+from reporting import panels, run_parser, styles
 
 
 def measurements(label: str, folder: Path, keys: list[str]) -> pandas.DataFrame:

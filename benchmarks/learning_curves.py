@@ -11,24 +11,12 @@ Markdown, ready for a page of the documentation.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas
-import yaml
 
-from plotting import MARKERS, panels, run_parser, styles
+from reporting import MARKERS, markdown, panels, run_parser, styles
 from sb3_scale.cli.runs import read_run
-
-
-class _Loader(yaml.SafeLoader):
-    """RL-Zoo writes an ordered dictionary; its pairs are all that matters."""
-
-
-_Loader.add_multi_constructor(
-    "tag:yaml.org,2002:python/",
-    lambda loader, _, node: loader.construct_sequence(node, deep=True),
-)
 
 
 def evaluations(label: str, folder: Path) -> pandas.DataFrame:
@@ -38,18 +26,13 @@ def evaluations(label: str, folder: Path) -> pandas.DataFrame:
     :return: one line per evaluation, with all counts that a comparison needs
     """
     run = read_run(folder)
-    settings_folder = next(folder.glob("*/args.yml")).parent
-    arguments, settings = (
-        dict(yaml.load((settings_folder / name).read_text(), _Loader)[0])
-        for name in ("args.yml", "config.yml")
-    )
-    utd = settings.get("gradient_steps", 1) / settings.get("train_freq", 1)
-    updates = np.maximum(0, run.evaluated_at - settings.get("learning_starts", 100)) * utd
+    utd = run.settings.get("gradient_steps", 1) / run.settings.get("train_freq", 1)
+    updates = np.maximum(0, run.evaluated_at - run.settings.get("learning_starts", 100)) * utd
     return pandas.DataFrame(
         {
             "task": run.env_id,
             "label": label,
-            "seed": arguments["seed"],
+            "seed": run.seed,
             "utd": utd,
             "action_repeat": run.action_repeat,
             "decisions": run.evaluated_at,
@@ -108,8 +91,7 @@ def table(curves: pandas.DataFrame) -> str:
     for line, (_, row) in zip(lines, last.iterrows(), strict=True):
         line.append(f"{row['mean']:.1f} ± {row['std']:.1f} ({row['episodes']})")
     head = [*(name.replace("_", " ") for name in columns), "return ± std (episodes)"]
-    rows: list[Any] = [head, ["---"] * len(head), *lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown(head, lines)
 
 
 def main() -> None:

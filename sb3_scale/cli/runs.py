@@ -23,6 +23,8 @@ class Run:
     :param algo: name of the algorithm
     :param env_id: the environment
     :param env_kwargs: its arguments
+    :param seed: of the run
+    :param settings: what RL-Zoo read from the settings file and ``-params``
     :param action_repeat: environment steps per decision of the agent
     :param decisions: actions that the agent chose
     :param returns: of the episodes, shape ``(n,)``
@@ -34,6 +36,8 @@ class Run:
     algo: str
     env_id: str
     env_kwargs: dict[str, Any]
+    seed: int
+    settings: dict[str, Any]
     action_repeat: int
     decisions: int
     returns: NDArray[np.float64]
@@ -65,6 +69,8 @@ def read_run(folder: Path) -> Run:
         str(arguments.get("algo")),
         str(arguments.get("env")),
         env_kwargs,
+        int(arguments.get("seed", -1)),
+        config,
         env_kwargs.get("action_repeat", 1),
         # The model counts the last, unfinished episode too; an interrupted run has no model.
         int(

@@ -1,0 +1,92 @@
+r"""
+Return and Q bias of the final policies of runs, over more episodes than an evaluation in training.
+
+    python benchmarks/final_policies.py --output docs/results/dog-stand-utd-final --episodes 20 \
+        --run "UTD 1=logs/sac/dog-stand_1" --run "UTD 5=logs/sac/dog-stand_2"
+
+``OUTPUT.csv`` has one line per run; the same goes to the terminal in Markdown. The bias is that of
+the diagnostic ``q-bias``: mean and deviation of ``(Q - G) / |mean G|``, and the mean of G.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pandas
+from rl_zoo3 import ALGOS
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
+
+from reporting import markdown, run_parser
+from sb3_scale.cli.runs import Run, read_run
+from sb3_scale.diagnostics.q_bias import QBias
+from sb3_scale.zoo import install
+
+
+def environment(run: Run, folder: Path) -> VecEnv:
+    """
+    :param run: what RL-Zoo wrote
+    :param folder: of the run
+    :return: its environment, with the statistics of its normalisation as they were at the end
+    """
+    env: VecEnv = DummyVecEnv([lambda: Monitor(gymnasium.make(run.env_id, **run.env_kwargs))])
+    statistics = folder / run.env_id / "vecnormalize.pkl"
+    if statistics.exists():
+        env = VecNormalize.load(str(statistics), env)
+        env.training = False
+    return env
+
+
+def measure(label: str, folder: Path, episodes: int, seed: int) -> dict[str, Any]:
+    """
+    :param label: of the run
+    :param folder: of the run, for instance ``logs/sac/dog-stand_1``
+    :param episodes: to play with the mean action, and as many with sampled ones
+    :param seed: of the first episode
+    :return: figures by name
+    """
+    run = read_run(folder)
+    env = environment(run, folder)
+    model = ALGOS[run.algo].load(folder / f"{run.env_id}.zip", env=env, device="cpu")
+    model.set_logger(configure(None, []))
+    figures: dict[str, Any] = {"label": label, "seed": run.seed, "decisions": run.decisions}
+    for name, deterministic in (("mean action", True), ("sampled", False)):
+        env.seed(seed)
+        returns, _ = evaluate_policy(
+            model, env, episodes, deterministic=deterministic, return_episode_rewards=True
+        )
+        figures[f"{name}, return"] = f"{np.mean(returns):.1f} ± {np.std(returns):.1f} ({episodes})"
+    bias = QBias(n_episodes=max(1, episodes // 4))
+    bias.init_callback(model)
+    bias.on_training_start({}, {})
+    bias.measure()
+    bias.on_training_end()
+    for name in ("mean", "std", "return"):
+        value = model.logger.name_to_value[f"diagnostics/q_bias/{name}"]
+        figures[f"q bias, {name}"] = round(float(value), 3)
+    env.close()
+    return figures
+
+
+def main() -> None:
+    """Play the episodes, write the file, print the table."""
+    parser = run_parser("Return and Q bias of the final policies of runs.")
+    parser.add_argument("--episodes", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=7)
+    arguments = parser.parse_args()
+    install()
+    lines = []
+    for label, folder in arguments.run:
+        lines.append(measure(label, folder, arguments.episodes, arguments.seed))
+        print(lines[-1], flush=True)
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    table = pandas.DataFrame(lines)
+    table.to_csv(arguments.output.with_suffix(".csv"), index=False)
+    print(markdown(list(table.columns), table.astype(str).to_numpy().tolist()))
+
+
+if __name__ == "__main__":
+    main()
