@@ -146,3 +146,29 @@ def test_report_of_an_unknown_environment(logs, tmp_path, capsys):
     assert "--gym-packages names 'no_such'" in error(
         capsys, "report", str(folder), "--gym-packages", "no_such"
     )
+
+
+def test_programs_about_runs(logs, tmp_path):
+    """The table of the evaluations, against the file that Stable-Baselines3 wrote."""
+    folder = logs / "sac" / "cartpole-balance_1"
+    programs = Path(__file__).parents[1] / "benchmarks"
+    told = {}
+    for program, options in (("learning_curves", []), ("final_policies", ["--episodes", "1"])):
+        command = [sys.executable, programs / f"{program}.py", "--output", tmp_path / program]
+        done = subprocess.run(
+            [*command, "--run", f"mine={folder}", *options],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        told[program] = done.stdout.splitlines()[-1].strip("| ").split(" | ")
+    evaluations = np.load(folder / "evaluations.npz")["results"]
+    last = f"{evaluations[-1].mean():.1f} ± {evaluations[-1].std():.1f} (2)"
+    assert told["learning_curves"] == [
+        *("cartpole-balance", "mine", "1", "3200", "800", "0", "4", "2.0"),
+        last,
+    ]
+    assert told["final_policies"][:3] == ["mine", "1", "800"]
+    assert (tmp_path / "learning_curves.png").exists()
