@@ -2,10 +2,7 @@
 
 import csv
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import gymnasium
@@ -13,6 +10,7 @@ import numpy as np
 import pytest
 from cli_commands import error, run
 from PIL import Image
+from zoo_commands import run as run_python
 
 from sb3_scale import register_envs
 from sb3_scale.cli import main
@@ -26,13 +24,8 @@ def logs(tmp_path_factory) -> Path:
         "rl_zoo3.train --algo sac --env cartpole-balance --env-kwargs action_repeat:4 --seed 1 "
         "-n 800 --eval-freq 400 --eval-episodes 2 -f logs"
     )
-    subprocess.run(
-        [sys.executable, "-m", *command.split()],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    done = run_python(folder, "-m", *command.split())
+    assert done.returncode == 0, done.stderr
     return folder / "logs"
 
 
@@ -154,14 +147,8 @@ def test_programs_about_runs(logs, tmp_path):
     programs = Path(__file__).parents[1] / "benchmarks"
     told = {}
     for program, options in (("learning_curves", []), ("final_policies", ["--episodes", "1"])):
-        command = [sys.executable, programs / f"{program}.py", "--output", tmp_path / program]
-        done = subprocess.run(
-            [*command, "--run", f"mine={folder}", *options],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            check=False,
-        )
+        command = [str(programs / f"{program}.py"), "--output", str(tmp_path / program)]
+        done = run_python(tmp_path, *command, "--run", f"mine={folder}", *options)
         assert done.returncode == 0, done.stderr
         told[program] = done.stdout.splitlines()[-1].strip("| ").split(" | ")
     evaluations = np.load(folder / "evaluations.npz")["results"]
