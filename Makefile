@@ -7,16 +7,19 @@ SBX_VENV := .venv-sbx
 SBX_STAMP := $(SBX_VENV)/.installed
 SOURCES := sb3_scale plugins envs tests benchmarks docs
 RUN := results/make-train
+GPU_VARIANTS := eager compile capture compile+capture
 
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help install train test test-all check bench docs clean
+.PHONY: help install train test test-all check bench bench-train bench-gpu docs clean
 
 help:
 	@echo "make train     install and train a dog for a few minutes, with a picture at the end"
 	@echo "make test      install and run the fast tests; make test-all runs all of them"
 	@echo "make check     formatting, lint, types"
 	@echo "make bench     gradient steps per second, next to Stable-Baselines3, sb3-contrib and SBX"
+	@echo "make bench-train  wall clock of a whole training, next to Stable-Baselines3 and SBX"
+	@echo "make bench-gpu the same as bench on a GPU, next to LeanRL's approach"
 	@echo "make docs      regenerate docs/parts.md and build the pages in site/"
 
 $(STAMP): requirements-dev.txt constraints.txt pyproject.toml envs/pyproject.toml $(wildcard plugins/*/pyproject.toml)
@@ -48,11 +51,20 @@ check: $(STAMP)
 $(SBX_STAMP): $(STAMP)
 	$(PYTHON) -m venv $(SBX_VENV)
 	$(SBX_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
-		sbx-rl==0.28.0 -e . -e ./plugins/crossq -c constraints.txt
+		sbx-rl==0.28.0 -e . -e ./plugins/crossq -e ./envs -c constraints.txt
 	touch $@
 
 bench: $(STAMP) $(SBX_STAMP)
 	$(BIN)/python benchmarks/update_throughput.py --sbx-python $(SBX_VENV)/bin/python
+
+bench-train: $(STAMP) $(SBX_STAMP)
+	$(BIN)/python benchmarks/time_to_train.py --sbx-python $(SBX_VENV)/bin/python
+
+# Needs a build of PyTorch for CUDA in .venv.
+bench-gpu: $(STAMP)
+	$(BIN)/python benchmarks/limits.py --device cuda --variants $(GPU_VARIANTS)
+	$(BIN)/python benchmarks/update_throughput.py --device cuda \
+		--variants $(GPU_VARIANTS) --others SB3 sb3-contrib LeanRL
 
 docs: $(STAMP)
 	$(BIN)/python docs/build_parts.py

@@ -4,8 +4,9 @@ Return and Q bias of the final policies of runs, over more episodes than an eval
     python benchmarks/final_policies.py --output docs/results/dog-stand-utd-final --episodes 20 \
         --run "UTD 1=logs/sac/dog-stand_1" --run "UTD 5=logs/sac/dog-stand_2"
 
-``OUTPUT.csv`` has one line per run; the same goes to the terminal in Markdown. The bias is that of
-the diagnostic ``q-bias``: mean and deviation of ``(Q - G) / |mean G|``, and the mean of G.
+``OUTPUT.csv`` has one line per run: mean and deviation of the returns over ``episodes`` episodes,
+and the bias of the diagnostic ``q-bias``, which is mean and deviation of ``(Q - G) / |mean G|`` and
+the mean of G, over a quarter as many. The terminal gets the table in Markdown.
 """
 
 from pathlib import Path
@@ -24,6 +25,11 @@ from reporting import markdown, run_parser
 from sb3_scale.cli.runs import Run, read_run
 from sb3_scale.diagnostics.q_bias import QBias
 from sb3_scale.zoo import install
+
+KINDS = {"mean_action": True, "sampled": False}
+"""Kinds of episodes, and whether their actions are deterministic."""
+BIAS = ("mean", "std", "return")
+"""Figures of the diagnostic ``q-bias``."""
 
 
 def environment(run: Run, folder: Path) -> VecEnv:
@@ -46,29 +52,61 @@ def measure(label: str, folder: Path, episodes: int, seed: int) -> dict[str, Any
     :param folder: of the run, for instance ``logs/sac/dog-stand_1``
     :param episodes: to play with the mean action, and as many with sampled ones
     :param seed: of the first episode
-    :return: figures by name
+    :return: figures by the name of their column
     """
     run = read_run(folder)
     env = environment(run, folder)
     model = ALGOS[run.algo].load(folder / f"{run.env_id}.zip", env=env, device="cpu")
     model.set_logger(configure(None, []))
-    figures: dict[str, Any] = {"label": label, "seed": run.seed, "decisions": run.decisions}
-    for name, deterministic in (("mean action", True), ("sampled", False)):
+    figures: dict[str, Any] = {
+        "label": label,
+        "seed": run.seed,
+        "decisions": run.decisions,
+        "episodes": episodes,
+    }
+    for kind, deterministic in KINDS.items():
         env.seed(seed)
         returns, _ = evaluate_policy(
             model, env, episodes, deterministic=deterministic, return_episode_rewards=True
         )
-        figures[f"{name}, return"] = f"{np.mean(returns):.1f} ± {np.std(returns):.1f} ({episodes})"
+        figures[f"{kind}_return_mean"] = round(float(np.mean(returns)), 2)
+        figures[f"{kind}_return_std"] = round(float(np.std(returns)), 2)
     bias = QBias(n_episodes=max(1, episodes // 4))
     bias.init_callback(model)
     bias.on_training_start({}, {})
     bias.measure()
     bias.on_training_end()
-    for name in ("mean", "std", "return"):
+    for name in BIAS:
         value = model.logger.name_to_value[f"diagnostics/q_bias/{name}"]
-        figures[f"q bias, {name}"] = round(float(value), 3)
+        figures[f"q_bias_{name}"] = round(float(value), 3)
     env.close()
     return figures
+
+
+def table(policies: list[dict[str, Any]]) -> str:
+    """
+    :param policies: of :func:`measure`
+    :return: one line each, in Markdown
+    """
+    columns = ["label", "seed", "decisions"]
+    head = [
+        *columns,
+        *(f"{kind.replace('_', ' ')}, return ± std (episodes)" for kind in KINDS),
+        *(f"q bias, {name}" for name in BIAS),
+    ]
+    lines = [
+        [
+            *(str(row[name]) for name in columns),
+            *(
+                f"{row[f'{kind}_return_mean']:.1f} ± {row[f'{kind}_return_std']:.1f} "
+                f"({row['episodes']})"
+                for kind in KINDS
+            ),
+            *(str(row[f"q_bias_{name}"]) for name in BIAS),
+        ]
+        for row in policies
+    ]
+    return markdown(head, lines)
 
 
 def main() -> None:
@@ -83,9 +121,8 @@ def main() -> None:
         lines.append(measure(label, folder, arguments.episodes, arguments.seed))
         print(lines[-1], flush=True)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    table = pandas.DataFrame(lines)
-    table.to_csv(arguments.output.with_suffix(".csv"), index=False)
-    print(markdown(list(table.columns), table.astype(str).to_numpy().tolist()))
+    pandas.DataFrame(lines).to_csv(arguments.output.with_suffix(".csv"), index=False)
+    print(table(lines))
 
 
 if __name__ == "__main__":

@@ -38,25 +38,31 @@ def fill(buffer: Any) -> None:
     :param buffer: filled with random transitions, of which a tenth end an episode
     """
     generator = np.random.default_rng(0)
-    for name in ("observations", "next_observations", "rewards"):
-        array = getattr(buffer, name)
-        array[:] = generator.standard_normal(array.shape, np.float32)
-    buffer.actions[:] = generator.uniform(-1, 1, buffer.actions.shape)
-    buffer.dones[:] = generator.random(buffer.dones.shape) < 0.1
-    buffer.full = True
+    shape = (buffer.n_envs, *buffer.obs_shape)
+    observations = generator.standard_normal(shape, np.float32)
+    for _ in range(buffer.buffer_size):
+        next_observations = generator.standard_normal(shape, np.float32)
+        actions = generator.uniform(-1, 1, (buffer.n_envs, buffer.action_dim))
+        rewards = generator.standard_normal(buffer.n_envs)
+        dones = generator.random(buffer.n_envs) < 0.1
+        infos: list[dict[str, Any]] = [{} for _ in dones]
+        buffer.add(observations, next_observations, actions, rewards, dones, infos)
+        observations = next_observations.copy()
+        observations[dones] = generator.standard_normal(shape, np.float32)[dones]
 
 
-def measure(model: Any, batch_size: int, seconds: float) -> float:
+def measure(model: Any, batch_size: int, seconds: float, gradient_steps: int = 1) -> float:
     """
     :param model: an off-policy algorithm with a filled buffer
     :param batch_size: transitions per gradient step
     :param seconds: how long to measure
-    :return: gradient steps per second, with one ``train`` call per step as at a ratio of 1
+    :param gradient_steps: of each ``train`` call
+    :return: gradient steps per second
     """
     steps, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
-        model.train(gradient_steps=1, batch_size=batch_size)
-        steps += 1
-    if model.device.type == "cuda":
+        model.train(gradient_steps=gradient_steps, batch_size=batch_size)
+        steps += gradient_steps
+    if th.device(model.device).type == "cuda":
         th.cuda.synchronize()
     return steps / (time.perf_counter() - start)

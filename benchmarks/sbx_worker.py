@@ -1,5 +1,5 @@
 """
-Gradient steps per second of SBX's CrossQ, on request.
+Gradient steps per second of SBX, on request.
 
 ``update_throughput.py`` starts it in an environment that has SBX. It reads lengths of turns in
 seconds from standard input, one per line, and answers each with a rate.
@@ -18,30 +18,32 @@ from measuring import Spaces, fill, measure
 def main() -> None:
     """Serve until standard input ends."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[1])
-    for option in ("observations", "actions", "actor-width", "critic-width", "transitions"):
+    parser.add_argument("--algorithm", choices=["SAC", "CrossQ"], required=True)
+    for option in ("actor", "critic"):
+        parser.add_argument(f"--{option}", type=int, nargs="+", required=True, help="widths")
+    for option in ("observations", "actions", "transitions", "batch-size", "gradient-steps"):
         parser.add_argument(f"--{option}", type=int, required=True)
-    parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
     args = parser.parse_args()
     # JAX starts as many threads as the process may use cores.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.threads])
 
-    net = {"pi": [args.actor_width] * 2, "qf": [args.critic_width] * 2}
-    model = sbx.CrossQ(
+    model = getattr(sbx, args.algorithm)(
         "MlpPolicy",
         Spaces(args.observations, args.actions),
         buffer_size=args.transitions,
-        policy_kwargs={"net_arch": net},
+        policy_kwargs={"net_arch": {"pi": args.actor, "qf": args.critic}},
         seed=0,
     )
     model.set_logger(Logger(None, []))
     fill(model.replay_buffer)
     for _ in range(2 * model.policy_delay):
         # Compiles one program per position in the actor's delay.
-        model.train(gradient_steps=1, batch_size=args.batch_size)
+        model.train(gradient_steps=args.gradient_steps, batch_size=args.batch_size)
     print(f"SBX {sbx.__version__}", flush=True)
     for line in sys.stdin:
-        print(measure(model, args.batch_size, float(line)), flush=True)
+        rate = measure(model, args.batch_size, float(line), args.gradient_steps)
+        print(rate, flush=True)
 
 
 if __name__ == "__main__":

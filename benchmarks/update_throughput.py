@@ -1,23 +1,21 @@
 """
-Gradient steps per second of sb3_scale's SAC and CrossQ next to those of other implementations.
+Gradient steps per second of sb3_scale next to other implementations and to the machine's limit.
 
-SAC stands next to Stable-Baselines3's; CrossQ next to sb3-contrib's and, where ``--sbx-python``
-names an interpreter that has it, SBX's. All train the same networks on random transitions of the
+Each configuration stands next to the same networks in Stable-Baselines3 or sb3-contrib and, where
+``--sbx-python`` names an interpreter that has it, in SBX. All train on random transitions of the
 dog's size (223 observations, 38 actions), in turns, so that a drift of the machine's speed meets
-all. Run it on an idle machine:
+all. CrossQ+WN stands next to the CrossQ of others, which have neither target network nor weight
+normalisation. The limit is that of ``limits.py``. Run it on an idle machine:
 
-    python benchmarks/update_throughput.py
+    python benchmarks/update_throughput.py --configs sac-256 crossq
 """
 
 import argparse
+import csv
 import platform
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import partial
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import sb3_contrib
@@ -26,135 +24,44 @@ import torch as th
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from stable_baselines3.common.logger import Logger
 
-import sb3_scale
-from measuring import Spaces, fill, measure
-from sb3_scale_crossq.algorithm import CrossQ
+from configurations import (
+    ACTIONS,
+    CONFIGURATIONS,
+    OBSERVATIONS,
+    VARIANTS,
+    Configuration,
+    known_variants,
+    make,
+)
+from limits import update_limit
+from machine import Machine, measure_machine
+from sides import OTHERS, Side, own_sides, sbx_side, torch_side, wanted
 
-OBSERVATIONS, ACTIONS = 223, 38
-TRANSITIONS = 20_000
-ACTOR_WIDTH, CRITIC_WIDTH = 256, 512
-"""Of CrossQ's two hidden layers, as in Palenicek et al., 2025, Table 1."""
-
-Side = Callable[[float], float]
-"""Trains for some seconds and gives the gradient steps per second."""
+Rates = dict[str, list[float]]
+"""Gradient steps per second of each side in each round."""
 
 
-def side(algorithm: Any, policy: str, policy_kwargs: Any, args: argparse.Namespace) -> Side:
+@dataclass(frozen=True)
+class Result:
     """
-    :param algorithm: its class
-    :param policy: name of its policy
-    :param policy_kwargs: arguments of the policy
-    :param args: of the command line
-    :return: the algorithm with a filled replay buffer, ready for its turns
+    Of one configuration.
+
+    :param rates: of our variants, then of the others
+    :param limit: gradient steps per second that the machine could do
     """
-    model = algorithm(
-        policy,
-        Spaces(OBSERVATIONS, ACTIONS),
-        policy_kwargs=policy_kwargs,
-        buffer_size=TRANSITIONS,
-        batch_size=args.batch_size,
-        device=args.device,
-        seed=0,
-    )
-    model.set_logger(Logger(None, []))
-    fill(model.replay_buffer)
-    return partial(measure, model, args.batch_size)
+
+    rates: Rates
+    limit: float
+
+    def ours(self) -> list[float]:
+        """
+        :return: the rates of our fastest variant
+        """
+        return max((self.rates[name] for name in VARIANTS if name in self.rates), key=np.median)
 
 
-def sac_sides(width: int, args: argparse.Namespace) -> dict[str, Side]:
-    """
-    :param width: of the two hidden layers of actor and critics
-    :param args: of the command line
-    :return: Stable-Baselines3's SAC and ours
-    """
-    network = {"name": "mlp", "width": width, "depth": 2}
-    parts = {
-        "actor": {"name": "squashed-gaussian", "network": network},
-        "critic": {"name": "ensemble", "n_critics": 2, "network": network},
-    }
-    net = {"net_arch": [width, width]}
-    return {
-        "Stable-Baselines3": side(stable_baselines3.SAC, "MlpPolicy", net, args),
-        "sb3_scale": side(sb3_scale.SAC, "ScalePolicy", parts, args),
-    }
-
-
-def crossq_sides(args: argparse.Namespace) -> dict[str, Side]:
-    """
-    :param args: of the command line
-    :return: CrossQ of sb3-contrib and ours, both with batch renormalisation as SBX's, and ours with
-        batch normalisation, weight normalisation and a target, as Palenicek et al. train it
-    """
-    net = {"net_arch": {"pi": [ACTOR_WIDTH] * 2, "qf": [CRITIC_WIDTH] * 2}}
-    return {
-        "sb3-contrib": side(sb3_contrib.CrossQ, "MlpPolicy", net, args),
-        "sb3_scale": side(CrossQ, "ScalePolicy", _crossq_parts("batch-renorm"), args),
-        "sb3_scale, CrossQ+WN": side(
-            CrossQ, "ScalePolicy", _crossq_parts("batch", target=True, constraint="unit-norm"), args
-        ),
-    }
-
-
-def _crossq_parts(norm: str, target: bool = False, constraint: str | None = None) -> dict[str, Any]:
-    placed = {"norm": norm, "norm_placement": "post-activation", "norm_input": True}
-    actor_network, critic_network = (
-        {"name": "mlp", "width": width, "depth": 2, **placed}
-        for width in (ACTOR_WIDTH, CRITIC_WIDTH)
-    )
-    return {
-        "actor": {
-            "name": "squashed-gaussian",
-            "network": actor_network,
-            "constraint": constraint,
-        },
-        "critic": {
-            "name": "ensemble",
-            "network": critic_network,
-            "joint_batch": True,
-            "target": target,
-            "constraint": constraint,
-        },
-    }
-
-
-@contextmanager
-def sbx_side(args: argparse.Namespace) -> Iterator[dict[str, Side]]:
-    """
-    :param args: of the command line
-    :return: SBX's CrossQ in a process of its own, which is idle between its turns
-    """
-    options = {
-        "observations": OBSERVATIONS,
-        "actions": ACTIONS,
-        "actor-width": ACTOR_WIDTH,
-        "critic-width": CRITIC_WIDTH,
-        "transitions": TRANSITIONS,
-        "batch-size": args.batch_size,
-        "threads": args.threads,
-    }
-    command = [args.sbx_python, str(Path(__file__).with_name("sbx_worker.py"))]
-    command += [f"--{name}={value}" for name, value in options.items()]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as worker:
-        assert worker.stdin is not None
-        assert worker.stdout is not None
-        name = worker.stdout.readline().strip()
-        if not name:
-            sys.exit(f"{command[0]} cannot run SBX: see its message above")
-
-        def turn(seconds: float) -> float:
-            print(seconds, file=worker.stdin, flush=True)
-            return float(worker.stdout.readline())  # type: ignore[union-attr]
-
-        yield {name: turn}
-
-
-def take_turns(
-    sides: dict[str, Side], title: str, args: argparse.Namespace
-) -> dict[str, list[float]]:
+def take_turns(sides: dict[str, Side], title: str, args: argparse.Namespace) -> Rates:
     """
     :param sides: who takes turns
     :param title: of the progress bar
@@ -163,7 +70,7 @@ def take_turns(
     """
     for turn in sides.values():
         turn(args.seconds)
-    rates: dict[str, list[float]] = {name: [] for name in sides}
+    rates: Rates = {name: [] for name in sides}
     names = list(sides)
     for round_ in track(range(args.rounds), title, transient=True):
         # Who goes first changes, so that no side always meets a warm or a cold cache.
@@ -173,73 +80,123 @@ def take_turns(
     return rates
 
 
-def ratio(ours: list[float], theirs: list[float]) -> tuple[str, str]:
+def compare(configuration: Configuration, machine: Machine, args: argparse.Namespace) -> Result:
+    """
+    :param configuration: what is trained
+    :param machine: its rates
+    :param args: of the command line
+    :return: what all sides did, and the limit
+    """
+    with ExitStack() as stack:
+        sides = own_sides(configuration, args)
+        for name in wanted(configuration, args):
+            if name == "SBX":
+                sides[name] = stack.enter_context(sbx_side(configuration, args))
+            else:
+                sides[name] = torch_side(name, configuration, args)
+        rates = take_turns(sides, configuration.title, args)
+    model = make(configuration, args.batch_size, args.device)
+    return Result(rates, 1 / update_limit(model, args.batch_size, machine))
+
+
+def ratio(ours: list[float], theirs: list[float]) -> str:
     """
     :param ours: gradient steps per second in each round
     :param theirs: likewise
     :return: median of the rounds' ratios, and their quartiles
     """
     low, middle, high = np.percentile(np.divide(ours, theirs), [25, 50, 75])
-    return f"{middle:.2f}", f"{low:.2f} to {high:.2f}"
+    return f"{middle:.2f} ({low:.2f}-{high:.2f})"
 
 
-def sac_table(args: argparse.Namespace) -> Table:
+def summary(results: dict[str, Result]) -> Table:
     """
-    :param args: of the command line
-    :return: one row per width
+    :param results: by name of the configuration
+    :return: one row each: medians, and the ratios of our fastest variant
     """
-    title = "SAC"
-    table = Table("hidden", "SB3 steps/s", "sb3_scale steps/s", "ratio", "quartiles", title=title)
-    for width in args.widths:
-        theirs, ours = take_turns(sac_sides(width, args), f"SAC 2 x {width}", args).values()
-        medians = [f"{np.median(rates):.1f}" for rates in (theirs, ours)]
-        table.add_row(f"2 x {width}", *medians, *ratio(ours, theirs))
+    found = {side for result in results.values() for side in result.rates}
+    own = [name for name in VARIANTS if name in found]
+    others = [name for name in OTHERS if name in found]
+    table = Table(
+        "gradient steps per second",
+        *(f"ours, {name}" for name in own),
+        *others,
+        *(f"ours to {name} (quartiles)" for name in others),
+        "limit",
+        "ours of limit",
+    )
+    for name, result in results.items():
+        ours = result.ours()
+        rates = [result.rates.get(side) for side in own + others]
+        table.add_row(
+            CONFIGURATIONS[name].title,
+            *(f"{np.median(rate):.1f}" if rate else "" for rate in rates),
+            *(ratio(ours, result.rates[o]) if o in result.rates else "" for o in others),
+            f"{result.limit:.1f}",
+            f"{np.median(ours) / result.limit:.0%}",
+        )
     return table
 
 
-def crossq_table(args: argparse.Namespace) -> Table:
+def save(results: dict[str, Result], path: Path) -> None:
     """
-    :param args: of the command line
-    :return: one row per implementation, with its ratios to the two that are not ours
+    :param results: by name of the configuration
+    :param path: CSV file of the rate of each side in each round, and of each limit
     """
-    with ExitStack() as stack:
-        sbx = stack.enter_context(sbx_side(args)) if args.sbx_python else {}
-        rates = take_turns({**sbx, **crossq_sides(args)}, "CrossQ", args)
-    others = [*sbx, "sb3-contrib"]
-    title = f"CrossQ, actor 2 x {ACTOR_WIDTH}, critic 2 x {CRITIC_WIDTH}"
-    table = Table("", "steps/s", *(f"ratio to {name} (quartiles)" for name in others), title=title)
-    for name, own in rates.items():
-        ratios = ["{} ({})".format(*ratio(own, rates[other])) for other in others]
-        table.add_row(name, f"{np.median(own):.1f}", *ratios)
-    return table
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["config", "side", "round", "gradient_steps_per_second"])
+        for name, result in results.items():
+            for side, rates in result.rates.items():
+                writer.writerows((name, side, round_, rate) for round_, rate in enumerate(rates))
+            writer.writerow((name, "limit", "", result.limit))
 
 
-def main() -> None:
-    """Print a table per algorithm: medians, and the ratios with their quartiles over the rounds."""
+def arguments() -> argparse.Namespace:
+    """
+    :return: of the command line
+    """
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[1])
-    parser.add_argument("--algo", choices=["sac", "crossq"], nargs="+", default=["sac", "crossq"])
-    parser.add_argument("--widths", type=int, nargs="+", default=[256, 512, 1024], help="of SAC")
+    parser.add_argument(
+        "--configs", nargs="+", default=list(CONFIGURATIONS), choices=CONFIGURATIONS
+    )
+    parser.add_argument("--variants", nargs="+", default=["eager", "compile"], choices=VARIANTS)
+    parser.add_argument("--others", nargs="*", default=list(OTHERS[:3]), choices=OTHERS)
     parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--gradient-steps", type=int, default=1, help="of each train call")
     parser.add_argument("--rounds", type=int, default=15, help="turns of each side")
     parser.add_argument("--seconds", type=float, default=1.5, help="length of a turn")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=th.get_num_threads())
     parser.add_argument("--sbx-python", help="interpreter of an environment with sbx-rl")
+    parser.add_argument("--out", type=Path, help="CSV file of all rounds")
     args = parser.parse_args()
     if args.sbx_python and args.device != "cpu":
         parser.error("SBX is measured on the CPU: leave --sbx-python out")
-    th.set_num_threads(args.threads)
+    if args.device == "cuda" and not th.cuda.is_available():
+        parser.error(f"PyTorch {th.__version__} finds no GPU; allowed: --device cpu")
+    return args
 
+
+def main() -> None:
+    """Print one table: medians, the ratios with their quartiles over the rounds, the limit."""
+    args = arguments()
+    th.set_num_threads(args.threads)
     console = Console()
+    for name in set(args.variants) - set(known_variants(args.variants)):
+        console.print(f"{name} left out: this version of sb3_scale does not have it")
+    machine = measure_machine(args.device)
     console.print(
         f"{OBSERVATIONS} observations, {ACTIONS} actions, batch {args.batch_size}, "
-        f"{args.rounds} rounds of {args.seconds} s; {platform.machine()}, {args.device}, "
-        f"{args.threads} threads, PyTorch {th.__version__}, "
+        f"{args.gradient_steps} gradient steps per call, {args.rounds} rounds of {args.seconds} s; "
+        f"{platform.machine()}, {args.device}, {args.threads} threads, PyTorch {th.__version__}, "
         f"Stable-Baselines3 {stable_baselines3.__version__}, "
-        f"sb3-contrib {sb3_contrib.__version__}"
+        f"sb3-contrib {sb3_contrib.__version__}, products {machine.product_rate / 1e9:.0f} GFLOP/s"
     )
-    for algo in args.algo:
-        console.print(sac_table(args) if algo == "sac" else crossq_table(args))
+    results = {name: compare(CONFIGURATIONS[name], machine, args) for name in args.configs}
+    console.print(summary(results))
+    if args.out:
+        save(results, args.out)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from sb3_scale.specs import (
     Network,
     Norm,
     Optimizer,
+    ReplayBuffer,
     Spec,
     ZooConfig,
 )
@@ -109,6 +110,11 @@ def sb3_scale_components() -> Iterator[Spec]:
         "sb3_scale.optimizers:adamw",
         summary="Adam with decoupled weight decay, per group on request, fused.",
         reference="Loshchilov and Hutter, 2019",
+    )
+    yield ReplayBuffer(
+        "compact",
+        "sb3_scale.replay.compact:CompactReplayBuffer",
+        summary="Batches of Stable-Baselines3's ReplayBuffer; each observation is stored once.",
     )
     yield Callback(
         "csv-logger",

@@ -243,6 +243,8 @@ def _example(spec: Spec, known: Mapping[str, inspect.Parameter]) -> tuple[str, s
         env_id = spec.name
     elif spec.kind == "algorithm":
         algo = spec.name
+    elif spec.kind == "env-backend":
+        settings["n_envs"], settings["env_backend"] = 8, spec.name
     else:
         algo = algorithm_for(spec.kind, spec.name)
         given = {name: parameter.default for name, parameter in known.items()}
@@ -250,6 +252,9 @@ def _example(spec: Spec, known: Mapping[str, inspect.Parameter]) -> tuple[str, s
         part = {"name": spec.name, **shown}
         if spec.kind == "callback":
             settings["callback"] = [part]
+        elif spec.kind == "replay-buffer":
+            settings["replay_buffer_class"] = spec.name
+            settings["replay_buffer_kwargs"] = shown
         else:
             settings["policy_kwargs"] = with_part(spec.kind, part)
     command = f"python -m rl_zoo3.train --algo {algo} --env {env_id} --conf-file settings.yml"

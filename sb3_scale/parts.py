@@ -80,6 +80,24 @@ def build(kind: str, config: str | Mapping[str, Any], *context: Any) -> Any:
     :return: what the part's class or function returns
     :raises Sb3ScaleError: if the name, a parameter or a value is wrong
     """
+    target, name, params = resolve(kind, config)
+    try:
+        return target(*context, **params)
+    except Sb3ScaleError:
+        raise
+    except (TypeError, ValueError, AssertionError) as error:
+        raise Sb3ScaleError(f"{kind} '{name}' with {params}: {error}") from error
+
+
+def resolve(kind: str, config: str | Mapping[str, Any]) -> tuple[Any, str, dict[str, Any]]:
+    """
+    Find the code of a part and check its parameters, for a part that somebody else makes.
+
+    :param kind: what the part must be
+    :param config: its name, or a mapping with ``name`` and parameters
+    :return: the part's class or function, its name and its parameters
+    :raises Sb3ScaleError: if the name, a parameter or a value is wrong
+    """
     name, params = _split(kind, config)
     key = f"{kind}:{name}"
     plugin, spec = manager().find(kind, name, (_providers.get() or {}).get(key, ""))
@@ -87,12 +105,7 @@ def build(kind: str, config: str | Mapping[str, Any], *context: Any) -> Any:
     if used is not None:
         used[key] = plugin.distribution
     _check(spec, params)
-    try:
-        return load_target(spec)(*context, **params)
-    except Sb3ScaleError:
-        raise
-    except (TypeError, ValueError, AssertionError) as error:
-        raise Sb3ScaleError(f"{kind} '{name}' with {params}: {error}") from error
+    return load_target(spec), name, params
 
 
 def _split(kind: str, config: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

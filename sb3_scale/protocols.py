@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
+    import numpy as np
     from gymnasium import spaces
+    from stable_baselines3.common.type_aliases import ReplayBufferSamples
+    from stable_baselines3.common.vec_env import VecNormalize
     from torch.optim import Optimizer as TorchOptimizer
 
 
@@ -219,10 +222,63 @@ class Optimizer(Protocol):
         """
 
 
+class ReplayBuffer(Protocol):
+    """
+    A ``stable_baselines3.common.buffers.ReplayBuffer``, named under ``replay_buffer_class``.
+
+    Made by Stable-Baselines3 as ``ReplayBuffer(buffer_size, observation_space, action_space,
+    device=..., n_envs=..., optimize_memory_usage=..., **params)``, with the parameters that
+    ``replay_buffer_kwargs`` has.
+    """
+
+    def add(
+        self,
+        obs: "np.ndarray",
+        next_obs: "np.ndarray",
+        action: "np.ndarray",
+        reward: "np.ndarray",
+        done: "np.ndarray",
+        infos: list[dict[str, Any]],
+    ) -> None:
+        """
+        :param obs: ``(n_envs, *shape)``
+        :param next_obs: ``(n_envs, *shape)``, the last one of the episode where ``done``
+        :param action: ``(n_envs, *action shape)``
+        :param reward: ``(n_envs,)``
+        :param done: ``(n_envs,)``
+        :param infos: of each environment
+        """
+
+    def sample(self, batch_size: int, env: "VecNormalize | None" = None) -> "ReplayBufferSamples":
+        """
+        :param batch_size: transitions to draw
+        :param env: whose statistics normalise observations and rewards
+        :return: tensors of ``batch_size`` rows on the buffer's device
+        """
+
+
 class Callback(Protocol):
     """
     A diagnostic or an intervention: a ``stable_baselines3.common.callbacks.BaseCallback``.
 
     Made as ``Callback(**params)``, by a YAML file under RL-Zoo's key ``callback`` or by the user
     for ``learn(callback=...)``. A parameter ``folder`` is the run's folder, where RL-Zoo has one.
+    """
+
+
+class EnvBackend(Protocol):
+    """
+    Makes the training environments as one ``stable_baselines3.common.vec_env.VecEnv``.
+
+    Made as ``EnvBackend(env_id, n_envs, env_kwargs, **params)``, by a YAML file under the key
+    ``env_backend``. Spaces, rewards and ends of episodes are those of ``n_envs`` times
+    ``gymnasium.make(env_id, **env_kwargs)`` in a ``DummyVecEnv``, which evaluates the agent. It
+    keeps the promises of that class: a finished environment begins again by itself, its last
+    observation is ``infos[i]["terminal_observation"]``, ``infos[i]["TimeLimit.truncated"]`` tells
+    a truncation, and ``seed(s)`` counts from the next ``reset``. The bridge into RL-Zoo puts a
+    ``VecMonitor`` around it.
+
+    :param env_id: the id that ``gymnasium.make`` knows
+    :param n_envs: number of environments
+    :param env_kwargs: arguments of ``gymnasium.make``; those that it cannot keep are an error
     """

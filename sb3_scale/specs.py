@@ -96,6 +96,21 @@ class Optimizer(Spec):
 
 
 @dataclass(frozen=True)
+class ReplayBuffer(Spec):
+    """Where transitions are kept and drawn, see :class:`sb3_scale.protocols.ReplayBuffer`."""
+
+    kind: ClassVar[str] = "replay-buffer"
+    context: ClassVar[tuple[str, ...]] = (
+        "buffer_size",
+        "observation_space",
+        "action_space",
+        "device",
+        "n_envs",
+        "optimize_memory_usage",
+    )
+
+
+@dataclass(frozen=True)
 class Callback(Spec):
     """A callback of Stable-Baselines3: a diagnostic, or an intervention such as a reset."""
 
@@ -123,6 +138,14 @@ class Env(Spec):
 
 
 @dataclass(frozen=True)
+class EnvBackend(Spec):
+    """What makes the training environments, see :class:`sb3_scale.protocols.EnvBackend`."""
+
+    kind: ClassVar[str] = "env-backend"
+    context: ClassVar[tuple[str, ...]] = ("env_id", "n_envs", "env_kwargs")
+
+
+@dataclass(frozen=True)
 class ZooConfig(Spec):
     """
     A file of hyperparameters for RL-Zoo; ``target`` is ``"package:folder/file.yml"``.
@@ -146,9 +169,11 @@ KINDS: dict[str, type[Spec]] = {
         Extractor,
         Loss,
         Optimizer,
+        ReplayBuffer,
         Callback,
         Algorithm,
         Env,
+        EnvBackend,
         ZooConfig,
     )
 }

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from sb3_scale import SAC, TD3
+from sb3_scale.algorithms.batch import Batch
 from sb3_scale.algorithms.metrics import Metrics
-from sb3_scale.algorithms.update import Batch
 from sb3_scale.nn.actors import SquashedGaussianActor
 from sb3_scale.nn.critics import EnsembleCritic
 from sb3_scale.nn.linear import EnsembleLinear, linear_layers
@@ -116,9 +116,11 @@ def test_losses_of_sac_actor_and_temperature(reduction: str) -> None:
         q = model.policy.critic(data.features, torch.from_numpy(actions).float()).numpy()
     q = q.min(0) if reduction == "min" else q.mean(0)
     torch.manual_seed(4)
-    loss = model.actor_loss(data, metrics)
+    figures: dict[str, torch.Tensor] = {}
+    loss = model.actor_loss(data, figures)
     np.testing.assert_allclose(loss.item(), (0.3 * log_prob - q).mean(), rtol=1e-4)
 
+    metrics.update(figures)
     model.after_actor(data, metrics)
     gradient = -(log_prob - 0.7).mean()
     expected = {"ent_coef": 0.3, "ent_coef_loss": math.log(0.3) * gradient}
@@ -137,7 +139,7 @@ def test_loss_of_td3_actor_takes_the_first_critic() -> None:
     data = batch()
     with torch.no_grad():
         values = model.policy.critic(data.features, model.policy.actor(data.features))
-    loss = model.actor_loss(data, Metrics())
+    loss = model.actor_loss(data, {})
     assert loss.item() == pytest.approx(-values[0].numpy().mean(), rel=1e-5)
     assert not np.allclose(values[0], values[1])
 
@@ -164,8 +166,8 @@ def test_logged_values_are_means_over_the_gradient_steps() -> None:
     metrics = Metrics()
     assert metrics.means() == {}
     for value in (1.0, 2.0, 6.0):
-        metrics.add("critic_loss", torch.tensor(value))
-    metrics.add("actor_loss", torch.tensor(5.0, requires_grad=True))
+        metrics.update({"critic_loss": torch.tensor(value)})
+    metrics.update({"actor_loss": torch.tensor(5.0, requires_grad=True)})
     assert metrics.means() == {"critic_loss": 3.0, "actor_loss": 5.0}
 
 

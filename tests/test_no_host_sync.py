@@ -52,7 +52,7 @@ def test_gradient_step_reads_nothing(
     model.learn(25)
     model._n_updates = model.policy_delay
     with Recorder() as recorder:
-        model.gradient_step(8, Metrics())
+        model.gradient_step(model.sample(8), Metrics())
     assert len(recorder.names) > 50
     assert not READS & set(recorder.names)
 
@@ -70,7 +70,7 @@ def test_exploration_and_quantiles_read_nothing() -> None:
     )
     model.learn(25)
     with Recorder() as recorder:
-        model.gradient_step(8, Metrics())
+        model.gradient_step(model.sample(8), Metrics())
     assert "aten::std_mean" in recorder.names or "aten::std" in recorder.names
     assert not READS & set(recorder.names)
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pickle
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cli_commands import error, run
 from PIL import Image
 from zoo_commands import run as run_python
 
-from sb3_scale import register_envs
+from sb3_scale import SAC, register_envs
 from sb3_scale.cli import main
 
 
@@ -42,6 +43,26 @@ def random_returns(episodes: int) -> np.ndarray:
             rewards.append(reward)
             over = terminated or truncated
         returns.append(sum(rewards))
+    return np.array(returns)
+
+
+def mean_action_returns(folder: Path, seed: int, episodes: int) -> np.ndarray:
+    register_envs()
+    env = gymnasium.make("cartpole-balance", action_repeat=4)
+    model = SAC.load(folder / "cartpole-balance.zip", device="cpu")
+    with (folder / "cartpole-balance" / "vecnormalize.pkl").open("rb") as file:
+        statistics = pickle.load(file)
+    returns = []
+    observation, _ = env.reset(seed=seed)
+    for _ in range(episodes):
+        rewards, over = [], False
+        while not over:
+            action, _ = model.predict(statistics.normalize_obs(observation), deterministic=True)
+            observation, reward, terminated, truncated, _ = env.step(action)
+            rewards.append(reward)
+            over = terminated or truncated
+        returns.append(sum(rewards))
+        observation, _ = env.reset()
     return np.array(returns)
 
 
@@ -146,7 +167,7 @@ def test_programs_about_runs(logs, tmp_path):
     folder = logs / "sac" / "cartpole-balance_1"
     programs = Path(__file__).parents[1] / "benchmarks"
     told = {}
-    for program, options in (("learning_curves", []), ("final_policies", ["--episodes", "1"])):
+    for program, options in (("learning_curves", []), ("final_policies", ["--episodes", "2"])):
         command = [str(programs / f"{program}.py"), "--output", str(tmp_path / program)]
         done = run_python(tmp_path, *command, "--run", f"mine={folder}", *options)
         assert done.returncode == 0, done.stderr
@@ -157,5 +178,16 @@ def test_programs_about_runs(logs, tmp_path):
         *("cartpole-balance", "mine", "1", "3200", "800", "0", "4", "2.0"),
         last,
     ]
-    assert told["final_policies"][:3] == ["mine", "1", "800"]
     assert (tmp_path / "learning_curves.png").exists()
+
+    (policy,) = csv.DictReader((tmp_path / "final_policies.csv").read_text().splitlines())
+    assert policy.pop("label") == "mine"
+    figures = {name: float(value) for name, value in policy.items()}
+    assert [figures[name] for name in ("seed", "decisions", "episodes")] == [1, 800, 2]
+    returns = mean_action_returns(folder, seed=7, episodes=2)
+    assert figures["mean_action_return_mean"] == pytest.approx(returns.mean(), abs=0.01)
+    assert figures["mean_action_return_std"] == pytest.approx(returns.std(), abs=0.01)
+    assert told["final_policies"][:4] == [
+        *("mine", "1", "800"),
+        f"{returns.mean():.1f} ± {returns.std():.1f} (2)",
+    ]

@@ -127,6 +127,7 @@ def test_normalized_observations_reach_the_update() -> None:
     model.learn(100)
     np.random.seed(1)
     batch = model.sample(16)
+    model.extract(batch)
     np.random.seed(1)
     raw = model.replay_buffer.sample(16)
     for found, original in (

@@ -30,7 +30,11 @@ SMALL = {
 """Parameters for parts whose defaults are large."""
 
 INSTALLED = [
-    (kind, spec.name) for kind in KINDS if kind != "env" for _, spec in manager().specs(kind)
+    (kind, spec.name)
+    for kind in KINDS
+    # Both are tested with the environments.
+    if kind not in ("env", "env-backend")
+    for _, spec in manager().specs(kind)
 ]
 
 

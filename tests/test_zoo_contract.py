@@ -111,3 +111,15 @@ def test_configuration_files_are_found_in_the_order_of_the_design(tmp_path: Path
     assert configs.choose("sac", "dog-run", zoo_file) == ours
     assert configs.choose("sac", "NeverHeardOf-v0", zoo_file) == ours
     assert configs.choose("ppo", "dog-run", tmp_path / "ppo.yml") == tmp_path / "ppo.yml"
+
+
+def test_a_backend_finds_what_it_replaces() -> None:
+    source = inspect.getsource(ExperimentManager.create_envs)
+    for word in ("vec_env_cls=self.vec_env_class", "n_envs=n_envs", "seed=self.seed"):
+        assert word in source, f"RL-Zoo's create_envs no longer has {word}: see zoo.backends"
+    assert list(inspect.signature(ExperimentManager.create_envs).parameters) == [
+        "self",
+        "n_envs",
+        "eval_env",
+        "no_log",
+    ]

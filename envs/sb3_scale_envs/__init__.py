@@ -1,19 +1,20 @@
 """
-The DeepMind Control Suite and ten tasks of MyoSuite as environments of sb3_scale.
+The DeepMind Control Suite and ten tasks of MyoSuite as environments of sb3_scale, and EnvPool.
 
 The import is light: dm_control, MuJoCo and EnvPool load when an environment is made.
 """
 
 from collections.abc import Iterator
 
-from sb3_scale import Env, hookimpl
+from sb3_scale import Env, EnvBackend, hookimpl
 from sb3_scale_envs.tasks import MYO_TASKS, TASKS
 
 
 @hookimpl
-def sb3_scale_components() -> Iterator[Env]:
+def sb3_scale_components() -> Iterator[Env | EnvBackend]:
     """
-    :return: one environment per task: ``domain-task`` of dm_control, ``key-turn`` of MyoSuite
+    :return: one environment per task: ``domain-task`` of dm_control, ``key-turn`` of MyoSuite;
+        and EnvPool, which runs them faster
     """
     for domain, tasks in TASKS.items():
         for task in tasks:
@@ -32,3 +33,9 @@ def sb3_scale_components() -> Iterator[Env]:
             reference="Caggiano et al., MyoSuite, 2022, arXiv:2205.13600",
             kwargs={"task": name},
         )
+    yield EnvBackend(
+        "envpool",
+        "sb3_scale_envs.envpool_vec_env:EnvPoolVecEnv",
+        summary="Steps the training environments in EnvPool's C++ threads.",
+        reference="Weng et al., EnvPool, 2022, arXiv:2206.10558",
+    )

@@ -39,7 +39,7 @@ class ControlStepEnv(gymnasium.Env[FloatArray, FloatArray]):
             raise Sb3ScaleError(f"render_mode is {render_mode!r}{suggestion(render_mode, modes)}")
         self.action_repeat = action_repeat
         self.render_mode = render_mode
-        self._episode_steps = episode_steps
+        self.episode_steps = episode_steps
         self._steps_left = 0
 
     def _set_control_timestep(self, seconds: float) -> None:
@@ -51,7 +51,7 @@ class ControlStepEnv(gymnasium.Env[FloatArray, FloatArray]):
         self.metadata = {**self.metadata, "render_fps": 1.0 / (seconds * self.action_repeat)}
 
     def _begin_episode(self) -> None:
-        self._steps_left = self._episode_steps
+        self._steps_left = self.episode_steps
 
     def _repeat(self, action: FloatArray) -> tuple[float, bool, bool]:
         """

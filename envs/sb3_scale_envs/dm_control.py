@@ -48,6 +48,9 @@ class DMControlEnv(ControlStepEnv, EzPickle):
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "human"]}  # noqa: RUF012
 
+    observation_names: tuple[str, ...]
+    """Names of the task's arrays in the order in which an observation joins them."""
+
     def __init__(
         self,
         domain: str,
@@ -71,9 +74,9 @@ class DMControlEnv(ControlStepEnv, EzPickle):
         self._env = suite.load(domain, task, task_kwargs={"random": self._random})
         self._random.seed(int(self.np_random.integers(2**32)))
 
-        self.observation_space = _join(
-            [dm_spec2gym_space(spec) for spec in self._env.observation_spec().values()]
-        )
+        arrays = self._env.observation_spec()
+        self.observation_names = tuple(arrays)
+        self.observation_space = _join([dm_spec2gym_space(spec) for spec in arrays.values()])
         self.action_space = _join([dm_spec2gym_space(self._env.action_spec())], UNLIMITED_ACTION)
         self._set_control_timestep(self._env.control_timestep())
 

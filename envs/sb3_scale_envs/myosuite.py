@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from sb3_scale.errors import Sb3ScaleError, suggestion
 from sb3_scale_envs.control_steps import ControlStepEnv, FloatArray
+from sb3_scale_envs.envpool_loading import load_envpool
+from sb3_scale_envs.rendering import load_triton
 from sb3_scale_envs.tasks import MYO_TASKS
 
 EPISODE_STEPS = 100
@@ -21,8 +23,6 @@ CAMERAS = 7
 
 HAND_SIDE_INTER = 4
 """The camera that TD-MPC2 and others draw from."""
-
-INSTALL = "python -m pip install 'sb3-scale[myo]'"
 
 
 class MyoSuiteEnv(ControlStepEnv, EzPickle):
@@ -74,11 +74,12 @@ class MyoSuiteEnv(ControlStepEnv, EzPickle):
 
         self._official_id, control_timestep = MYO_TASKS[task]
         self._set_control_timestep(control_timestep)
-        self._envpool = _load_envpool(task)
+        self._envpool = load_envpool(task, "myo")
         if task.endswith("-hard"):
             _check_version(self._envpool, task, "begins each episode in the same state")
         if render_mode is not None:
             _check_version(self._envpool, f"render_mode {render_mode!r}", "cannot draw")
+            load_triton()
         # EnvPool's own limits differ per task, and one that fires could hide a termination.
         self._settings: dict[str, Any] = {"num_envs": 1, "max_episode_steps": EPISODE_STEPS + 1}
         spec = self._envpool.make_spec(self._official_id, **self._settings)
@@ -160,19 +161,6 @@ class MyoSuiteEnv(ControlStepEnv, EzPickle):
     def close(self) -> None:
         """Free the simulation; a reset makes another one."""
         self._pool, self._steps_left = None, 0
-
-
-def _load_envpool(task: str) -> ModuleType:
-    try:
-        import envpool
-    except ModuleNotFoundError as error:
-        raise Sb3ScaleError(f"{task} needs EnvPool, which is not installed: {INSTALL}") from error
-    except ImportError as error:
-        raise Sb3ScaleError(
-            f"{task} needs EnvPool, which cannot be imported ({error}): install libegl1 and "
-            "libopengl0"
-        ) from error
-    return cast("ModuleType", envpool)
 
 
 def _check_version(envpool: ModuleType, what: str, fault: str) -> None:

@@ -4,7 +4,9 @@ import ctypes.util
 import os
 import sys
 import warnings
+from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,13 @@ NO_GL = "disabled"
 GL_REMEDY = (
     f"install libegl1 and set {GL_VARIABLE}=egl, or install libosmesa6 and set {GL_VARIABLE}=osmesa"
 )
+
+
+def load_triton() -> None:
+    """Import triton, if it is installed; call this before a library of OpenGL is loaded."""
+    # After Mesa's LLVM its import is a segmentation fault, and torch's first optimiser imports it.
+    with suppress(ImportError):
+        import_module("triton")
 
 
 @cache
@@ -34,6 +43,7 @@ def load_suite() -> Any:
     headless = not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     if sys.platform.startswith("linux") and headless and not os.environ.get(GL_VARIABLE):
         os.environ[GL_VARIABLE] = _headless_backend()
+    load_triton()
     try:
         from dm_control import suite
     # PyOpenGL raises an AttributeError for a library that is absent.

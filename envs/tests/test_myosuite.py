@@ -2,6 +2,7 @@ import copy
 import csv
 import pickle
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import envpool
@@ -250,10 +251,17 @@ assert env.metadata["render_fps"] == 50
 
 @needs_random_resets
 def test_a_picture(run_python):
-    # In a process of its own: the OpenGL that draws must not meet the compiler of PyTorch's GPUs.
+    # In a process of its own, where nothing has loaded OpenGL before.
     result = run_python(PICTURE)
     assert result.returncode == 0, result.stderr
     assert result.stdout == "nothing to draw: call reset() before render()\n"
+
+
+@needs_random_resets
+@pytest.mark.skipif(find_spec("triton") is None, reason="triton is not installed")
+def test_triton_can_be_imported_after_a_picture(run_python):
+    result = run_python(PICTURE + "import triton")
+    assert result.returncode == 0, result.stderr
 
 
 def test_without_render_mode_nothing_is_drawn():

@@ -2,6 +2,8 @@
 
 import ctypes.util
 import shutil
+import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -75,6 +77,10 @@ def make(render_mode):
     )
 
 
+FIRST = "assert 'libLLVM' not in open('/proc/self/maps').read()\nprint('first')\n"
+"""A stand-in for triton, whose import ends the process once Mesa has loaded its LLVM."""
+
+
 def last_line(result):
     return result.stderr.strip().splitlines()[-1]
 
@@ -84,6 +90,22 @@ def test_a_picture(run_python, backend):
     result = run_python(PICTURE, MUJOCO_GL=backend)
     assert result.returncode == 0, result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="triton is not installed")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_triton_can_be_imported_after_a_picture(run_python, backend):
+    result = run_python(PICTURE + "import triton", MUJOCO_GL=backend)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads Linux's /proc")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_triton_is_loaded_before_opengl(run_python, tmp_path, backend):
+    (tmp_path / "triton.py").write_text(FIRST)
+    result = run_python(TRAIN, MUJOCO_GL=backend, PYTHONPATH=str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "first\n"
 
 
 @pytest.mark.skipif(ctypes.util.find_library("EGL") is None, reason="libEGL is not installed")

@@ -6,10 +6,11 @@ import numpy as np
 import torch as th
 from gymnasium import spaces
 
+from sb3_scale.algorithms.batch import Batch
 from sb3_scale.algorithms.lifecycle import Lifecycle
 from sb3_scale.algorithms.metrics import Metrics
 from sb3_scale.algorithms.schedules import LearningRate
-from sb3_scale.algorithms.update import Batch
+from sb3_scale.algorithms.update import Figures
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.policies import ScalePolicy
 
@@ -30,6 +31,8 @@ class EntropyRegularized(Lifecycle):
         "ent_coef_learning_rate": None,
         "ent_coef_optimizer_kwargs": None,
         "max_grad_norm": None,
+        "compile": False,
+        "capture": False,
     }
 
     # Set by the algorithm of Stable-Baselines3 or sb3-contrib.
@@ -85,19 +88,19 @@ class EntropyRegularized(Lifecycle):
         """
         return 0.5 * super().critic_loss(outputs, target)
 
-    def actor_loss(self, batch: Batch, metrics: Metrics) -> th.Tensor:
+    def actor_loss(self, batch: Batch, figures: Figures) -> th.Tensor:
         """
         Equation 7: ``alpha log pi(a | s) - reduce_i Q_i(s, a)``.
 
         :param batch: the batch
-        :param metrics: where to add the temperature
+        :param figures: where to put the temperature
         :return: a scalar
         """
         critic = self.policy.critic
         actions, log_prob = self.policy.actor.action_log_prob(batch.features, training=True)
         values = critic.reduce(critic.value(critic(batch.features, actions)))
         ent_coef = self.ent_coef_value()
-        metrics.add("ent_coef", ent_coef.reshape(()))
+        figures["ent_coef"] = ent_coef.reshape(())
         batch.log_prob = log_prob.detach()
         loss: th.Tensor = (ent_coef * log_prob - values).mean()
         return loss
@@ -113,7 +116,7 @@ class EntropyRegularized(Lifecycle):
             return
         assert batch.log_prob is not None
         loss = -(self.log_ent_coef * (batch.log_prob + float(self.target_entropy))).mean()
-        metrics.add("ent_coef_loss", loss)
+        metrics.update({"ent_coef_loss": loss})
         self.ent_coef_optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.ent_coef_optimizer.step()

@@ -11,15 +11,20 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch as th
+from gymnasium import spaces
+from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.common.utils import get_device, update_learning_rate
 
+from sb3_scale.algorithms.captured import CapturedSteps, cuda_graph, release
+from sb3_scale.algorithms.compiled import Compiled
 from sb3_scale.algorithms.schedules import LearningRate, schedule
 from sb3_scale.algorithms.update import SharedUpdate
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.parts import track_providers
+from sb3_scale.parts import resolve, track_providers
 from sb3_scale.policies import ScalePolicy, check_policy_kwargs
+from sb3_scale.replay.compact import CompactReplayBuffer
 
 
 class Lifecycle(SharedUpdate):
@@ -34,6 +39,9 @@ class Lifecycle(SharedUpdate):
     own_arguments: ClassVar[dict[str, Any]]
     """Arguments that stock policies do not know, with their defaults."""
 
+    compile: bool
+    capture: bool
+    replay_buffer_class: type[ReplayBuffer] | str | None  # type: ignore[assignment]
     actor_learning_rate: LearningRate
     critic_learning_rate: LearningRate
 
@@ -62,6 +70,7 @@ class Lifecycle(SharedUpdate):
         return policy_kwargs
 
     def _setup_model(self) -> None:
+        self._choose_replay_buffer()
         if not issubclass(self.policy_class, ScalePolicy):
             self._check_stock_policy()
             super()._setup_model()
@@ -75,11 +84,46 @@ class Lifecycle(SharedUpdate):
             super()._setup_model()
         self.buffer_size = capacity
         self.part_providers = used
+        if self.env is not None:
+            self._tell_of_replay_buffer()
         self._check_actor()
         self._check_batch_size()
         self._schedules: dict[str, Schedule] = {}
         self.add_schedule("actor", self.actor_learning_rate)
         self.add_schedule("critic", self.critic_learning_rate)
+        self._choose_execution()
+
+    def _choose_execution(self) -> None:
+        """How gradient steps run: eagerly, compiled, captured, or both."""
+        self._gradients = {"critic": self.critic_gradients, "actor": self.actor_gradients}
+        if self.compile:
+            self._gradients = {
+                part: Compiled(function, f"the {part}'s loss", verbose=self.verbose >= 1)
+                for part, function in self._gradients.items()
+            }
+        self._steps = self.run_steps
+        if self.capture and self.device.type == "cuda":
+            self._steps = CapturedSteps(self, cuda_graph)
+        elif self.capture:
+            print(f"capture: gradient steps run one by one: the device is {self.device}, not cuda")
+
+    def _choose_replay_buffer(self) -> None:
+        """Find one by its name; ours stands where Stable-Baselines3 would take its plain one."""
+        if (
+            self.replay_buffer_class is None
+            and issubclass(self.policy_class, ScalePolicy)
+            and isinstance(self.observation_space, spaces.Box)
+            and self.n_steps == 1
+            and not self.optimize_memory_usage
+        ):
+            self.replay_buffer_class = "compact"
+        if isinstance(self.replay_buffer_class, str):
+            part = {"name": self.replay_buffer_class, **self.replay_buffer_kwargs}
+            self.replay_buffer_class, _, _ = resolve("replay-buffer", part)
+
+    def _tell_of_replay_buffer(self) -> None:
+        if self.verbose >= 1 and isinstance(self.replay_buffer, CompactReplayBuffer):
+            print(self.replay_buffer.summary())
 
     def _check_stock_policy(self) -> None:
         for name, default in self.own_arguments.items():
@@ -143,12 +187,23 @@ class Lifecycle(SharedUpdate):
         if rate is not None:
             self._schedules[part] = schedule(f"{part}_learning_rate", rate)
 
-    def update_learning_rates(self) -> None:
-        """Set the learning rates: the common one, then the parts' own."""
+    def _scheduled_optimizers(self) -> dict[str, th.optim.Optimizer]:
         optimizers = {"actor": self.policy.actor.optimizer, "critic": self.policy.critic.optimizer}
         temperature = getattr(self, "ent_coef_optimizer", None)
         if temperature is not None:
             optimizers["ent_coef"] = temperature
+        return optimizers
+
+    def optimizers(self) -> list[th.optim.Optimizer]:
+        """
+        :return: all that a gradient step may use
+        """
+        own = getattr(self.policy.actor, "exploration_optimizer", None)
+        return [*self._scheduled_optimizers().values(), *([] if own is None else [own])]
+
+    def update_learning_rates(self) -> None:
+        """Set the learning rates: the common one, then the parts' own."""
+        optimizers = self._scheduled_optimizers()
         self._update_learning_rate(list(optimizers.values()))
         for part in self._schedules.keys() & optimizers.keys():
             rate = self._schedules[part](self._current_progress_remaining)
@@ -174,6 +229,7 @@ class Lifecycle(SharedUpdate):
                 optimize_memory_usage=self.optimize_memory_usage,
                 **self.replay_buffer_kwargs,
             )
+            self._tell_of_replay_buffer()
 
     def save(self, path: Any, exclude: Any = None, include: Any = None) -> None:
         """
@@ -222,9 +278,14 @@ class Lifecycle(SharedUpdate):
             raise Sb3ScaleError(
                 f"{path} is no whole checkpoint of {cls.__name__}: {error}"
             ) from error
+        if issubclass(model.policy_class, ScalePolicy):
+            release(model.optimizers())
         if hasattr(model, "random_states") and "seed" not in kwargs:
             model._set_random_states(model.random_states)
         return model
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "_steps", "_gradients"]
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         names, variables = super()._get_torch_save_params()

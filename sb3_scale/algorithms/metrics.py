@@ -3,6 +3,7 @@
 import math
 import tempfile
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ class Metrics:
     def __init__(self) -> None:
         self._values: dict[str, list[th.Tensor]] = {}
 
-    def add(self, name: str, value: th.Tensor) -> None:
+    def update(self, figures: Mapping[str, th.Tensor]) -> None:
         """
-        :param name: of the figure
-        :param value: a scalar on any device, read later
+        :param figures: scalars by name, on any device, read later
         """
-        self._values.setdefault(name, []).append(value.detach())
+        for name, value in figures.items():
+            self._values.setdefault(name, []).append(value.detach())
 
     def means(self) -> dict[str, float]:
         """
@@ -30,8 +31,11 @@ class Metrics:
         """
         if not self._values:
             return {}
-        means = [th.stack(values).mean() for values in self._values.values()]
-        return dict(zip(self._values, th.stack(means).tolist(), strict=True))
+        numbers = iter(th.stack([each for all_ in self._values.values() for each in all_]).tolist())
+        return {
+            name: sum(islice(numbers, len(values))) / len(values)
+            for name, values in self._values.items()
+        }
 
 
 def check_finite(

@@ -39,6 +39,8 @@ class SAC(EntropyRegularized, stable_baselines3.SAC):
     :param ent_coef_optimizer_kwargs: of the temperature's Adam, for instance
         ``{"betas": [0.5, 0.999]}``
     :param max_grad_norm: norm that the gradients of actor and of critic are clipped to
+    :param compile: whether ``torch.compile`` makes one program of each loss and its gradients
+    :param capture: whether all gradient steps of a ``train`` call become one CUDA graph
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
@@ -64,7 +66,7 @@ class SAC(EntropyRegularized, stable_baselines3.SAC):
         train_freq: int | tuple[int, str] = 1,
         gradient_steps: int = 1,
         action_noise: ActionNoise | None = None,
-        replay_buffer_class: type[ReplayBuffer] | None = None,
+        replay_buffer_class: type[ReplayBuffer] | str | None = None,
         replay_buffer_kwargs: dict[str, Any] | None = None,
         optimize_memory_usage: bool = False,
         n_steps: int = 1,
@@ -88,6 +90,8 @@ class SAC(EntropyRegularized, stable_baselines3.SAC):
         ent_coef_learning_rate: LearningRate = None,
         ent_coef_optimizer_kwargs: dict[str, Any] | None = None,
         max_grad_norm: float | None = None,
+        compile: bool = False,
+        capture: bool = False,
     ) -> None:
         policy_kwargs = self.check_arguments(policy, policy_kwargs, device)
         super().__init__(
@@ -102,7 +106,7 @@ class SAC(EntropyRegularized, stable_baselines3.SAC):
             train_freq,
             gradient_steps,
             action_noise,
-            replay_buffer_class,
+            replay_buffer_class,  # type: ignore[arg-type]
             replay_buffer_kwargs,
             optimize_memory_usage,
             n_steps,
@@ -127,6 +131,8 @@ class SAC(EntropyRegularized, stable_baselines3.SAC):
         self.ent_coef_learning_rate = ent_coef_learning_rate
         self.ent_coef_optimizer_kwargs = ent_coef_optimizer_kwargs
         self.max_grad_norm = max_grad_norm
+        self.compile = compile
+        self.capture = capture
         if _init_setup_model:
             self._setup_model()
 

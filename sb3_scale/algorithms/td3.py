@@ -10,10 +10,10 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.td3.policies import TD3Policy
 
+from sb3_scale.algorithms.batch import Batch
 from sb3_scale.algorithms.lifecycle import Lifecycle
-from sb3_scale.algorithms.metrics import Metrics
 from sb3_scale.algorithms.schedules import LearningRate
-from sb3_scale.algorithms.update import Batch
+from sb3_scale.algorithms.update import Figures
 from sb3_scale.policies import ScalePolicy
 
 
@@ -34,6 +34,8 @@ class TD3(Lifecycle, stable_baselines3.TD3):
         schedule
     :param critic_learning_rate: of critic and extractor
     :param max_grad_norm: norm that the gradients of actor and of critic are clipped to
+    :param compile: whether ``torch.compile`` makes one program of each loss and its gradients
+    :param capture: whether all gradient steps of a ``train`` call become one CUDA graph
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
@@ -46,6 +48,8 @@ class TD3(Lifecycle, stable_baselines3.TD3):
         "actor_learning_rate": None,
         "critic_learning_rate": None,
         "max_grad_norm": None,
+        "compile": False,
+        "capture": False,
     }
     policy: ScalePolicy  # type: ignore[assignment]
 
@@ -62,7 +66,7 @@ class TD3(Lifecycle, stable_baselines3.TD3):
         train_freq: int | tuple[int, str] = 1,
         gradient_steps: int = 1,
         action_noise: ActionNoise | None = None,
-        replay_buffer_class: type[ReplayBuffer] | None = None,
+        replay_buffer_class: type[ReplayBuffer] | str | None = None,
         replay_buffer_kwargs: dict[str, Any] | None = None,
         optimize_memory_usage: bool = False,
         n_steps: int = 1,
@@ -79,6 +83,8 @@ class TD3(Lifecycle, stable_baselines3.TD3):
         actor_learning_rate: LearningRate = None,
         critic_learning_rate: LearningRate = None,
         max_grad_norm: float | None = None,
+        compile: bool = False,
+        capture: bool = False,
     ) -> None:
         policy_kwargs = self.check_arguments(policy, policy_kwargs, device)
         super().__init__(
@@ -93,7 +99,7 @@ class TD3(Lifecycle, stable_baselines3.TD3):
             train_freq,
             gradient_steps,
             action_noise,
-            replay_buffer_class,
+            replay_buffer_class,  # type: ignore[arg-type]
             replay_buffer_kwargs,
             optimize_memory_usage,
             n_steps,
@@ -111,6 +117,8 @@ class TD3(Lifecycle, stable_baselines3.TD3):
         self.actor_learning_rate = actor_learning_rate
         self.critic_learning_rate = critic_learning_rate
         self.max_grad_norm = max_grad_norm
+        self.compile = compile
+        self.capture = capture
         if _init_setup_model:
             self._setup_model()
 
@@ -128,12 +136,12 @@ class TD3(Lifecycle, stable_baselines3.TD3):
             actions = (actions + noise).clamp_(-1, 1)
         return actions, None
 
-    def actor_loss(self, batch: Batch, metrics: Metrics) -> th.Tensor:
+    def actor_loss(self, batch: Batch, figures: Figures) -> th.Tensor:
         """
         Deterministic policy gradient through the first critic.
 
         :param batch: the batch
-        :param metrics: without use
+        :param figures: without use
         :return: a scalar
         """
         critic = self.policy.critic

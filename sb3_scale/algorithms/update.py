@@ -7,47 +7,24 @@ replay batch -> features -> critic target -> critic loss -> step -> project
 Nothing here reads a tensor on the host; :meth:`SharedUpdate.train` does once, at its end.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import torch as th
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
-from stable_baselines3.common.type_aliases import PyTorchObs
 from torch import nn
 
+from sb3_scale.algorithms.batch import Batch
 from sb3_scale.algorithms.metrics import Metrics, check_finite
 from sb3_scale.algorithms.products import fast_products
 from sb3_scale.policies import ScalePolicy, synced_buffers
 
+Figures = dict[str, th.Tensor]
+"""Scalars to log by name, without gradient."""
 
-@dataclass
-class Batch:
-    """
-    A replay batch on its way through one gradient step; ``b`` transitions.
-
-    :param observations: ``s``, as the replay buffer gives them
-    :param next_observations: ``s'``
-    :param features: of ``s``, with a gradient where the extractor learns, ``(b, features_dim)``
-    :param next_features: of ``s'`` by the target extractor, ``(b, features_dim)``
-    :param actions: ``(b, action_dim)``
-    :param rewards: ``(b, 1)``, n-step returns where the buffer makes them
-    :param not_done: 0 where the episode terminated, else 1, ``(b, 1)``
-    :param discounts: gamma to the power of the steps, ``(b, 1)`` or a number
-    :param log_prob: of the actor's own action at ``s``, without gradient, once SAC's actor loss has
-        sampled it, ``(b, 1)``
-    """
-
-    observations: PyTorchObs
-    next_observations: PyTorchObs
-    features: th.Tensor
-    next_features: th.Tensor
-    actions: th.Tensor
-    rewards: th.Tensor
-    not_done: th.Tensor
-    discounts: th.Tensor | float
-    log_prob: th.Tensor | None = None
+Gradients = Sequence[th.Tensor | None]
+"""One per parameter that an optimiser trains; nothing where the loss does not depend on it."""
 
 
 class SharedUpdate(OffPolicyAlgorithm):
@@ -59,6 +36,12 @@ class SharedUpdate(OffPolicyAlgorithm):
     policy_delay: int
     max_grad_norm: float | None
 
+    _steps: Callable[[Iterable[Batch]], tuple[Batch, Metrics]]
+    """:meth:`run_steps`, or what repeats it."""
+
+    _gradients: Mapping[str, Callable[[Batch], tuple[Figures, Gradients]]]
+    """:meth:`critic_gradients` and :meth:`actor_gradients`, as they are or compiled."""
+
     def next_actions(self, batch: Batch) -> tuple[th.Tensor, th.Tensor | None]:
         """
         :param batch: the batch
@@ -67,10 +50,10 @@ class SharedUpdate(OffPolicyAlgorithm):
         """
         raise NotImplementedError
 
-    def actor_loss(self, batch: Batch, metrics: Metrics) -> th.Tensor:
+    def actor_loss(self, batch: Batch, figures: Figures) -> th.Tensor:
         """
         :param batch: the batch
-        :param metrics: where to add figures
+        :param figures: where to put scalars to log
         :return: a scalar
         """
         raise NotImplementedError
@@ -84,9 +67,21 @@ class SharedUpdate(OffPolicyAlgorithm):
         loss: th.Tensor = self.policy.loss(outputs, target)
         return loss
 
+    def actor_due(self) -> bool:
+        """
+        :return: whether this update steps the actor
+        """
+        return self._n_updates % self.policy_delay == 0
+
     def targets_due(self) -> bool:
         """
         :return: whether this update moves the target networks
+        """
+        raise NotImplementedError
+
+    def optimizers(self) -> list[th.optim.Optimizer]:
+        """
+        :return: all that a gradient step may use
         """
         raise NotImplementedError
 
@@ -108,9 +103,7 @@ class SharedUpdate(OffPolicyAlgorithm):
         actor = self.policy.actor
         if hasattr(actor, "train_exploration"):
             optimize = partial(self.optimize, actor)
-            figures = actor.train_exploration(batch.features, self.policy.critic, optimize)
-            for name, value in figures.items():
-                metrics.add(name, value)
+            metrics.update(actor.train_exploration(batch.features, self.policy.critic, optimize))
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """
@@ -126,73 +119,105 @@ class SharedUpdate(OffPolicyAlgorithm):
         if gradient_steps == 0:
             return
         self.update_learning_rates()
-        metrics = Metrics()
         with fast_products(self.device):
-            for _ in range(gradient_steps):
-                self._n_updates += 1
-                batch = self.gradient_step(batch_size, metrics)
+            batch, metrics = self._steps(self.sample(batch_size) for _ in range(gradient_steps))
         figures = metrics.means()
         check_finite(figures, self._n_updates, batch.__dict__, self.logger.dir)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         for name, value in figures.items():
             self.logger.record(f"train/{name}", value)
 
+    def run_steps(self, batches: Iterable[Batch]) -> tuple[Batch, Metrics]:
+        """
+        :param batches: one per gradient step
+        :return: the last of them, and the metrics of all
+        """
+        metrics = Metrics()
+        for batch in batches:
+            self._n_updates += 1
+            self.gradient_step(batch, metrics)
+        return batch, metrics
+
     def update_learning_rates(self) -> None:
         """Set the learning rates of this point of the training."""
         raise NotImplementedError
 
-    def gradient_step(self, batch_size: int, metrics: Metrics) -> Batch:
-        """
-        Pass one batch through the whole update.
-
-        :param batch_size: number of transitions
-        :param metrics: where to add figures
-        :return: the batch
-        """
-        batch = self.sample(batch_size)
-        with th.no_grad():
-            next_actions, penalty = self.next_actions(batch)
-        outputs, next_outputs = self.evaluate_critics(batch, next_actions)
-        with th.no_grad():
-            target = self.critic_target_values(batch, next_outputs, penalty)
-        critic_loss = self.critic_loss(outputs, target)
-        metrics.add("critic_loss", critic_loss)
-        self.optimize(self.policy.critic, critic_loss)
-
-        if self._n_updates % self.policy_delay == 0:
-            batch.features = batch.features.detach()
-            actor_loss = self.actor_loss(batch, metrics)
-            metrics.add("actor_loss", actor_loss)
-            self.optimize(self.policy.actor, actor_loss)
-            self.train_exploration(batch, metrics)
-            self.after_actor(batch, metrics)
-
-        if self.targets_due():
-            self.sync_targets()
-        return batch
-
     def sample(self, batch_size: int) -> Batch:
         """
-        Draw transitions and extract their features.
+        Draw transitions.
 
         :param batch_size: number of transitions
-        :return: the batch
+        :return: the batch, without features
         """
         data: Any = self.replay_buffer.sample(  # type: ignore[union-attr]
             batch_size, env=self._vec_normalize_env
         )
-        with th.no_grad():
-            next_features = self.policy.target_features(data.next_observations)
         return Batch(
             data.observations,
             data.next_observations,
-            self.policy.features(data.observations, training=True),
-            next_features,
             data.actions,
             data.rewards,
             1 - data.dones,
             self.gamma if data.discounts is None else data.discounts,
         )
+
+    def gradient_step(self, batch: Batch, metrics: Metrics) -> None:
+        """
+        Pass one batch through the whole update.
+
+        :param batch: the batch
+        :param metrics: where to add figures
+        """
+        figures, gradients = self._gradients["critic"](batch)
+        metrics.update(figures)
+        self.descend(self.policy.critic, gradients)
+        if self.actor_due():
+            figures, gradients = self._gradients["actor"](batch)
+            metrics.update(figures)
+            self.descend(self.policy.actor, gradients)
+            self.train_exploration(batch, metrics)
+            self.after_actor(batch, metrics)
+        if self.targets_due():
+            self.sync_targets()
+
+    def critic_gradients(self, batch: Batch) -> tuple[Figures, Gradients]:
+        """
+        The critic's loss from first to last; a function that ``torch.compile`` can take as a whole.
+
+        :param batch: the batch, which gets its features
+        :return: the loss, and the gradients of what the critic's optimiser trains
+        """
+        self.extract(batch)
+        with th.no_grad():
+            next_actions, penalty = self.next_actions(batch)
+        outputs, next_outputs = self.evaluate_critics(batch, next_actions)
+        batch.features = batch.features.detach()
+        with th.no_grad():
+            target = self.critic_target_values(batch, next_outputs, penalty)
+        loss = self.critic_loss(outputs, target)
+        return {"critic_loss": loss.detach()}, gradients_of(loss, self.policy.critic)
+
+    def extract(self, batch: Batch) -> None:
+        """
+        Give a batch its features.
+
+        :param batch: the batch
+        """
+        with th.no_grad():
+            batch.next_features = self.policy.target_features(batch.next_observations)
+        batch.features = self.policy.features(batch.observations, training=True)
+
+    def actor_gradients(self, batch: Batch) -> tuple[Figures, Gradients]:
+        """
+        The actor's loss from first to last; a function that ``torch.compile`` can take as a whole.
+
+        :param batch: the batch, after :meth:`critic_gradients`
+        :return: the loss and other scalars, and the gradients of what the actor's optimiser trains
+        """
+        figures: Figures = {}
+        loss = self.actor_loss(batch, figures)
+        figures["actor_loss"] = loss.detach()
+        return figures, gradients_of(loss, self.policy.actor)
 
     def evaluate_critics(
         self, batch: Batch, next_actions: th.Tensor
@@ -236,21 +261,30 @@ class SharedUpdate(OffPolicyAlgorithm):
             next_values = next_values - penalty
         return batch.rewards + batch.not_done * batch.discounts * next_values
 
+    def descend(self, module: nn.Module, gradients: Gradients) -> None:
+        """
+        Step the optimiser of one part and restore the constraint on its weights.
+
+        :param module: the actor or critic, with its ``optimizer``
+        :param gradients: of what the optimiser trains, in its order
+        """
+        parameters = trained(module)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        if self.max_grad_norm is not None:
+            # Kept for the diagnostic `gradient-norm`.
+            module.unclipped_norm = nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
+        module.optimizer.step()  # type: ignore[operator, union-attr]
+        module.project_()  # type: ignore[operator]
+
     def optimize(self, module: nn.Module, loss: th.Tensor) -> None:
         """
-        Step the optimiser of one part; no other part's gradient is computed.
+        Compute a part's gradients and step its optimiser.
 
         :param module: the actor or critic, with its ``optimizer``
         :param loss: a scalar
         """
-        optimizer: th.optim.Optimizer = module.optimizer  # type: ignore[assignment]
-        trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        optimizer.zero_grad()
-        loss.backward(inputs=trained)  # type: ignore[no-untyped-call]
-        if self.max_grad_norm is not None:
-            nn.utils.clip_grad_norm_(trained, self.max_grad_norm)
-        optimizer.step()
-        module.project_()  # type: ignore[operator]
+        self.descend(module, gradients_of(loss, module))
 
     @th.no_grad()
     def sync_targets(self) -> None:
@@ -260,6 +294,26 @@ class SharedUpdate(OffPolicyAlgorithm):
             copy_all(synced_buffers(target), synced_buffers(online))
             if online is not self.policy.extractor:
                 target.project_()  # type: ignore[operator]
+
+
+def trained(module: nn.Module) -> list[th.Tensor]:
+    """
+    :param module: the actor or critic, with its ``optimizer``
+    :return: the parameters that its optimiser trains
+    """
+    optimizer: th.optim.Optimizer = module.optimizer  # type: ignore[assignment]
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def gradients_of(loss: th.Tensor, module: nn.Module) -> Gradients:
+    """
+    Gradients of one part; no other part's are computed.
+
+    :param loss: a scalar
+    :param module: the actor or critic, with its ``optimizer``
+    :return: one per parameter of :func:`trained`
+    """
+    return th.autograd.grad(loss, trained(module), allow_unused=True)
 
 
 def copy_all(targets: Iterable[th.Tensor], sources: Iterable[th.Tensor]) -> None:

@@ -7,22 +7,16 @@ from sb3_scale.diagnostics.gradient_step import GradientStepDiagnostic, Meter
 
 
 class _GradientMeter(Meter):
-    """The hooks on the parameters see the gradients before they are clipped."""
-
     def __init__(self, module: nn.Module) -> None:
         super().__init__(module)
-        self.norms: dict[int, th.Tensor] = {}
-        self.handles += [
-            par.register_post_accumulate_grad_hook(self._accumulated) for par in self.trained
-        ]
+        self.module = module
 
-    def _accumulated(self, parameter: th.Tensor) -> None:
-        if not self.done:
-            assert parameter.grad is not None
-            self.norms[id(parameter)] = th.linalg.vector_norm(parameter.grad)
-
-    def after_step(self) -> None:
-        self.figures["norm"] = th.linalg.vector_norm(th.stack(list(self.norms.values())))
+    def before_step(self) -> None:
+        unclipped = getattr(self.module, "unclipped_norm", None)
+        gradients = [par.grad for par in self.trained if par.grad is not None]
+        self.figures["norm"] = (
+            nn.utils.get_total_norm(gradients) if unclipped is None else unclipped
+        )
 
 
 class GradientNorm(GradientStepDiagnostic):
@@ -43,7 +37,7 @@ class GradientNorm(GradientStepDiagnostic):
     def make_meter(self, module: nn.Module) -> Meter:
         """
         :param module: the actor or critic
-        :return: hooks on its parameters
+        :return: hooks on its optimiser
         """
         return _GradientMeter(module)
 

@@ -28,11 +28,10 @@ class Meter:
         ]
 
     def before_step(self) -> None:
-        """Look at the parameters before the optimiser changes them."""
+        """Look at parameters and gradients before the optimiser's step."""
 
     def after_step(self) -> None:
-        """Look at the parameters after the optimiser has changed them; fill ``figures``."""
-        raise NotImplementedError
+        """Look at the parameters after the optimiser has changed them."""
 
     def remove(self) -> None:
         """Take the hooks off."""

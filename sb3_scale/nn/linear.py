@@ -42,7 +42,8 @@ class EnsembleLinear(nn.Module):
         :return: shape ``(n_members, batch, out_features)``
         """
         if self.scale is None:
-            return torch.baddbmm(self.bias, x, self.weight)
+            # Not `baddbmm`, which copies the bias first and cannot be fused with what follows.
+            return torch.bmm(x, self.weight).add_(self.bias)
         return torch.addcmul(self.bias, torch.bmm(x, self.weight), self.scale(self.weight))
 
     def effective_weight(self) -> Tensor:

@@ -4,8 +4,8 @@ The bridge into RL-Zoo, which stays unmodified.
 ``custom_envs``, a module that RL-Zoo imports by name, calls :func:`install`. Where another module
 of that name comes first, ``--gym-packages sb3_scale.zoo`` and ``python -m sb3_scale.zoo train`` do
 the same. Three things of RL-Zoo change: its table of algorithms, its tables of samplers, and how
-``ExperimentManager`` reads a configuration: where it looks when no ``-conf`` is given, and, for
-ScalePolicy, callbacks by name and what each checkpoint saves.
+``ExperimentManager`` reads a configuration: where it looks when no ``-conf`` is given, the key
+``env_backend``, and, for ScalePolicy, callbacks by name and what each checkpoint saves.
 """
 
 import sys

@@ -14,6 +14,7 @@ from sb3_scale.parts import annotations, check_type
 from sb3_scale.plugins import manager
 from sb3_scale.policies import check_policy_kwargs
 from sb3_scale.specs import ZooConfig
+from sb3_scale.zoo import backends
 
 ZOO_KEYS = {
     "callback",
@@ -29,7 +30,7 @@ ZOO_KEYS = {
     "policy",
     "vec_env_wrapper",
 }
-"""Keys of a task that RL-Zoo uses itself; all others are arguments of the algorithm."""
+"""Keys of a task that RL-Zoo uses itself."""
 
 
 def config_files(algo: str) -> Iterator[Path]:
@@ -123,15 +124,17 @@ def check(algo: str, algorithm: type, hyperparams: Mapping[str, Any]) -> None:
     :param hyperparams: settings of the task
     :raises Sb3ScaleError: if a key is unknown or a value has the wrong type
     """
+    backends.check(hyperparams)
     hints = annotations(algorithm)
+    outside = ZOO_KEYS | {backends.KEY}
     known = set(inspect.signature(algorithm).parameters) - {"env", "_init_setup_model"}
     for key, value in hyperparams.items():
-        if key not in known | ZOO_KEYS:
+        if key not in known | outside:
             raise Sb3ScaleError(
                 f"{algo} has no setting '{key}' (its value was {value!r})"
-                + suggestion(key, known | ZOO_KEYS)
+                + suggestion(key, known | outside)
             )
-        if key in hints and key not in ZOO_KEYS:
+        if key in hints and key not in outside:
             _check_type(algo, key, value, hints[key])
     policy_kwargs = hyperparams.get("policy_kwargs") or {}
     # RL-Zoo evaluates a string itself, and then the policy checks it.

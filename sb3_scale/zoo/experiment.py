@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import rl_zoo3
-from rl_zoo3 import ALGOS
+from rl_zoo3 import ALGOS, exp_manager
 from rl_zoo3.exp_manager import ExperimentManager
 from rl_zoo3.hyperparams_opt import HYPERPARAMS_CONVERTER, HYPERPARAMS_SAMPLER
 
-from sb3_scale.zoo import callbacks, configs, samplers
+from sb3_scale.parts import resolve
+from sb3_scale.zoo import backends, callbacks, configs, samplers
 
 Hyperparams = dict[str, Any]
 
@@ -36,8 +37,12 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
         task = content.get(env_id, content.get("default", {}))
         _choose_sampler(self.algo, {**task, **(self.custom_hyperparams or {})})
     hyperparams, saved = _zoo_read(self)
+    backends.check(hyperparams)
+    backends.use(self, hyperparams.pop(backends.KEY, backends.GYMNASIUM))
     if configs.uses_scale_policy(hyperparams):
         configs.check(self.algo, ALGOS[self.algo], hyperparams)
+        if "replay_buffer_class" in hyperparams:
+            hyperparams["replay_buffer_class"] = _replay_buffer_class(hyperparams)
         chosen = callbacks.for_zoo(hyperparams.get("callback", []), self.save_path)
         if self.save_freq > 0 and not self.optimize_hyperparameters:
             chosen.append(_save_run_state(self))
@@ -46,6 +51,17 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
             # RL-Zoo would evaluate without the file's env_kwargs, with another action_repeat.
             self.eval_env_kwargs = dict(hyperparams["env_kwargs"])
     return hyperparams, saved
+
+
+def _replay_buffer_class(hyperparams: Hyperparams) -> Any:
+    """One of our names becomes a class; what is none RL-Zoo evaluates as Python."""
+    given = hyperparams["replay_buffer_class"]
+    if not isinstance(given, str) or "." in given or hasattr(exp_manager, given):
+        return given
+    params = hyperparams.get("replay_buffer_kwargs") or {}
+    # RL-Zoo evaluates a string itself, and Stable-Baselines3 then makes the buffer with it.
+    params = params if isinstance(params, dict) else {}
+    return resolve("replay-buffer", {"name": given, **params})[0]
 
 
 def _save_run_state(manager: Any) -> dict[str, Any]:

@@ -57,6 +57,8 @@ class CrossQ(EntropyRegularized, sb3_contrib.CrossQ):  # type: ignore[misc]
     :param ent_coef_optimizer_kwargs: of the temperature's Adam, for instance
         ``{"betas": [0.5, 0.999]}``
     :param max_grad_norm: norm that the gradients of actor and of critic are clipped to
+    :param compile: whether ``torch.compile`` makes one program of each loss and its gradients
+    :param capture: whether all gradient steps of a ``train`` call become one CUDA graph
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
@@ -92,7 +94,7 @@ class CrossQ(EntropyRegularized, sb3_contrib.CrossQ):  # type: ignore[misc]
         train_freq: int | tuple[int, str] = 1,
         gradient_steps: int = 1,
         action_noise: ActionNoise | None = None,
-        replay_buffer_class: type[ReplayBuffer] | None = None,
+        replay_buffer_class: type[ReplayBuffer] | str | None = None,
         replay_buffer_kwargs: dict[str, Any] | None = None,
         optimize_memory_usage: bool = False,
         n_steps: int = 1,
@@ -117,6 +119,8 @@ class CrossQ(EntropyRegularized, sb3_contrib.CrossQ):  # type: ignore[misc]
         ent_coef_learning_rate: LearningRate = None,
         ent_coef_optimizer_kwargs: dict[str, Any] | None = None,
         max_grad_norm: float | None = None,
+        compile: bool = False,
+        capture: bool = False,
     ) -> None:
         policy_kwargs = self.check_arguments(policy, policy_kwargs, device)
         super().__init__(  # type: ignore[call-arg]
@@ -130,7 +134,7 @@ class CrossQ(EntropyRegularized, sb3_contrib.CrossQ):  # type: ignore[misc]
             train_freq=train_freq,
             gradient_steps=gradient_steps,
             action_noise=action_noise,
-            replay_buffer_class=replay_buffer_class,
+            replay_buffer_class=replay_buffer_class,  # type: ignore[arg-type]
             replay_buffer_kwargs=replay_buffer_kwargs,
             optimize_memory_usage=optimize_memory_usage,
             n_steps=n_steps,
@@ -158,6 +162,8 @@ class CrossQ(EntropyRegularized, sb3_contrib.CrossQ):  # type: ignore[misc]
         self.ent_coef_learning_rate = ent_coef_learning_rate
         self.ent_coef_optimizer_kwargs = ent_coef_optimizer_kwargs
         self.max_grad_norm = max_grad_norm
+        self.compile = compile
+        self.capture = capture
         if _init_setup_model:
             self._setup_model()
 

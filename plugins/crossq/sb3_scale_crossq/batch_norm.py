@@ -20,7 +20,6 @@ class BatchNormalize(torch.autograd.Function):
     def forward(
         ctx: Any,
         x: Tensor,
-        y: Tensor,
         mean: Tensor,
         var: Tensor,
         divisor: int,
@@ -33,7 +32,6 @@ class BatchNormalize(torch.autograd.Function):
         """
         :param ctx: keeps what the gradient needs
         :param x: the input, shape ``(m, b, f)``
-        :param y: memory for the output, shape ``(m, b, f)``; fresh memory costs more than the sums
         :param mean: over the batch, shape ``(m, 1, f)``
         :param var: variance over the batch, shape ``(m, 1, f)``
         :param divisor: of the sum of squares in ``var``: ``b`` or ``b - 1``
@@ -42,15 +40,14 @@ class BatchNormalize(torch.autograd.Function):
         :param r: scale correction, shape ``(m, 1, f)``
         :param d: shift correction, shape ``(m, 1, f)``
         :param eps: added to the variance
-        :return: ``y``
+        :return: the output, shape ``(m, b, f)``
         """
         inverse = torch.rsqrt(var + eps * r.square())
         ctx.save_for_backward(x, mean, var, weight, r, d, inverse)
         ctx.divisor = divisor
-        ctx.mark_dirty(y)
         scale = weight * r * inverse
         shift = torch.addcmul(bias, weight * d, var.sqrt() * inverse) - mean * scale
-        return torch.addcmul(shift, x, scale, out=y)
+        return torch.addcmul(shift, x, scale)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -79,4 +76,4 @@ class BatchNormalize(torch.autograd.Function):
             mean_grad = grad_bias / grad.shape[1]
             grad_x = torch.addcmul(-scale * mean_grad, grad, scale, out=product)
             grad_x.addcmul_(centred, grad_var * (2 / ctx.divisor))
-        return grad_x, None, None, None, None, grad_weight, grad_bias, None, None, None
+        return grad_x, None, None, None, grad_weight, grad_bias, None, None, None

@@ -72,13 +72,12 @@ class EnsembleBatchNorm(nn.Module):
         with torch.no_grad():
             mean = x.mean(dim=1, keepdim=True)
             divisor = x.shape[1] - self.unbiased
-            memory = x - mean
-            var = memory.square_().sum(dim=1, keepdim=True) / divisor
+            var = (x - mean).square().sum(dim=1, keepdim=True) / divisor
             r, d = self.corrections(mean, var)
             if remember:
                 self.remember(mean, var)
         y: Tensor = BatchNormalize.apply(  # type: ignore[no-untyped-call]
-            x, memory, mean, var, divisor, self.weight, self.bias, r, d, self.eps
+            x, mean, var, divisor, self.weight, self.bias, r, d, self.eps
         )
         return y
 

@@ -63,6 +63,7 @@ def test_statistics_are_those_of_both_halves(target: bool) -> None:
             for parameter in policy.critic_target.parameters():
                 parameter.add_(0.1 * torch.randn_like(parameter))
     batch = model.sample(16)
+    model.extract(batch)
     next_actions, _ = model.next_actions(batch)
     running = policy.critic.network.input_norm.running_mean.clone()
     outputs, next_outputs = model.evaluate_critics(batch, next_actions.detach())
@@ -89,6 +90,7 @@ def test_the_targets_own_statistics_stay() -> None:
     norm = model.policy.critic_target.network.input_norm
     before = norm.running_mean.clone()
     batch = model.sample(16)
+    model.extract(batch)
     model.evaluate_critics(batch, model.next_actions(batch)[0].detach())
     assert norm.running_mean.equal(before)
 
@@ -97,6 +99,7 @@ def test_the_targets_own_statistics_stay() -> None:
 def test_swapping_the_halves_changes_nothing(target: bool) -> None:
     model = make(target)
     batch = model.sample(16)
+    model.extract(batch)
     next_actions = model.next_actions(batch)[0].detach()
     outputs, _ = model.evaluate_critics(batch, next_actions)
     critic = model.policy.critic
@@ -109,6 +112,7 @@ def test_swapping_the_halves_changes_nothing(target: bool) -> None:
 def test_two_passes_without_joint_batch() -> None:
     model = make(target=True, joint_batch=False)
     batch = model.sample(16)
+    model.extract(batch)
     next_actions = model.next_actions(batch)[0].detach()
     outputs, _ = model.evaluate_critics(batch, next_actions)
     current = torch.cat((batch.features, batch.actions), dim=1).double().numpy()

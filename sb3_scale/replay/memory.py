@@ -1,0 +1,78 @@
+"""Where a replay buffer finds room, decided before training starts."""
+
+from typing import Literal, get_args
+
+import psutil
+import torch as th
+
+from sb3_scale.errors import Sb3ScaleError, suggestion
+
+Storage = Literal["auto", "host", "device"]
+
+DEVICE_SHARE = 0.5
+"""Share of a GPU's free memory that a buffer takes unasked; the rest is for the networks."""
+
+LIMIT = 0.9
+"""Share of what is free that a buffer may take at most."""
+
+
+def choose_place(
+    storage: Storage, device: th.device, transitions: int, transition_bytes: int
+) -> th.device:
+    """
+    Decide where the transitions are kept.
+
+    :param storage: ``host``; ``device``, where the networks are; ``auto`` for a GPU if at most half
+        of its free memory is needed, else the host
+    :param device: where the networks are
+    :param transitions: capacity
+    :param transition_bytes: of one transition
+    :return: the device, or the CPU
+    :raises Sb3ScaleError: if there is not enough memory
+    """
+    if storage not in get_args(Storage):
+        raise Sb3ScaleError(f"storage is {storage!r}{suggestion(str(storage), get_args(Storage))}")
+    if fits_on_device(storage, device, transitions, transition_bytes):
+        return device
+    _check("host", th.device("cpu"), transitions, transition_bytes)
+    return th.device("cpu")
+
+
+def fits_on_device(
+    storage: Storage, device: th.device, transitions: int, transition_bytes: int
+) -> bool:
+    """
+    Decide for or against a GPU; arguments as of :func:`choose_place`.
+
+    :param storage: what was asked for
+    :param device: where the networks are
+    :param transitions: capacity
+    :param transition_bytes: of one transition
+    :return: whether the transitions go to a GPU
+    :raises Sb3ScaleError: if they were asked to and there is not enough memory
+    """
+    if storage == "device" and device.type not in ("cpu", "cuda"):
+        raise Sb3ScaleError(f"storage is 'device', and the device is '{device}'; allowed: host")
+    if storage == "host" or device.type != "cuda":
+        return False
+    if storage == "device":
+        _check("device", device, transitions, transition_bytes)
+        return True
+    return transitions * transition_bytes <= DEVICE_SHARE * _free(device)
+
+
+def _free(device: th.device) -> int:
+    if device.type == "cuda":
+        return th.cuda.mem_get_info(device)[0]
+    return int(psutil.virtual_memory().available)
+
+
+def _check(storage: str, device: th.device, transitions: int, transition_bytes: int) -> None:
+    free = _free(device)
+    needed = transitions * transition_bytes
+    if needed > LIMIT * free:
+        raise Sb3ScaleError(
+            f"buffer_size is {transitions}: {needed / 1e9:.1f} GB are needed, and {free / 1e9:.1f} "
+            f"GB of the {storage}'s memory are free; allowed: at most "
+            f"{int(LIMIT * free / transition_bytes)}"
+        )

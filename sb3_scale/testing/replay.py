@@ -1,0 +1,101 @@
+"""Checks of replay buffers."""
+
+import pickle
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from stable_baselines3.common.buffers import ReplayBuffer
+
+from sb3_scale.parts import load_target
+from sb3_scale.plugins import manager
+from sb3_scale.testing.subject import BATCH, Subject
+from sb3_scale.testing.training import STEPS, check_saved
+
+LENGTH, ENVS = 10, 2
+OBSERVATIONS, ACTIONS = 3, 2
+
+
+def check_replay_buffer(subject: Subject) -> None:
+    """
+    :param subject: a replay buffer
+    :raises AssertionError: if it does not keep :class:`sb3_scale.protocols.ReplayBuffer`
+    """
+    box, actions = spaces.Box(-np.inf, np.inf, (OBSERVATIONS,)), spaces.Box(-1, 1, (ACTIONS,))
+    buffer = subject.build(LENGTH * ENVS, box, actions, "cpu", ENVS)
+    subject.require(
+        isinstance(buffer, ReplayBuffer),
+        "is no class derived from stable_baselines3.common.buffers.ReplayBuffer",
+    )
+    stored = _fill(subject, buffer)
+    batch = subject.call("sample", buffer.sample, BATCH)
+    for name, width in (
+        ("observations", OBSERVATIONS),
+        ("actions", ACTIONS),
+        ("next_observations", OBSERVATIONS),
+        ("dones", 1),
+        ("rewards", 1),
+    ):
+        subject.tensor(f"'{name}' of sample", getattr(batch, name), (BATCH, width))
+    subject.require(
+        all(
+            tuple(action) == stored.get(float(observation[0]))
+            for observation, action in zip(
+                batch.observations.numpy(), batch.actions.numpy(), strict=True
+            )
+        ),
+        "gives an observation that it no longer holds, or with the action of another",
+    )
+    _check_pickle(subject, buffer)
+    _train(subject)
+
+
+def _fill(subject: Subject, buffer: ReplayBuffer) -> dict[float, tuple[float, ...]]:
+    """Go around once and a half; the actions that are still held, by their observation."""
+    rng = np.random.default_rng(0)
+    stored: dict[float, tuple[float, ...]] = {}
+    for step in range(LENGTH + LENGTH // 2):
+        observations = rng.normal(size=(ENVS, OBSERVATIONS)).astype(np.float32)
+        actions = rng.uniform(-1, 1, (ENVS, ACTIONS)).astype(np.float32)
+        next_observations = observations + 1
+        infos: list[dict[str, Any]] = [{} for _ in range(ENVS)]
+        arguments = (observations, next_observations, actions, np.ones(ENVS), np.zeros(ENVS))
+        subject.call("add", buffer.add, *arguments, infos)
+        if step >= LENGTH // 2:
+            pairs = zip(observations[:, 0].tolist(), map(tuple, actions), strict=True)
+            stored.update(pairs)
+    return stored
+
+
+def _check_pickle(subject: Subject, buffer: ReplayBuffer) -> None:
+    again = subject.call("pickle", lambda: pickle.loads(pickle.dumps(buffer)))
+    state = np.random.get_state()
+    batches: list[Any] = []
+    for each in (buffer, again):
+        np.random.seed(0)
+        batches.append(each.sample(BATCH))
+    np.random.set_state(state)
+    first, second = batches
+    subject.require(
+        all(bool((one == other).all()) for one, other in zip(first[:5], second[:5], strict=True)),
+        "gives other batches after it was pickled",
+    )
+
+
+def _train(subject: Subject) -> None:
+    algorithm = load_target(manager().find("algorithm", "sac")[1])
+    model = subject.call(
+        f"the constructor of {algorithm.__name__}",
+        algorithm,
+        "ScalePolicy",
+        subject.env,
+        learning_starts=20,
+        buffer_size=200,
+        batch_size=16,
+        replay_buffer_class=subject.spec.name,
+        replay_buffer_kwargs=dict(subject.params),
+        seed=0,
+        device="cpu",
+    )
+    subject.call(f"{STEPS} steps of training", model.learn, STEPS)
+    check_saved(subject, model)

@@ -1,0 +1,71 @@
+"""``env_backend``: what makes the training environments of RL-Zoo."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from stable_baselines3.common.vec_env import VecEnv, VecMonitor
+
+from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.parts import build, resolve
+from sb3_scale.plugins import manager as plugins
+from sb3_scale.protocols import PartConfig
+
+KEY = "env_backend"
+
+GYMNASIUM = "gymnasium"
+"""RL-Zoo's own way, a ``DummyVecEnv`` or ``SubprocVecEnv``, and the default."""
+
+
+def check(hyperparams: Mapping[str, Any]) -> None:
+    """
+    :param hyperparams: settings of a task; ``env_backend`` may be a name, or a mapping with
+        ``name`` and parameters
+    :raises Sb3ScaleError: if there is no such backend, or a parameter is wrong
+    """
+    part = hyperparams.get(KEY, GYMNASIUM)
+    if part == GYMNASIUM:
+        return
+    names = {GYMNASIUM, *(spec.name for _, spec in plugins().specs("env-backend"))}
+    if isinstance(part, str) and part not in names:
+        raise Sb3ScaleError(f"{KEY} is '{part}'{suggestion(part, names)}")
+    resolve("env-backend", part)
+    if "env_wrapper" in hyperparams:
+        raise Sb3ScaleError(
+            f"env_wrapper is {hyperparams['env_wrapper']!r}, and {KEY} {part!r} has no Gymnasium "
+            f"environments to wrap; allowed: vec_env_wrapper, or {KEY} '{GYMNASIUM}'"
+        )
+
+
+def use(manager: Any, part: PartConfig) -> None:
+    """
+    Let an ExperimentManager train in environments of a backend, and evaluate in Gymnasium's.
+
+    :param manager: RL-Zoo's ``ExperimentManager``
+    :param part: value of ``env_backend``, checked
+    """
+    if part == GYMNASIUM:
+        return
+    create_envs, vec_env_class = manager.create_envs, manager.vec_env_class
+
+    def create(n_envs: int, eval_env: bool = False, no_log: bool = False) -> VecEnv:
+        def make(env_fns: Any, **vec_env_kwargs: Any) -> VecEnv:
+            if eval_env:
+                return _same_wrapper(vec_env_class(env_fns, **vec_env_kwargs))
+            env = build("env-backend", part, manager.env_name.gym_id, n_envs, manager.env_kwargs)
+            # RL-Zoo's plots read DIR/*.monitor.csv.
+            path = None if no_log else f"{manager.save_path}/0"
+            return VecMonitor(env, path, tuple(manager.monitor_kwargs.get("info_keywords", ())))
+
+        manager.vec_env_class = make
+        envs: VecEnv = create_envs(n_envs, eval_env, no_log)
+        return envs
+
+    manager.create_envs = create
+
+
+def _same_wrapper(env: VecEnv) -> VecEnv:
+    """Evaluation needs the wrappers of training where it copies the statistics of normalize."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The environment is already wrapped with a `Monitor`")
+        return VecMonitor(env)

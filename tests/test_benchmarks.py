@@ -1,0 +1,219 @@
+"""What the benchmarks count and compute; their times are no subject of a test."""
+
+import csv
+import math
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+import zoo_commands
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from configurations import ACTIONS, CONFIGURATIONS, OBSERVATIONS, make
+from cost_growth import power_law
+from counting import count, working_set
+from leanrl_style import GAMMA, LEARNING_RATE, LeanSAC
+from limits import update_limit
+from machine import Machine
+from sb3_scale import register_envs
+from sb3_scale.nn.linear import linear_layers
+
+BATCH = 64
+PROGRAMS = Path(__file__).parents[1] / "benchmarks"
+
+
+class FlopCounter(TorchDispatchMode):
+    """PyTorch's formulas; its own FlopCounterMode cannot follow ``torch.autograd.grad``."""
+
+    flops = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        if function._overloadpacket in flop_registry:
+            formula = flop_registry[function._overloadpacket]
+            self.flops += formula(*args, **(kwargs or {}), out_val=result)
+        return result
+
+
+def run(folder: Path, program: str, *options: str) -> str:
+    done = zoo_commands.run(folder, str(PROGRAMS / f"{program}.py"), *options, COLUMNS="200")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_count_by_hand():
+    """SAC, dog, actor 256, two critics 512, batch 64."""
+    model = make(CONFIGURATIONS["sac-256-512"], BATCH)
+    actor = 223 * 256 + 256 * 256 + 256 * 76
+    critic = 2 * (261 * 512 + 512 * 512 + 512)
+    products = {
+        "actor at s'": actor,
+        "critic": critic,
+        "target": critic,
+        "critic: weight gradients": critic,
+        "critic: input gradients": critic - 2 * 261 * 512,
+        "actor at s": actor,
+        "critic: action gradient": critic - 2 * 223 * 512,
+        "actor: weight gradients": actor,
+        "actor: input gradients": actor - 223 * 256,
+    }
+    parts = count(model, BATCH)
+    assert {part.name: part.flops for part in parts if part.flops} == {
+        name: 2 * 64 * multiplications for name, multiplications in products.items()
+    }
+
+    biases = {"actor": 256 + 256 + 76, "critic": 2 * (512 + 512 + 1)}
+    sizes = {"actor": 4 * (actor + biases["actor"]), "critic": 4 * (critic + biases["critic"])}
+    moved = {part.name: part.parameter_bytes for part in parts}
+    assert moved["critic: Adam"] == 7 * sizes["critic"]
+    assert moved["actor: Adam"] == 7 * sizes["actor"]
+    assert moved["target: average"] == 3 * sizes["critic"]
+    assert working_set(model) == 4 * sizes["actor"] + 5 * sizes["critic"]
+
+    flops = 2 * 64 * (sum(products.values()) + critic)  # the critic's pass for the actor
+    slow = Machine(model.device, 1e6, 0, math.inf, math.inf)
+    assert update_limit(model, BATCH, slow) == pytest.approx(flops / 1e6)
+    starved = Machine(model.device, math.inf, 0, math.inf, 1e6)
+    moved_bytes = sum(part.parameter_bytes + part.activation_bytes for part in parts)
+    assert update_limit(model, BATCH, starved) == pytest.approx(moved_bytes / 1e6)
+
+
+@pytest.mark.parametrize("name", ["sac-256", "crossq", "crossq-wn", "modern2"])
+def test_count_equals_that_of_pytorch(name):
+    """Autograd alone computes more: the gradient by the features in the actor's step."""
+    model = make(CONFIGURATIONS[name], BATCH)
+    cycle = math.lcm(model.policy_delay, getattr(model, "target_update_interval", 1))
+    with FlopCounter() as counter:
+        model.train(gradient_steps=cycle, batch_size=BATCH)
+    first = linear_layers(model.policy.critic)[0]
+    unread = 2 * 2 * BATCH * OBSERVATIONS * first.out_features * cycle / model.policy_delay
+    counted = cycle * sum(part.share * part.flops for part in count(model, BATCH))
+    assert counter.flops - unread == pytest.approx(counted, rel=1e-12)
+
+
+def test_count_leaves_the_statistics_alone():
+    model = make(CONFIGURATIONS["crossq-wn"], BATCH)
+    before = {name: value.clone() for name, value in model.policy.named_buffers()}
+    count(model, BATCH)
+    for name, value in model.policy.named_buffers():
+        assert torch.equal(value, before[name]), name
+
+
+def test_power_law():
+    exponent, factor = power_law([1, 2, 4], [3.0, 12.0, 48.0])
+    assert exponent == pytest.approx(2)
+    assert factor == pytest.approx(3)
+
+
+def test_leanrl_style_critics():
+    """One step of both critics, next to two plain networks and their own optimisers."""
+    torch.manual_seed(0)
+    lean = LeanSAC(5, 2, [8], [16, 8], transitions=50)
+    plain = []
+    for member in range(2):
+        layers = [torch.nn.Linear(7, 16), torch.nn.ReLU(), torch.nn.Linear(16, 8)]
+        network = torch.nn.Sequential(*layers, torch.nn.ReLU(), torch.nn.Linear(8, 1))
+        network.load_state_dict({key: value[member] for key, value in lean.params.items()})
+        plain.append(network)
+    batch = tuple(part[:20] for part in lean.memory)
+    observations, actions, following, rewards, dones = batch
+    torch.manual_seed(1)
+    lean.update_critics(batch)
+
+    torch.manual_seed(1)
+    with torch.no_grad():
+        next_actions, log_prob = lean.act(following)
+        inputs = torch.cat((following, next_actions), dim=1)
+        smaller = torch.minimum(plain[0](inputs), plain[1](inputs)) - log_prob
+        target = rewards + GAMMA * (1 - dones) * smaller
+    for member, network in enumerate(plain):
+        loss = torch.nn.functional.mse_loss(network(torch.cat((observations, actions), 1)), target)
+        loss.backward()
+        torch.optim.Adam(network.parameters(), lr=LEARNING_RATE).step()
+        for key, value in network.state_dict().items():
+            torch.testing.assert_close(lean.params[key][member], value, msg=key)
+
+
+def test_leanrl_style_trains_all_parts():
+    lean = LeanSAC(5, 2, [8], [8], transitions=50)
+    watched = [*lean.actor.parameters(), *lean.targets.values(), lean.log_alpha]
+    before = [value.detach().clone() for value in watched]
+    lean.train(gradient_steps=2, batch_size=10)
+    assert not any(torch.equal(old, new) for old, new in zip(before, watched, strict=True))
+
+
+def test_limits_prints_each_part(tmp_path):
+    out = tmp_path / "limits.csv"
+    options = ("--configs", "crossq-wn", "--variants", "eager", "--seconds", "0.1", "--batch-size")
+    run(tmp_path, "limits", *options, str(BATCH), "--out", str(out))
+    found = rows(out)
+    model = make(CONFIGURATIONS["crossq-wn"], BATCH)
+    counted = {part.name: part for part in count(model, BATCH)}
+    parts = {row["part"]: row for row in found if row["limit"]}
+    assert list(parts) == list(counted)
+    for name, part in counted.items():
+        assert float(parts[name]["GFLOP"]) == pytest.approx(part.share * part.flops / 1e9)
+    ours = {row["group"]: float(row["ours"]) for row in found if row["ours"]}
+    assert {part.group for part in counted.values()} | {"update"} <= ours.keys()
+    assert min(ours.values()) > 0
+
+
+def test_update_throughput(tmp_path):
+    out = tmp_path / "rates.csv"
+    options = "--configs sac-256 crossq --variants eager --others SB3 sb3-contrib LeanRL "
+    options += f"--rounds 2 --seconds 0.05 --batch-size 16 --gradient-steps 3 --out {out}"
+    told = run(tmp_path, "update_throughput", *options.split())
+    assert "SAC 2 x 256" in told
+    sides = {}
+    for row in rows(out):
+        key = (row["config"], row["side"])
+        sides.setdefault(key, []).append(float(row["gradient_steps_per_second"]))
+    assert set(sides) == {
+        *(("sac-256", side) for side in ("eager", "SB3", "LeanRL", "limit")),
+        *(("crossq", side) for side in ("eager", "sb3-contrib", "limit")),
+    }
+    for config in ("sac-256", "crossq"):
+        (limit,) = sides[config, "limit"]
+        assert 0 < np.median(sides[config, "eager"]) < limit
+
+
+def test_cost_growth_goes_on(tmp_path):
+    options = "--axes utd n_envs --seconds 0.01 --env pendulum-swingup --out growth --largest"
+    run(tmp_path, "cost_growth", *options.split(), "1")
+    first = rows(tmp_path / "growth" / "cost_growth.csv")
+    assert [(row["axis"], row["value"]) for row in first] == [("utd", "1"), ("n_envs", "1")]
+    told = run(tmp_path, "cost_growth", *options.split(), "8")
+    found = rows(tmp_path / "growth" / "cost_growth.csv")
+    assert found[:2] == first
+    for axis in ("utd", "n_envs"):
+        assert [row["value"] for row in found if row["axis"] == axis] == ["1", "2", "4", "8"]
+    assert "utd (gradient steps per decision)" in told
+    assert (tmp_path / "growth" / "cost_growth.png").stat().st_size > 0
+
+
+def test_time_to_train(tmp_path):
+    out = tmp_path / "times.csv"
+    options = "--env pendulum-swingup --variants eager --others SB3 --decisions 150 --out"
+    command = (*options.split(), str(out), "--learning-starts", "100", "--gradient-steps", "2")
+    run(tmp_path, "time_to_train", *command)
+    found = rows(out)
+    assert [row["side"] for row in found] == ["eager", "SB3"]
+    for row in found:
+        assert row["gradient_steps"] == "100"
+        parts = float(row["environment"]) + float(row["updates"])
+        assert 0 < parts < float(row["seconds"])
+
+
+def test_sizes_are_those_of_the_dog():
+    register_envs()
+    env = gymnasium.make("dog-run")
+    assert env.observation_space.shape == (OBSERVATIONS,)
+    assert env.action_space.shape == (ACTIONS,)
