@@ -42,9 +42,9 @@ def backends(task: str, n_envs: int) -> Iterator[tuple[str, VecEnv]]:
     :return: each backend by name
     """
     make = partial(gymnasium.make, task)
-    # The processes come first: they are forks of this one, before it has threads of EnvPool.
-    yield "SubprocVecEnv", SubprocVecEnv([make] * n_envs, start_method="fork")
     yield "DummyVecEnv", DummyVecEnv([make] * n_envs)
+    # Forks share what this process has imported; EnvPool's threads begin afterwards.
+    yield "SubprocVecEnv", SubprocVecEnv([make] * n_envs, start_method="fork")
     yield "EnvPool", EnvPoolVecEnv(task, n_envs)
 
 

@@ -146,6 +146,9 @@ def measure_ours(configuration: Configuration, args: argparse.Namespace) -> Meas
     :return: our times
     """
     model = make(configuration, args.batch_size, args.device)
+    parts = count(model, args.batch_size)
+    products = {each for part in parts for each in part.products}
+    before = product_times(products, model.device)
     groups = part_times(model, args.batch_size, args.seconds)
     variants = {}
     for variant in known_variants(args.variants):
@@ -153,9 +156,9 @@ def measure_ours(configuration: Configuration, args: argparse.Namespace) -> Meas
         turns = [measure(other, args.batch_size, args.seconds / TURNS) for _ in range(TURNS + 1)]
         # The first turn warms up, and compiles where that is asked for.
         variants[variant] = 1 / float(np.median(turns[1:]))
-    parts = count(model, args.batch_size)
-    products = product_times([each for part in parts for each in part.products], model.device)
-    return Measured(parts, working_set(model), groups, variants, products)
+    after = product_times(products, model.device)
+    best = {product: min(before[product], after[product]) for product in products}
+    return Measured(parts, working_set(model), groups, variants, best)
 
 
 def report(

@@ -20,7 +20,8 @@ def test_the_static_list_is_that_of_dm_control():
 
 
 def test_each_task_has_one_spec_and_an_id_of_gymnasium():
-    specs = list(sb3_scale_envs.sb3_scale_components())
+    *specs, backend = sb3_scale_envs.sb3_scale_components()
+    assert (backend.kind, backend.name) == ("env-backend", "envpool")
     assert [spec.name for spec in specs] == NAMES
     assert len(NAMES) == len(set(NAMES)) == 61
     for spec in specs:
@@ -33,7 +34,7 @@ def test_each_task_has_one_spec_and_an_id_of_gymnasium():
 def test_the_installed_plugin_is_active():
     (plugin,) = [p for p in manager().plugins if p.distribution == "sb3-scale-envs"]
     assert plugin.status == "active", plugin.reason
-    assert len(plugin.specs) == len(NAMES)
+    assert len(plugin.specs) == len([*NAMES, "envpool"])
 
 
 def test_a_listing_imports_nothing_heavy(run_python):

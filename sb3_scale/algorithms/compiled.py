@@ -2,6 +2,7 @@
 
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from typing import Generic, ParamSpec, TypeVar
 
@@ -26,18 +27,18 @@ class Compiled(Generic[P, R]):
     """
 
     def __init__(self, function: Callable[P, R], name: str, verbose: bool) -> None:
-        self.function = function
-        self.name = name
-        self.verbose = verbose
+        self._function = function
+        self._name = name
+        self._verbose = verbose
         # A cache of its own: other models of this process must not use up its recompilations.
-        self._run: Callable[P, R] = th.compile(  # type: ignore[call-overload]
+        self._compiled: Callable[P, R] = th.compile(  # type: ignore[call-overload]
             function,
             fullgraph=True,
             dynamic=False,
             isolate_recompiles=True,
             options={"fallback_random": True, "compile_threads": 1},
         )
-        self._fresh = True
+        self._run = self._compile
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """
@@ -45,17 +46,22 @@ class Compiled(Generic[P, R]):
         :param kwargs: of the function
         :return: its result
         """
-        start = time.perf_counter()
         try:
             with th._dynamo.config.patch(trace_autograd_ops=True):
-                result = self._run(*args, **kwargs)
+                return self._run(*args, **kwargs)
         except TorchDynamoException as error:
             reason = next(line for line in str(error).splitlines() if line.strip())
-            print(f"compile: {self.name} runs without compilation: {reason}", file=sys.stderr)
-            self._run = self.function
-            result = self.function(*args, **kwargs)
-        else:
-            if self._fresh and self.verbose:
-                print(f"compile: {self.name} took {time.perf_counter() - start:.1f} s")
-        self._fresh = False
+            print(f"compile: {self._name} runs without compilation: {reason}", file=sys.stderr)
+            self._run = self._function
+            return self._run(*args, **kwargs)
+
+    def _compile(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        start = time.perf_counter()
+        with warnings.catch_warnings():
+            # PyTorch's own use of what it has deprecated.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            result = self._compiled(*args, **kwargs)
+        if self._verbose:
+            print(f"compile: {self._name} took {time.perf_counter() - start:.1f} s")
+        self._run = self._compiled
         return result
