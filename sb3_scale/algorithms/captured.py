@@ -84,8 +84,9 @@ class CapturedSteps:
             return done
         recording = self._recordings[pattern]
         th._foreach_copy_(_tensors(recording.batches), _tensors(batches))
+        start = self._model._n_updates
         recording.replay()
-        self._model._n_updates += len(batches)
+        self._model._n_updates = start + len(batches)
         return recording.batches[-1], recording.metrics
 
     def _capture(self, pattern: Pattern, batches: list[Batch]) -> bool:

@@ -1,0 +1,157 @@
+"""
+``capture: true``: patterns, memory and fallbacks.
+
+Here a recording runs its function again, so that all but the CUDA graph itself is tested without a
+GPU; ``test_on_a_gpu`` has the rest.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import pytest
+import torch
+from small_models import SMALL
+
+from sb3_scale import SAC
+from sb3_scale.algorithms.captured import WARMUP, CapturedSteps
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+class Again:
+    """Counts recordings; one repeats its function."""
+
+    def __init__(self) -> None:
+        self.recorded = 0
+        self.replayed = 0
+
+    def __call__(self, function: Callable[[], None]) -> Callable[[], None]:
+        self.recorded += 1
+
+        def replay() -> None:
+            self.replayed += 1
+            function()
+
+        return replay
+
+
+def make(**settings: Any) -> Any:
+    defaults: dict[str, Any] = {"gradient_steps": 2, "policy_delay": 3, "device": "cpu"}
+    return SAC(
+        "ScalePolicy",
+        gymnasium.make("Pendulum-v1"),
+        learning_starts=20,
+        buffer_size=500,
+        batch_size=16,
+        learning_rate=lambda left: 1e-3 * left,
+        seed=0,
+        policy_kwargs={
+            "actor": {"name": "squashed-gaussian", "network": SMALL},
+            "critic": {"name": "ensemble", "network": SMALL},
+        },
+        **{**defaults, **settings},
+    )
+
+
+def captured(record: Any, **settings: Any) -> Any:
+    model = make(**settings)
+    model._steps = CapturedSteps(model, record)
+    return model
+
+
+def assert_same(ours: Any, theirs: Any) -> None:
+    """Apart from learning rates, which a recording has in float32."""
+    for state in (_networks, _moments):
+        torch.testing.assert_close(state(ours), state(theirs), rtol=1e-4, atol=1e-6)
+    assert ours._n_updates == theirs._n_updates
+
+
+def _networks(model: Any) -> list[torch.Tensor]:
+    return [*model.policy.state_dict().values(), model.log_ent_coef.detach()]
+
+
+def _moments(model: Any) -> list[dict[int, Any]]:
+    return [optimizer.state_dict()["state"] for optimizer in model.optimizers()]
+
+
+@pytest.mark.parametrize(
+    ("settings", "patterns"),
+    [
+        ({}, 3),
+        ({"gradient_steps": 6}, 1),
+        ({"gradient_steps": 1, "policy_delay": 2, "target_update_interval": 4}, 3),
+    ],
+)
+def test_replayed_training_is_the_same(settings: dict[str, Any], patterns: int) -> None:
+    record = Again()
+    plain = make(**settings).learn(60)
+    model = captured(record, **settings).learn(60)
+    assert record.recorded == patterns
+    assert record.replayed == 40 - patterns * WARMUP
+    assert_same(model, plain)
+    logged = {key: value for key, value in plain.logger.name_to_value.items() if "train/" in key}
+    assert len(logged) > 4
+    for key, value in logged.items():
+        assert model.logger.name_to_value[key] == pytest.approx(value, rel=1e-4)
+
+
+def test_a_watched_step_is_not_replayed() -> None:
+    record = Again()
+    model = captured(record)
+    model.learn(60)
+    before, seen = record.replayed, []
+    handle = model.policy.critic.optimizer.register_step_post_hook(lambda *_: seen.append(1))
+    model.train(2, 16)
+    assert (record.replayed, len(seen)) == (before, 2)
+    handle.remove()
+    model.train(2, 16)
+    assert record.replayed == before + 1
+
+
+def test_a_new_optimizer_state_is_recorded_anew() -> None:
+    record = Again()
+    model = captured(record, gradient_steps=6)
+    model.learn(40)
+    assert record.recorded == 1
+    model.policy.critic.optimizer.state.clear()
+    for _ in range(WARMUP + 3):
+        model.train(6, 16)
+    assert record.recorded == 2
+
+
+def test_what_cannot_be_captured_runs_eagerly(capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(function: Callable[[], None]) -> Callable[[], None]:
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+
+    plain, model = make().learn(40), captured(refuse).learn(40)
+    assert_same(model, plain)
+    expected = "capture: gradient steps run one by one: operation not permitted when stream is "
+    assert capsys.readouterr().err == expected + "capturing\n"
+
+
+def test_without_a_gpu_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    make(capture=True)
+    expected = "capture: gradient steps run one by one: the device is cpu, not cuda\n"
+    assert capsys.readouterr().out == expected
+
+
+def test_a_checkpoint_trains_on_without_capture(tmp_path: Any) -> None:
+    model = captured(Again())
+    model.learn(60)
+    model.save(tmp_path / "model.zip")
+    loaded = SAC.load(tmp_path / "model.zip", gymnasium.make("Pendulum-v1"), device="cpu")
+    group = loaded.policy.critic.optimizer.param_groups[0]
+    assert isinstance(group["lr"], float)
+    assert not group["capturable"]
+    loaded.learn(30)
+
+
+@needs_gpu
+@pytest.mark.parametrize("compile_", [False, True])
+def test_on_a_gpu(compile_: bool) -> None:
+    plain = make(device="cuda").learn(80)
+    model = make(device="cuda", capture=True, compile=compile_).learn(80)
+    assert model._steps._recordings
+    for found, expected in zip(model.policy.parameters(), plain.policy.parameters(), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-2, atol=1e-4)
