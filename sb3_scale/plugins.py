@@ -217,6 +217,7 @@ KNOWN_PARTS: dict[tuple[str, str], str] = {
     ("network", "bronet"): "sb3-scale-crossq",
     ("loss", "quantile"): "sb3-scale-crossq",
     ("actor", "optimistic"): "sb3-scale-crossq",
+    ("env-backend", "envpool"): "sb3-scale-envs",
 }
 """Parts of this project's own plugins, so that an error can name the package to install."""
 

@@ -214,6 +214,8 @@ STEPS = "allowed: a whole number, at least 1, or -1 for as many as there were en
             "target_update_interval is 0; allowed: a whole number, at least 1",
         ),
         ({"max_grad_norm": "1e1"}, "max_grad_norm is '1e1'; allowed: a number above 0, or nothing"),
+        ({"compile": "inductor"}, "compile is 'inductor'; allowed: true, false"),
+        ({"capture": 1}, "capture is 1; allowed: true, false"),
         ({"max_grad_norm": 0}, "max_grad_norm is 0; allowed: a number above 0, or nothing"),
         ({"use_sde": True}, "use_sde is true; allowed with ScalePolicy: false"),
         ({"parts": {"use_sde": True}}, "use_sde is true; allowed with ScalePolicy: false"),

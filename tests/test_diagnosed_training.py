@@ -16,6 +16,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sb3_scale import SAC, TD3, Sb3ScaleError
+from sb3_scale.algorithms.checkpoints import random_states
 from sb3_scale.diagnostics.diagnostic import Diagnostic
 from sb3_scale.parts import build
 
@@ -85,7 +86,7 @@ def test_a_measured_step_reads_nothing() -> None:
 
 def state(model: Any) -> dict[str, Any]:
     buffer = model.replay_buffer
-    random = model._get_random_states()
+    random = random_states(model.action_space)
     kind, keys, *rest = random.pop("numpy")
     return {
         "parameters": model.get_parameters(),

@@ -121,3 +121,12 @@ def test_without_envpool_and_for_a_task_that_it_lacks(tmp_path: Path):
     command[5] = "Pendulum-v1"
     sentence = refused(run(tmp_path, *command))
     assert sentence.startswith("error: EnvPool does not have the task 'Pendulum-v1'; allowed: ")
+
+
+def test_a_blocked_plugin_is_named(tmp_path: Path):
+    command = [*TRAIN, "-n", "60", "-params", ENVPOOL]
+    command[5] = "HalfCheetah-v4"
+    assert refused(run(tmp_path, *command, SB3_SCALE_DISABLE_PLUGINS="envs")) == (
+        "error: there is no env-backend 'envpool'; allowed: none; plugin 'envs' (sb3-scale-envs "
+        "0.1.0) may have it: blocked, named in SB3_SCALE_DISABLE_PLUGINS"
+    )

@@ -7,10 +7,10 @@ import torch as th
 from gymnasium import spaces
 
 from sb3_scale.algorithms.batch import Batch
+from sb3_scale.algorithms.gradients import Figures
 from sb3_scale.algorithms.lifecycle import Lifecycle
 from sb3_scale.algorithms.metrics import Metrics
 from sb3_scale.algorithms.schedules import LearningRate
-from sb3_scale.algorithms.update import Figures
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.policies import ScalePolicy
 

@@ -2,10 +2,6 @@
 
 import io
 import pathlib
-import random
-import struct
-import zipfile
-import zlib
 from fractions import Fraction
 from typing import Any, ClassVar, Self
 
@@ -17,7 +13,9 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.common.utils import get_device, update_learning_rate
 
+from sb3_scale.algorithms.allocator import keep_freed_memory
 from sb3_scale.algorithms.captured import CapturedSteps, cuda_graph, release
+from sb3_scale.algorithms.checkpoints import check_archive, random_states, set_random_states
 from sb3_scale.algorithms.compiled import Compiled
 from sb3_scale.algorithms.schedules import LearningRate, schedule
 from sb3_scale.algorithms.update import SharedUpdate
@@ -75,7 +73,7 @@ class Lifecycle(SharedUpdate):
             self._check_stock_policy()
             super()._setup_model()
             return
-        self._check_numbers()
+        self._check_settings()
         capacity = self.buffer_size
         if self.env is None:
             # Loaded for prediction: set_env makes the real buffer.
@@ -95,6 +93,7 @@ class Lifecycle(SharedUpdate):
 
     def _choose_execution(self) -> None:
         """How gradient steps run: eagerly, compiled, captured, or both."""
+        keep_freed_memory()
         self._gradients = {"critic": self.critic_gradients, "actor": self.actor_gradients}
         if self.compile:
             self._gradients = {
@@ -134,13 +133,17 @@ class Lifecycle(SharedUpdate):
                     "allowed with policy: ScalePolicy"
                 )
 
-    def _check_numbers(self) -> None:
-        """What the update divides by or scales with; TD3 has no ``target_update_interval``."""
+    def _check_settings(self) -> None:
+        """Arguments of all algorithms; TD3 has no ``target_update_interval``."""
         self._check_gradient_steps()
         for name in ("policy_delay", "target_update_interval"):
             value = getattr(self, name, 1)
             if not isinstance(value, (int, np.integer)) or value < 1:
                 raise Sb3ScaleError(f"{name} is {value!r}; allowed: a whole number, at least 1")
+        for name in ("compile", "capture"):
+            if not isinstance(getattr(self, name), bool):
+                value = getattr(self, name)
+                raise Sb3ScaleError(f"{name} is {value!r}; allowed: true, false")
         norm = self.max_grad_norm
         if norm is not None and not (isinstance(norm, (int, float)) and norm > 0):
             raise Sb3ScaleError(f"max_grad_norm is {norm!r}; allowed: a number above 0, or nothing")
@@ -240,7 +243,7 @@ class Lifecycle(SharedUpdate):
         :param include: attributes to keep that are left out by default
         """
         if issubclass(self.policy_class, ScalePolicy):
-            self.random_states = self._get_random_states()
+            self.random_states = random_states(self.action_space)
         super().save(path, exclude, include)
 
     @classmethod
@@ -268,7 +271,7 @@ class Lifecycle(SharedUpdate):
         :return: the algorithm
         :raises Sb3ScaleError: if the file is damaged or a part's package is missing
         """
-        _check_archive(path)
+        check_archive(path)
         try:
             model = super().load(
                 path, env, device, custom_objects, print_system_info, force_reset, **kwargs
@@ -281,7 +284,7 @@ class Lifecycle(SharedUpdate):
         if issubclass(model.policy_class, ScalePolicy):
             release(model.optimizers())
         if hasattr(model, "random_states") and "seed" not in kwargs:
-            model._set_random_states(model.random_states)
+            set_random_states(model.random_states, model.action_space)
         return model
 
     def _excluded_save_params(self) -> list[str]:
@@ -292,23 +295,6 @@ class Lifecycle(SharedUpdate):
         if hasattr(self.policy.actor, "exploration_optimizer"):
             names = [*names, "policy.actor.exploration_optimizer"]
         return names, variables
-
-    def _get_random_states(self) -> dict[str, Any]:
-        return {
-            "python": random.getstate(),
-            "numpy": np.random.get_state(),
-            "torch": th.get_rng_state(),
-            "cuda": th.cuda.get_rng_state_all() if th.cuda.is_available() else [],
-            "actions": self.action_space.np_random.bit_generator.state,
-        }
-
-    def _set_random_states(self, states: dict[str, Any]) -> None:
-        random.setstate(states["python"])
-        np.random.set_state(states["numpy"])
-        th.set_rng_state(states["torch"])
-        if len(states["cuda"]) == th.cuda.device_count():
-            th.cuda.set_rng_state_all(states["cuda"])
-        self.action_space.np_random.bit_generator.state = states["actions"]
 
 
 def _check_device(device: th.device | str) -> None:
@@ -322,40 +308,3 @@ def _check_device(device: th.device | str) -> None:
             f"device is '{device}', and PyTorch {th.__version__} finds no such device here; "
             "allowed: cpu, auto"
         )
-
-
-_NEEDED = ("data", "policy.pth", "actor.optimizer.pth", "critic.optimizer.pth")
-"""Files of every checkpoint."""
-
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-)
-"""What ``zipfile`` raises when bytes are wrong, depending on where they are."""
-
-
-def _check_archive(path: str | pathlib.Path | io.BufferedIOBase) -> None:
-    """Find the file as Stable-Baselines3 does; a missing one is left to it."""
-    if isinstance(path, (str, pathlib.Path)):
-        path = pathlib.Path(path)
-        if not path.exists():
-            path = pathlib.Path(f"{path}.zip")
-        if not path.exists():
-            return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            wrong = archive.testzip()
-            names = archive.namelist()
-    except _DAMAGE as error:
-        reason = str(error) or type(error).__name__
-        raise Sb3ScaleError(f"checkpoint {path} is damaged: {reason}") from None
-    if wrong is not None:
-        raise Sb3ScaleError(f"checkpoint {path} is damaged: bad checksum of '{wrong}'")
-    missing = [name for name in _NEEDED if name not in names]
-    if missing:
-        raise Sb3ScaleError(f"{path} is no whole checkpoint: it lacks '{missing[0]}'")

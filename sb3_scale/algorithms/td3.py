@@ -11,9 +11,9 @@ from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.td3.policies import TD3Policy
 
 from sb3_scale.algorithms.batch import Batch
+from sb3_scale.algorithms.gradients import Figures
 from sb3_scale.algorithms.lifecycle import Lifecycle
 from sb3_scale.algorithms.schedules import LearningRate
-from sb3_scale.algorithms.update import Figures
 from sb3_scale.policies import ScalePolicy
 
 

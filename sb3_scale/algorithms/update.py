@@ -7,7 +7,7 @@ replay batch -> features -> critic target -> critic loss -> step -> project
 Nothing here reads a tensor on the host; :meth:`SharedUpdate.train` does once, at its end.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -16,15 +16,10 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from torch import nn
 
 from sb3_scale.algorithms.batch import Batch
+from sb3_scale.algorithms.gradients import Figures, Gradients, gradients_of, trained
 from sb3_scale.algorithms.metrics import Metrics, check_finite
 from sb3_scale.algorithms.products import fast_products
 from sb3_scale.policies import ScalePolicy, synced_buffers
-
-Figures = dict[str, th.Tensor]
-"""Scalars to log by name, without gradient."""
-
-Gradients = Sequence[th.Tensor | None]
-"""One per parameter that an optimiser trains; nothing where the loss does not depend on it."""
 
 
 class SharedUpdate(OffPolicyAlgorithm):
@@ -294,26 +289,6 @@ class SharedUpdate(OffPolicyAlgorithm):
             copy_all(synced_buffers(target), synced_buffers(online))
             if online is not self.policy.extractor:
                 target.project_()  # type: ignore[operator]
-
-
-def trained(module: nn.Module) -> list[th.Tensor]:
-    """
-    :param module: the actor or critic, with its ``optimizer``
-    :return: the parameters that its optimiser trains
-    """
-    optimizer: th.optim.Optimizer = module.optimizer  # type: ignore[assignment]
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
-
-
-def gradients_of(loss: th.Tensor, module: nn.Module) -> Gradients:
-    """
-    Gradients of one part; no other part's are computed.
-
-    :param loss: a scalar
-    :param module: the actor or critic, with its ``optimizer``
-    :return: one per parameter of :func:`trained`
-    """
-    return th.autograd.grad(loss, trained(module), allow_unused=True)
 
 
 def copy_all(targets: Iterable[th.Tensor], sources: Iterable[th.Tensor]) -> None:

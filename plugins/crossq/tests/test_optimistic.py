@@ -13,6 +13,7 @@ from stable_baselines3.common.logger import configure
 from torch.distributions import Normal, kl_divergence
 
 from sb3_scale import SAC, Sb3ScaleError
+from sb3_scale.algorithms.checkpoints import set_random_states
 from sb3_scale.parts import build
 from sb3_scale.testing import check_component
 
@@ -200,7 +201,7 @@ def test_resumes_with_the_state_of_all_optimisers(tmp_path: Path) -> None:
     states = loaded.random_states
     for each in (model, loaded):
         each.set_logger(configure(None, []))
-        each._set_random_states(states)
+        set_random_states(states, each.action_space)
         each.train(5, 16)
     names, _ = model._get_torch_save_params()
     assert "policy.actor.exploration_optimizer" in names

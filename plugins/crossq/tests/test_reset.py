@@ -14,6 +14,7 @@ from stable_baselines3.common.preprocessing import get_flattened_obs_dim
 from torch import nn
 
 from sb3_scale import SAC, TD3, Extractor, Loss, hookimpl
+from sb3_scale.algorithms.checkpoints import random_states, set_random_states
 from sb3_scale.parts import build
 from sb3_scale.plugins import manager
 from sb3_scale.testing import check_component
@@ -127,10 +128,10 @@ def test_goes_on_as_a_new_agent_with_the_same_weights_and_buffer(name: str) -> N
     twin = make(name, seed=7)
     twin.policy.load_state_dict(model.policy.state_dict())
     twin.replay_buffer, twin._n_updates = model.replay_buffer, model._n_updates
-    states = model._get_random_states()
+    states = random_states(model.action_space)
     for each in (model, twin):
         each.set_logger(configure(None, []))
-        each._set_random_states(states)
+        set_random_states(states, each.action_space)
         each.train(6, 16)
     assert_same(model.get_parameters(), twin.get_parameters(), name)
     if name != "td3":

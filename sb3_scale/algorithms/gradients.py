@@ -1,0 +1,32 @@
+"""Gradients of one part, and the scalars that come with them."""
+
+from collections.abc import Sequence
+
+import torch as th
+from torch import nn
+
+Figures = dict[str, th.Tensor]
+"""Scalars to log by name, without gradient."""
+
+Gradients = Sequence[th.Tensor | None]
+"""One per parameter that an optimiser trains; nothing where the loss does not depend on it."""
+
+
+def trained(module: nn.Module) -> list[th.Tensor]:
+    """
+    :param module: the actor or critic, with its ``optimizer``
+    :return: the parameters that its optimiser trains
+    """
+    optimizer: th.optim.Optimizer = module.optimizer  # type: ignore[assignment]
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def gradients_of(loss: th.Tensor, module: nn.Module) -> Gradients:
+    """
+    Gradients of one part; no other part's are computed.
+
+    :param loss: a scalar
+    :param module: the actor or critic, with its ``optimizer``
+    :return: one per parameter of :func:`trained`
+    """
+    return th.autograd.grad(loss, trained(module), allow_unused=True)
