@@ -216,6 +216,7 @@ STEPS = "allowed: a whole number, at least 1, or -1 for as many as there were en
         ({"max_grad_norm": "1e1"}, "max_grad_norm is '1e1'; allowed: a number above 0, or nothing"),
         ({"compile": "inductor"}, "compile is 'inductor'; allowed: true, false"),
         ({"capture": 1}, "capture is 1; allowed: true, false"),
+        ({"overlap": "yes"}, "overlap is 'yes'; allowed: true, false"),
         ({"max_grad_norm": 0}, "max_grad_norm is 0; allowed: a number above 0, or nothing"),
         ({"use_sde": True}, "use_sde is true; allowed with ScalePolicy: false"),
         ({"parts": {"use_sde": True}}, "use_sde is true; allowed with ScalePolicy: false"),
@@ -245,6 +246,15 @@ def test_device_that_does_not_exist() -> None:
     assert refused(device="gpu").startswith("device is 'gpu', and PyTorch ")
 
 
+@pytest.mark.parametrize("device", ["gpu", "auto", "cuda:99", "mps", ["cpu"]])
+def test_device_to_act_on_that_is_not_there(device: Any) -> None:
+    message = (
+        rf"acting_device is '{re.escape(str(device))}', and PyTorch \S+ finds no such device here; "
+    )
+    message += "allowed: cpu, or nothing"
+    assert re.fullmatch(message, refused(acting_device=device))
+
+
 @pytest.mark.parametrize(
     ("algorithm", "settings", "name", "value"),
     [
@@ -253,6 +263,8 @@ def test_device_that_does_not_exist() -> None:
         (SAC, {"max_grad_norm": 1.0}, "max_grad_norm", "1.0"),
         (SAC, {"ent_coef_optimizer_kwargs": {}}, "ent_coef_optimizer_kwargs", "{}"),
         (TD3, {"actor_learning_rate": 1e-3}, "actor_learning_rate", "0.001"),
+        (SAC, {"overlap": True}, "overlap", "True"),
+        (TD3, {"acting_device": "cpu"}, "acting_device", "'cpu'"),
     ],
 )
 def test_our_arguments_with_a_stock_policy(

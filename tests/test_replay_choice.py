@@ -91,7 +91,7 @@ PLAIN = {
         (PLAIN, ReplayBuffer),
         ({"env": DictEnv()}, DictReplayBuffer),
     ],
-    ids=str,
+    ids=["default", "by-name", "by-class", "n-steps", "optimize-memory", "dict"],
 )
 def test_which_buffer_is_made(settings: dict[str, Any], expected: type) -> None:
     assert type(make(SAC, **settings).replay_buffer) is expected

@@ -33,6 +33,8 @@ class EntropyRegularized(Lifecycle):
         "max_grad_norm": None,
         "compile": False,
         "capture": False,
+        "acting_device": None,
+        "overlap": False,
     }
 
     # Set by the algorithm of Stable-Baselines3 or sb3-contrib.

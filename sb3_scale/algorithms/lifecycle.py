@@ -11,21 +11,22 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
-from stable_baselines3.common.utils import get_device, update_learning_rate
+from stable_baselines3.common.utils import update_learning_rate
 
 from sb3_scale.algorithms.allocator import keep_freed_memory
 from sb3_scale.algorithms.captured import CapturedSteps, cuda_graph, release
 from sb3_scale.algorithms.checkpoints import check_archive, random_states, set_random_states
 from sb3_scale.algorithms.compiled import Compiled
+from sb3_scale.algorithms.devices import check_device
+from sb3_scale.algorithms.overlapped import Overlapped
 from sb3_scale.algorithms.schedules import LearningRate, schedule
-from sb3_scale.algorithms.update import SharedUpdate
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.parts import resolve, track_providers
 from sb3_scale.policies import ScalePolicy, check_policy_kwargs
 from sb3_scale.replay.compact import CompactReplayBuffer
 
 
-class Lifecycle(SharedUpdate):
+class Lifecycle(Overlapped):
     """Everything around the gradient step, the same for SAC and TD3."""
 
     default_parts: ClassVar[dict[str, Any]] = {}
@@ -62,7 +63,8 @@ class Lifecycle(SharedUpdate):
         ours = isinstance(policy, type) and issubclass(policy, ScalePolicy)
         if not (ours or policy == "ScalePolicy"):
             return policy_kwargs
-        _check_device(device)
+        if device != "auto":
+            check_device("device", device, "cpu, auto")
         policy_kwargs = {**self.default_parts, **(policy_kwargs or {})}
         check_policy_kwargs(policy_kwargs)
         return policy_kwargs
@@ -105,6 +107,7 @@ class Lifecycle(SharedUpdate):
             self._steps = CapturedSteps(self, cuda_graph)
         elif self.capture:
             print(f"capture: gradient steps run one by one: the device is {self.device}, not cuda")
+        self._make_acting_copy()
 
     def _choose_replay_buffer(self) -> None:
         """Find one by its name; ours stands where Stable-Baselines3 would take its plain one."""
@@ -140,7 +143,9 @@ class Lifecycle(SharedUpdate):
             value = getattr(self, name, 1)
             if not isinstance(value, (int, np.integer)) or value < 1:
                 raise Sb3ScaleError(f"{name} is {value!r}; allowed: a whole number, at least 1")
-        for name in ("compile", "capture"):
+        if self.acting_device is not None:
+            check_device("acting_device", self.acting_device, "cpu, or nothing")
+        for name in ("compile", "capture", "overlap"):
             if not isinstance(getattr(self, name), bool):
                 value = getattr(self, name)
                 raise Sb3ScaleError(f"{name} is {value!r}; allowed: true, false")
@@ -242,6 +247,7 @@ class Lifecycle(SharedUpdate):
         :param exclude: attributes to leave out
         :param include: attributes to keep that are left out by default
         """
+        self.finish_updates()
         if issubclass(self.policy_class, ScalePolicy):
             self.random_states = random_states(self.action_space)
         super().save(path, exclude, include)
@@ -295,16 +301,3 @@ class Lifecycle(SharedUpdate):
         if hasattr(self.policy.actor, "exploration_optimizer"):
             names = [*names, "policy.actor.exploration_optimizer"]
         return names, variables
-
-
-def _check_device(device: th.device | str) -> None:
-    """Stable-Baselines3 falls back to the CPU without a word; a long run deserves better."""
-    try:
-        found = device == "auto" or get_device(device).type == th.device(device).type
-    except RuntimeError:
-        found = False
-    if not found:
-        raise Sb3ScaleError(
-            f"device is '{device}', and PyTorch {th.__version__} finds no such device here; "
-            "allowed: cpu, auto"
-        )

@@ -23,8 +23,9 @@ class TD3(Lifecycle, stable_baselines3.TD3):
 
     With a stock policy it runs the code of Stable-Baselines3. Source of the equations: Fujimoto et
     al., "Addressing Function Approximation Error in Actor-Critic Methods", 2018, algorithm 1.
-    Arguments that are not listed here are those of ``stable_baselines3.TD3``; the three last need
-    ``ScalePolicy``. ``policy_delay=1, target_policy_noise=0`` is TD2, with one critic it is DDPG.
+    Arguments that are not listed here are those of ``stable_baselines3.TD3``; those listed, but
+    for ``policy_delay``, need ``ScalePolicy``. ``policy_delay=1, target_policy_noise=0`` is TD2,
+    with one critic it is DDPG.
 
     :param policy: ``"ScalePolicy"`` or a policy of Stable-Baselines3
     :param env: the environment, or its id
@@ -36,6 +37,10 @@ class TD3(Lifecycle, stable_baselines3.TD3):
     :param max_grad_norm: norm that the gradients of actor and of critic are clipped to
     :param compile: whether ``torch.compile`` makes one program of each loss and its gradients
     :param capture: whether all gradient steps of a ``train`` call become one CUDA graph
+    :param acting_device: where a copy of extractor and actor chooses the actions in training, for
+        instance ``"cpu"`` with the networks on a GPU; nothing for the networks themselves
+    :param overlap: whether the gradient steps of a ``train`` call run beside the environment's next
+        step, whose action then comes from the actor before them
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
@@ -50,6 +55,8 @@ class TD3(Lifecycle, stable_baselines3.TD3):
         "max_grad_norm": None,
         "compile": False,
         "capture": False,
+        "acting_device": None,
+        "overlap": False,
     }
     policy: ScalePolicy  # type: ignore[assignment]
 
@@ -85,6 +92,8 @@ class TD3(Lifecycle, stable_baselines3.TD3):
         max_grad_norm: float | None = None,
         compile: bool = False,
         capture: bool = False,
+        acting_device: str | None = None,
+        overlap: bool = False,
     ) -> None:
         policy_kwargs = self.check_arguments(policy, policy_kwargs, device)
         super().__init__(
@@ -119,6 +128,8 @@ class TD3(Lifecycle, stable_baselines3.TD3):
         self.max_grad_norm = max_grad_norm
         self.compile = compile
         self.capture = capture
+        self.acting_device = acting_device
+        self.overlap = overlap
         if _init_setup_model:
             self._setup_model()
 

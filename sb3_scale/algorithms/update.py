@@ -4,7 +4,7 @@ The update that SAC and TD3 share, in the order of a batch's way through it.
 replay batch -> features -> critic target -> critic loss -> step -> project
                               -> actor loss -> step -> project -> target sync -> metrics
 
-Nothing here reads a tensor on the host; :meth:`SharedUpdate.train` does once, at its end.
+Nothing here reads a tensor on the host; :meth:`SharedUpdate.update_networks` does once, at its end.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +19,7 @@ from sb3_scale.algorithms.batch import Batch
 from sb3_scale.algorithms.gradients import Figures, Gradients, gradients_of, trained
 from sb3_scale.algorithms.metrics import Metrics, check_finite
 from sb3_scale.algorithms.products import fast_products
+from sb3_scale.algorithms.tensors import copy_all
 from sb3_scale.policies import ScalePolicy, synced_buffers
 
 
@@ -114,10 +115,32 @@ class SharedUpdate(OffPolicyAlgorithm):
         if gradient_steps == 0:
             return
         self.update_learning_rates()
+        self.execute(self.sample(batch_size) for _ in range(gradient_steps))
+
+    def execute(self, batches: Iterable[Batch]) -> None:
+        """
+        Take the gradient steps of a :meth:`train` call.
+
+        :param batches: one per gradient step
+        """
+        self.record_figures(self.update_networks(batches))
+
+    def update_networks(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """
+        :param batches: one per gradient step
+        :return: means of their figures by name
+        :raises Sb3ScaleError: if one is not finite
+        """
         with fast_products(self.device):
-            batch, metrics = self._steps(self.sample(batch_size) for _ in range(gradient_steps))
+            batch, metrics = self._steps(batches)
         figures = metrics.means()
         check_finite(figures, self._n_updates, batch.__dict__, self.logger.dir)
+        return figures
+
+    def record_figures(self, figures: Mapping[str, float]) -> None:
+        """
+        :param figures: of :meth:`update_networks`
+        """
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         for name, value in figures.items():
             self.logger.record(f"train/{name}", value)
@@ -289,15 +312,3 @@ class SharedUpdate(OffPolicyAlgorithm):
             copy_all(synced_buffers(target), synced_buffers(online))
             if online is not self.policy.extractor:
                 target.project_()  # type: ignore[operator]
-
-
-def copy_all(targets: Iterable[th.Tensor], sources: Iterable[th.Tensor]) -> None:
-    """
-    Copy tensors in place.
-
-    :param targets: tensors to overwrite
-    :param sources: tensors to read, in the same order
-    """
-    pairs = list(zip(targets, sources, strict=True))
-    if pairs:
-        th._foreach_copy_([target for target, _ in pairs], [source for _, source in pairs])

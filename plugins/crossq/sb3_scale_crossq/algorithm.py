@@ -59,6 +59,10 @@ class CrossQ(EntropyRegularized, sb3_contrib.CrossQ):  # type: ignore[misc]
     :param max_grad_norm: norm that the gradients of actor and of critic are clipped to
     :param compile: whether ``torch.compile`` makes one program of each loss and its gradients
     :param capture: whether all gradient steps of a ``train`` call become one CUDA graph
+    :param acting_device: where a copy of extractor and actor chooses the actions in training, for
+        instance ``"cpu"`` with the networks on a GPU; nothing for the networks themselves
+    :param overlap: whether the gradient steps of a ``train`` call run beside the environment's next
+        step, whose action then comes from the actor before them
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
@@ -121,6 +125,8 @@ class CrossQ(EntropyRegularized, sb3_contrib.CrossQ):  # type: ignore[misc]
         max_grad_norm: float | None = None,
         compile: bool = False,
         capture: bool = False,
+        acting_device: str | None = None,
+        overlap: bool = False,
     ) -> None:
         policy_kwargs = self.check_arguments(policy, policy_kwargs, device)
         super().__init__(  # type: ignore[call-arg]
@@ -164,6 +170,8 @@ class CrossQ(EntropyRegularized, sb3_contrib.CrossQ):  # type: ignore[misc]
         self.max_grad_norm = max_grad_norm
         self.compile = compile
         self.capture = capture
+        self.acting_device = acting_device
+        self.overlap = overlap
         if _init_setup_model:
             self._setup_model()
 

@@ -1,0 +1,23 @@
+"""Whether a device is there."""
+
+import torch as th
+
+from sb3_scale.errors import Sb3ScaleError
+
+
+def check_device(name: str, device: th.device | str, allowed: str) -> None:
+    """
+    Stable-Baselines3 falls back to the CPU without a word; a long run deserves better.
+
+    :param name: of the argument
+    :param device: its value
+    :param allowed: what it may be on any machine
+    :raises Sb3ScaleError: if PyTorch cannot use the device
+    """
+    try:
+        th.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError):
+        raise Sb3ScaleError(
+            f"{name} is '{device}', and PyTorch {th.__version__} finds no such device here; "
+            f"allowed: {allowed}"
+        ) from None
