@@ -37,3 +37,12 @@ def assert_same(ours: Any, theirs: Any, where: str) -> None:
             assert_same(*pair, f"{where}[{index}]")
     else:
         assert ours == theirs, where
+
+
+def learned(model: Any) -> dict[str, Any]:
+    """What a training leaves."""
+    return {
+        "parameters": model.get_parameters(),
+        "updates": model._n_updates,
+        "actions": model.replay_buffer.actions.tolist(),
+    }

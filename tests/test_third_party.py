@@ -219,3 +219,13 @@ def test_extractor_is_left_alone_by_the_actor() -> None:
         gradients = [p.grad for p in model.policy.actor.parameters()]
         assert all(g is not None for g in gradients) == (delay == 1)
     assert torch.equal(*weights)
+
+
+def test_a_copy_that_acts_has_the_present_weights_and_statistics() -> None:
+    copied, plain = (
+        make(extractor="encoder", constraint="unit", acting_device=device).learn(80)
+        for device in ("cpu", None)
+    )
+    assert np.array_equal(copied.replay_buffer.actions, plain.replay_buffer.actions)
+    for name, expected in plain.policy.state_dict().items():
+        assert torch.equal(copied.policy.state_dict()[name], expected), name

@@ -247,7 +247,6 @@ class Lifecycle(Overlapped):
         :param exclude: attributes to leave out
         :param include: attributes to keep that are left out by default
         """
-        self.finish_updates()
         if issubclass(self.policy_class, ScalePolicy):
             self.random_states = random_states(self.action_space)
         super().save(path, exclude, include)

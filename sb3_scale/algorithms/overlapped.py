@@ -1,17 +1,16 @@
-"""Where actions are chosen in training, and gradient steps beside the environment's step."""
+"""Where actions are chosen in training, and gradient steps while the environments step."""
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
-import torch as th
-from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.noise import ActionNoise
-from stable_baselines3.common.type_aliases import MaybeCallback
+from stable_baselines3.common.type_aliases import MaybeCallback, RolloutReturn
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from sb3_scale.algorithms.acting import ActingCopy
-from sb3_scale.algorithms.background import Background
 from sb3_scale.algorithms.batch import Batch
 from sb3_scale.algorithms.update import SharedUpdate
 
@@ -21,11 +20,14 @@ class Overlapped(SharedUpdate):
     What ``acting_device`` and ``overlap`` mean.
 
     With ``overlap`` a ``train`` call within ``learn`` draws its batches and leaves its gradient
-    steps for later. They begin once the next action is chosen, run beside the environment's step,
-    and are waited for before callbacks see that step. So the replay batches are those of
-    Stable-Baselines3's order, and the networks are at rest for everybody but the environment, which
-    must not draw from PyTorch's default generator; then one seed gives one training. Only the
-    action at hand is chosen without these gradient steps: its actor is one ``train`` call old.
+    steps for later: the next action is chosen and sent to the environments, and the gradient steps
+    run until their answer is read. Batches, and the networks that callbacks find at each decision,
+    are those of Stable-Baselines3's order. Only that one action is chosen without the gradient
+    steps: its actor is one ``train`` call old. Random numbers are drawn in a fixed order, so one
+    seed gives one training, but another one than without ``overlap``.
+
+    Environments must step in processes or threads of their own. Where they don't, or a callback
+    acts between gradient steps and the next action, one line says so and nothing is postponed.
     """
 
     acting_device: str | None
@@ -33,15 +35,27 @@ class Overlapped(SharedUpdate):
 
     _acting: ActingCopy | None = None
     _choosing = False
-    _updates: Background[dict[str, float]] | None = None
+    _postpones = False
+    _postponed: list[Batch] | None = None
+    _stepped: "_Beside | None" = None
 
     def _make_acting_copy(self) -> None:
         if self.acting_device is not None:
             self._acting = ActingCopy(self.policy, self.optimizers(), self.acting_device)
 
+    def _init_callback(self, callback: MaybeCallback, progress_bar: bool = False) -> BaseCallback:
+        ready = super()._init_callback(callback, progress_bar)
+        if self.overlap:
+            assert self.env is not None
+            obstacle = _obstacle(self.env, ready)
+            self._postpones = obstacle is None
+            if obstacle is not None:
+                print(f"overlap: gradient steps run before the next action: {obstacle}")
+        return ready
+
     def learn(self, *args: Any, **kwargs: Any) -> Self:
         """
-        Train as Stable-Baselines3 does. All gradient steps are done when it ends, however it ends.
+        Train as Stable-Baselines3 does. No gradient step is left when it ends, however it ends.
 
         :param args: of ``learn`` in Stable-Baselines3
         :param kwargs: of the same
@@ -50,38 +64,53 @@ class Overlapped(SharedUpdate):
         try:
             return super().learn(*args, **kwargs)
         finally:
-            updates, self._updates = self._updates, None
-            if updates is not None:
-                self._log(updates.close())
+            self._postpones = False
+            self.finish_updates()
 
-    def _init_callback(self, callback: MaybeCallback, progress_bar: bool = False) -> BaseCallback:
-        if self.overlap:
-            given = callback if isinstance(callback, list) else [callback]
-            callbacks = [
-                each if isinstance(each, BaseCallback) else ConvertCallback(each) for each in given
-            ]
-            early = _first_at_rollout_start(callbacks)
-            if early is None:
-                self._updates = Background()
-                callback = [_Finish(), *callbacks]
-            else:
-                print(
-                    "overlap: gradient steps run before the next action: callback "
-                    f"{type(early).__name__} comes between them"
-                )
-        return super()._init_callback(callback, progress_bar)
+    def collect_rollouts(self, env: VecEnv, *args: Any, **kwargs: Any) -> RolloutReturn:
+        """
+        Collect transitions as Stable-Baselines3 does.
+
+        :param env: the environments
+        :param args: of ``collect_rollouts`` in Stable-Baselines3
+        :param kwargs: of the same
+        :return: how much was collected
+        """
+        if self._postpones:
+            if self._stepped is None or self._stepped.venv is not env:
+                self._stepped = _Beside(env, self)
+            env = self._stepped
+        return super().collect_rollouts(env, *args, **kwargs)
+
+    def execute(self, batches: Iterable[Batch]) -> None:
+        """
+        Take the gradient steps of a ``train`` call, or postpone them if another action follows.
+
+        :param batches: one per gradient step
+        """
+        if self._postpones and self.num_timesteps < self._total_timesteps:
+            self._postponed = list(batches)
+        else:
+            super().execute(batches)
+
+    def finish_updates(self) -> None:
+        """
+        Take the gradient steps that were postponed.
+
+        :raises Sb3ScaleError: if a loss is not finite
+        """
+        batches, self._postponed = self._postponed, None
+        if batches is not None:
+            super().execute(batches)
 
     def _sample_action(
         self, learning_starts: int, action_noise: ActionNoise | None = None, n_envs: int = 1
     ) -> tuple[np.ndarray, np.ndarray]:
         self._choosing = True
         try:
-            chosen = super()._sample_action(learning_starts, action_noise, n_envs)
+            return super()._sample_action(learning_starts, action_noise, n_envs)
         finally:
             self._choosing = False
-        if self._updates is not None:
-            self._updates.start()
-        return chosen
 
     def predict(
         self,
@@ -99,94 +128,60 @@ class Overlapped(SharedUpdate):
         :param deterministic: whether to return the mode instead of a sample
         :return: actions, and the state
         """
-        if not self._choosing:
-            self.finish_updates()
-        elif self._acting is not None:
+        if self._choosing and self._acting is not None:
             return self._acting.predict(observation, state, episode_start, deterministic)
         return super().predict(observation, state, episode_start, deterministic)
 
-    def train(self, gradient_steps: int, batch_size: int = 64) -> None:
-        """
-        Update the policy; within ``learn``, ``overlap`` runs the gradient steps later.
-
-        :param gradient_steps: number of batches
-        :param batch_size: transitions per batch
-        :raises Sb3ScaleError: if a loss is not finite; the last batch is saved for inspection
-        """
-        self.finish_updates()
-        super().train(gradient_steps, batch_size)
-
-    def execute(self, batches: Iterable[Batch]) -> None:
-        """
-        Take the gradient steps of a ``train`` call, or postpone them.
-
-        :param batches: one per gradient step
-        """
-        if self._updates is None:
-            super().execute(batches)
-        else:
-            self._updates.postpone(partial(self.update_networks, list(batches)))
-
-    def finish_updates(self) -> None:
-        """
-        Wait for the gradient steps that run beside the environment's step, and log them.
-
-        :raises Sb3ScaleError: if a loss is not finite
-        """
-        if self._updates is not None:
-            self._log(self._updates.finish())
-
-    def _log(self, figures: dict[str, float] | None) -> None:
-        if figures is not None:
-            self.record_figures(figures)
-
-    def get_parameters(self) -> dict[str, dict[str, Any]]:
-        """
-        :return: state of the networks and optimisers by name, as in Stable-Baselines3
-        """
-        self.finish_updates()
-        return super().get_parameters()
-
-    def set_parameters(
-        self,
-        load_path_or_dict: Any,
-        exact_match: bool = True,
-        device: th.device | str = "auto",
-    ) -> None:
-        """
-        Load parameters, as in Stable-Baselines3.
-
-        :param load_path_or_dict: what :meth:`get_parameters` gives, or the path of a zip file
-        :param exact_match: whether all parameters must be given
-        :param device: where a file is loaded
-        """
-        self.finish_updates()
-        super().set_parameters(load_path_or_dict, exact_match, device)
-
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "_acting", "_choosing", "_updates"]
+        own = ["_acting", "_choosing", "_postpones", "_postponed", "_stepped"]
+        return [*super()._excluded_save_params(), *own]
 
 
-class _Finish(BaseCallback):
-    """Stands before all callbacks: they find the networks at rest and the figures logged."""
+class _Beside(VecEnvWrapper):
+    """
+    Takes the postponed gradient steps while the environments step.
 
-    model: Overlapped
+    :param venv: the environments
+    :param model: the algorithm
+    """
 
-    def _on_step(self) -> bool:
-        self.model.finish_updates()
-        return True
+    def __init__(self, venv: VecEnv, model: Overlapped) -> None:
+        super().__init__(venv)
+        self._model = model
 
-    def _on_training_end(self) -> None:
-        self.model.finish_updates()
+    def reset(self) -> VecEnvObs:
+        """
+        :return: first observations
+        """
+        return self.venv.reset()
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """
+        :return: what the environments answer
+        """
+        try:
+            self._model.finish_updates()
+        finally:
+            # Also after an interruption, so that the environments wait for a command again.
+            answer = self.venv.step_wait()
+        return answer
 
 
-def _first_at_rollout_start(callbacks: Iterable[BaseCallback]) -> BaseCallback | None:
-    """What acts between a ``train`` call and the next action, where networks are not at rest."""
-    for callback in callbacks:
-        if isinstance(callback, CallbackList):
-            inner = _first_at_rollout_start(callback.callbacks)
-            if inner is not None:
-                return inner
-        elif type(callback)._on_rollout_start is not BaseCallback._on_rollout_start:
-            return callback
+def _obstacle(env: VecEnv, callback: BaseCallback) -> str | None:
+    if isinstance(env.unwrapped, DummyVecEnv):
+        return "DummyVecEnv steps only when it is waited for, unlike SubprocVecEnv"
+    early = _at_rollout_start(callback)
+    if early is not None:
+        return f"callback {type(early).__name__} comes between them"
     return None
+
+
+def _at_rollout_start(callback: BaseCallback) -> BaseCallback | None:
+    """Find what acts between a ``train`` call and the next action."""
+    if isinstance(callback, CallbackList):
+        return next(filter(None, map(_at_rollout_start, callback.callbacks)), None)
+    names = ("on_rollout_start", "_on_rollout_start")
+    overrides = any(
+        getattr(type(callback), name) is not getattr(BaseCallback, name) for name in names
+    )
+    return callback if overrides else None

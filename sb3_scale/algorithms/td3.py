@@ -39,8 +39,9 @@ class TD3(Lifecycle, stable_baselines3.TD3):
     :param capture: whether all gradient steps of a ``train`` call become one CUDA graph
     :param acting_device: where a copy of extractor and actor chooses the actions in training, for
         instance ``"cpu"`` with the networks on a GPU; nothing for the networks themselves
-    :param overlap: whether the gradient steps of a ``train`` call run beside the environment's next
-        step, whose action then comes from the actor before them
+    :param overlap: whether the gradient steps of a ``train`` call run while the environments, in a
+        ``SubprocVecEnv`` or from EnvPool, take their next step; its action comes from the actor
+        before these gradient steps
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {

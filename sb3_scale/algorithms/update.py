@@ -4,7 +4,7 @@ The update that SAC and TD3 share, in the order of a batch's way through it.
 replay batch -> features -> critic target -> critic loss -> step -> project
                               -> actor loss -> step -> project -> target sync -> metrics
 
-Nothing here reads a tensor on the host; :meth:`SharedUpdate.update_networks` does once, at its end.
+Nothing here reads a tensor on the host; :meth:`SharedUpdate.execute` does once, at its end.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -119,28 +119,15 @@ class SharedUpdate(OffPolicyAlgorithm):
 
     def execute(self, batches: Iterable[Batch]) -> None:
         """
-        Take the gradient steps of a :meth:`train` call.
+        Take the gradient steps of a :meth:`train` call, and log them.
 
         :param batches: one per gradient step
-        """
-        self.record_figures(self.update_networks(batches))
-
-    def update_networks(self, batches: Iterable[Batch]) -> dict[str, float]:
-        """
-        :param batches: one per gradient step
-        :return: means of their figures by name
-        :raises Sb3ScaleError: if one is not finite
+        :raises Sb3ScaleError: if a loss is not finite
         """
         with fast_products(self.device):
             batch, metrics = self._steps(batches)
         figures = metrics.means()
         check_finite(figures, self._n_updates, batch.__dict__, self.logger.dir)
-        return figures
-
-    def record_figures(self, figures: Mapping[str, float]) -> None:
-        """
-        :param figures: of :meth:`update_networks`
-        """
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         for name, value in figures.items():
             self.logger.record(f"train/{name}", value)
