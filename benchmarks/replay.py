@@ -27,6 +27,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 import sb3_scale
 from measuring import Spaces, measure
 from sb3_scale.replay.compact import CompactReplayBuffer
+from update_throughput import ratio
 
 OBSERVATIONS, ACTIONS = 223, 38
 EPISODE = 500
@@ -107,10 +108,9 @@ def row(title: str, ours: Any, theirs: Any, step: float | None = None) -> list[s
     :param step: microseconds of a gradient step, if ours is a part of it
     :return: medians, the ratio with its quartiles over the rounds, the share
     """
-    low, middle, high = np.percentile(np.divide(ours, theirs), [25, 50, 75])
-    ratio = f"{middle:.2f}" if low == high else f"{middle:.2f} ({low:.2f}-{high:.2f})"
     share = f"{np.median(ours) / step:.1%}" if step else ""
-    return [title, f"{np.median(theirs):.0f}", f"{np.median(ours):.0f}", ratio, share]
+    shown = ratio(ours, theirs) if len(ours) > 1 else f"{ours[0] / theirs[0]:.2f}"
+    return [title, f"{np.median(theirs):.0f}", f"{np.median(ours):.0f}", shown, share]
 
 
 def main() -> None:

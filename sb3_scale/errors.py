@@ -21,6 +21,16 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     :return: ``"; allowed: a, b; did you mean 'a'?"``, without the last part if nothing is near
     """
     names = sorted(known)
-    text = f"; allowed: {', '.join(names) or 'none'}"
-    near = difflib.get_close_matches(name, names, n=1)
-    return text + (f"; did you mean '{near[0]}'?" if near else "")
+    return f"; allowed: {', '.join(names) or 'none'}" + nearest(name, names)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """
+    Say what was probably meant.
+
+    :param name: what the user wrote
+    :param known: what exists
+    :return: ``"; did you mean 'a'?"``, empty if nothing is near
+    """
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""

@@ -16,10 +16,14 @@ def make(algorithm: Any, env: Any = "Pendulum-v1", **settings: Any) -> Any:
         "actor": {"name": kind, "network": SMALL},
         "critic": {"name": "ensemble", "network": SMALL},
     }
-    defaults = {"buffer_size": 500, "batch_size": 16, "learning_starts": 20, "seed": 0}
-    return algorithm(
-        "ScalePolicy", env, device="cpu", policy_kwargs=parts, **{**defaults, **settings}
-    )
+    defaults = {
+        "buffer_size": 500,
+        "batch_size": 16,
+        "learning_starts": 20,
+        "seed": 0,
+        "device": "cpu",
+    }
+    return algorithm("ScalePolicy", env, policy_kwargs=parts, **{**defaults, **settings})
 
 
 def assert_same(ours: Any, theirs: Any, where: str) -> None:

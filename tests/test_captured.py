@@ -10,8 +10,8 @@ from typing import Any
 
 import gymnasium
 import pytest
+import small_models
 import torch
-from small_models import SMALL
 
 from sb3_scale import SAC
 from sb3_scale.algorithms.captured import WARMUP, CapturedSteps
@@ -37,20 +37,9 @@ class Again:
 
 
 def make(**settings: Any) -> Any:
-    defaults: dict[str, Any] = {"gradient_steps": 2, "policy_delay": 3, "device": "cpu"}
-    return SAC(
-        "ScalePolicy",
-        gymnasium.make("Pendulum-v1"),
-        learning_starts=20,
-        buffer_size=500,
-        batch_size=16,
-        learning_rate=lambda left: 1e-3 * left,
-        seed=0,
-        policy_kwargs={
-            "actor": {"name": "squashed-gaussian", "network": SMALL},
-            "critic": {"name": "ensemble", "network": SMALL},
-        },
-        **{**defaults, **settings},
+    defaults: dict[str, Any] = {"gradient_steps": 2, "policy_delay": 3}
+    return small_models.make(
+        SAC, learning_rate=lambda left: 1e-3 * left, **{**defaults, **settings}
     )
 
 

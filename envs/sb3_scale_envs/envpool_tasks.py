@@ -1,13 +1,12 @@
 """Which of EnvPool's tasks are which of ours, and what EnvPool must know of each."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
 
-from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.errors import Sb3ScaleError, nearest, suggestion
 from sb3_scale_envs.tasks import MYO_TASKS, TASKS
 
 V4 = (
@@ -62,10 +61,9 @@ def find_task(env_id: str, env_kwargs: Mapping[str, Any]) -> EnvPoolTask:
     """
     names = _names()
     if env_id not in names:
-        near = difflib.get_close_matches(env_id, names, n=1)
         raise Sb3ScaleError(
             f"EnvPool does not have the task '{env_id}'; allowed: {ALLOWED}"
-            + (f"; did you mean '{near[0]}'?" if near else "")
+            + nearest(env_id, names)
         )
     # Gymnasium's own tasks have no action_repeat, and evaluation would fail with it.
     known = [] if env_id in GYMNASIUM_TASKS else ["action_repeat"]

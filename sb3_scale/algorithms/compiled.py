@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Generic, ParamSpec, TypeVar
 
 import torch as th
-from torch._dynamo.exc import TorchDynamoException
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -49,7 +48,7 @@ class Compiled(Generic[P, R]):
         try:
             with th._dynamo.config.patch(trace_autograd_ops=True):
                 return self._run(*args, **kwargs)
-        except TorchDynamoException as error:
+        except th._dynamo.exc.TorchDynamoException as error:
             reason = next(line for line in str(error).splitlines() if line.strip())
             print(f"compile: {self._name} runs without compilation: {reason}", file=sys.stderr)
             self._run = self._function

@@ -25,16 +25,10 @@ class EntropyRegularized(Lifecycle):
 
     stochastic_actor = True
     own_arguments: ClassVar[dict[str, Any]] = {
+        **Lifecycle.own_arguments,
         "backup_entropy": True,
-        "actor_learning_rate": None,
-        "critic_learning_rate": None,
         "ent_coef_learning_rate": None,
         "ent_coef_optimizer_kwargs": None,
-        "max_grad_norm": None,
-        "compile": False,
-        "capture": False,
-        "acting_device": None,
-        "overlap": False,
     }
 
     # Set by the algorithm of Stable-Baselines3 or sb3-contrib.

@@ -35,7 +35,15 @@ class Lifecycle(Overlapped):
     stochastic_actor: ClassVar[bool]
     """Which kind of actor the algorithm needs."""
 
-    own_arguments: ClassVar[dict[str, Any]]
+    own_arguments: ClassVar[dict[str, Any]] = {
+        "actor_learning_rate": None,
+        "critic_learning_rate": None,
+        "max_grad_norm": None,
+        "compile": False,
+        "capture": False,
+        "acting_device": None,
+        "overlap": False,
+    }
     """Arguments that stock policies do not know, with their defaults."""
 
     compile: bool

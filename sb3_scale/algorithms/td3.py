@@ -50,15 +50,6 @@ class TD3(Lifecycle, stable_baselines3.TD3):
     }
     stochastic_actor = False
     default_parts: ClassVar[dict[str, Any]] = {"actor": "deterministic"}
-    own_arguments: ClassVar[dict[str, Any]] = {
-        "actor_learning_rate": None,
-        "critic_learning_rate": None,
-        "max_grad_norm": None,
-        "compile": False,
-        "capture": False,
-        "acting_device": None,
-        "overlap": False,
-    }
     policy: ScalePolicy  # type: ignore[assignment]
 
     def __init__(

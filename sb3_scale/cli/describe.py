@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import difflib
 
 from rich.console import Console
 from rich.syntax import Syntax
@@ -10,7 +9,7 @@ from rich.text import Text
 
 from sb3_scale.catalogue import Part, describe, parts
 from sb3_scale.cli.output import make_console, make_table, print_json
-from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.errors import Sb3ScaleError, nearest, suggestion
 from sb3_scale.parts import kinds_of
 from sb3_scale.plugins import KNOWN_PARTS, manager
 from sb3_scale.specs import KINDS
@@ -73,9 +72,7 @@ def _find(text: str) -> tuple[str, str]:
 
 
 def _near(name: str) -> str:
-    names = [spec.name for kind in KINDS for _, spec in manager().specs(kind)]
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""
+    return nearest(name, (spec.name for kind in KINDS for _, spec in manager().specs(kind)))
 
 
 def _show(part: Part, console: Console) -> None:

@@ -3,6 +3,7 @@
 import torch as th
 from torch import nn
 
+from sb3_scale.algorithms.gradients import trained
 from sb3_scale.diagnostics.gradient_step import GradientStepDiagnostic, Meter
 
 
@@ -13,7 +14,7 @@ class _GradientMeter(Meter):
 
     def before_step(self) -> None:
         unclipped = getattr(self.module, "unclipped_norm", None)
-        gradients = [par.grad for par in self.trained if par.grad is not None]
+        gradients = [par.grad for par in trained(self.module) if par.grad is not None]
         self.figures["norm"] = (
             nn.utils.get_total_norm(gradients) if unclipped is None else unclipped
         )

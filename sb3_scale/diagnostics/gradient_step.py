@@ -21,7 +21,6 @@ class Meter:
         self.figures: dict[str, th.Tensor] = {}
         self.done = False
         optimizer: th.optim.Optimizer = module.optimizer  # type: ignore[assignment]
-        self.trained = [par for group in optimizer.param_groups for par in group["params"]]
         self.handles: list[Any] = [
             optimizer.register_step_pre_hook(self._before),
             optimizer.register_step_post_hook(self._after),

@@ -7,10 +7,8 @@ import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
 
-from sb3_scale.parts import load_target
-from sb3_scale.plugins import manager
 from sb3_scale.testing.subject import BATCH, Subject
-from sb3_scale.testing.training import STEPS, check_saved
+from sb3_scale.testing.training import STEPS, check_saved, construct
 
 LENGTH, ENVS = 10, 2
 OBSERVATIONS, ACTIONS = 3, 2
@@ -83,19 +81,11 @@ def _check_pickle(subject: Subject, buffer: ReplayBuffer) -> None:
 
 
 def _train(subject: Subject) -> None:
-    algorithm = load_target(manager().find("algorithm", "sac")[1])
-    model = subject.call(
-        f"the constructor of {algorithm.__name__}",
-        algorithm,
-        "ScalePolicy",
-        subject.env,
-        learning_starts=20,
-        buffer_size=200,
-        batch_size=16,
+    model = construct(
+        subject,
+        "sac",
         replay_buffer_class=subject.spec.name,
         replay_buffer_kwargs=dict(subject.params),
-        seed=0,
-        device="cpu",
     )
     subject.call(f"{STEPS} steps of training", model.learn, STEPS)
     check_saved(subject, model)

@@ -51,6 +51,17 @@ def make_model(subject: Subject) -> Any:
     part = {"name": subject.spec.name, **subject.params}
     trained = subject.spec.kind in POLICY_KINDS
     algo = algorithm_for(subject.spec.kind, part)
+    policy_kwargs = with_part(subject.spec.kind, part) if trained else {}
+    return construct(subject, algo, policy_kwargs=policy_kwargs)
+
+
+def construct(subject: Subject, algo: str, **settings: Any) -> Any:
+    """
+    :param subject: a part
+    :param algo: name of an algorithm
+    :param settings: arguments that bring the part into it
+    :return: the algorithm, small enough for a check
+    """
     algorithm = load_target(manager().find("algorithm", algo)[1])
     return subject.call(
         f"the constructor of {algorithm.__name__}",
@@ -60,9 +71,9 @@ def make_model(subject: Subject) -> Any:
         learning_starts=20,
         buffer_size=200,
         batch_size=16,
-        policy_kwargs=with_part(subject.spec.kind, part) if trained else {},
         seed=0,
         device="cpu",
+        **settings,
     )
 
 
