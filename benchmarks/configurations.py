@@ -22,6 +22,7 @@ TRANSITIONS = 20_000
 VARIANTS: dict[str, dict[str, Any]] = {
     "eager": {},
     "compile": {"compile": True},
+    "compile+autocast": {"compile": True, "autocast": True},
     "capture": {"capture": True},
     "compile+capture": {"compile": True, "capture": True},
 }

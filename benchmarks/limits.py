@@ -5,7 +5,9 @@ Counts the floating-point operations that an update must do and the bytes it mus
 rate of float32 products and the memory bandwidth in the same run, and prints the least time next to
 ours, per part of the update. A part takes at least the longer of the times of its products and of
 its traffic; parts follow one another. Two limits: with all products at the largest rate of this
-machine, and with each product at the rate that its own shape reaches. Run it on an idle machine:
+machine, and with each product at the rate that its own shape reaches. Next to them stands the time
+of the update's products alone, one after another, which no update with this library's products
+undercuts. Run it on an idle machine:
 
     python benchmarks/limits.py --configs sac-256 crossq-wn
 """
@@ -27,7 +29,7 @@ from rich.table import Table
 
 from configurations import CONFIGURATIONS, VARIANTS, Configuration, known_variants, make
 from counting import Part, Product, count, working_set
-from machine import Machine, measure_machine, product_times
+from machine import Machine, measure_machine, product_times, seconds_in_turn
 from measuring import measure
 from part_times import part_times
 
@@ -130,6 +132,7 @@ class Measured:
     :param groups: seconds of each group of parts, without compilation
     :param variants: seconds of the whole update of each variant
     :param products: seconds of each product alone
+    :param in_turn: seconds of all products, one after another
     """
 
     parts: list[Part]
@@ -137,6 +140,7 @@ class Measured:
     groups: dict[str, float]
     variants: dict[str, float]
     products: dict[Product, float]
+    in_turn: float
 
 
 def measure_ours(configuration: Configuration, args: argparse.Namespace) -> Measured:
@@ -157,8 +161,9 @@ def measure_ours(configuration: Configuration, args: argparse.Namespace) -> Meas
         # The first turn warms up, and compiles where that is asked for.
         variants[variant] = 1 / float(np.median(turns[1:]))
     after = product_times(products, model.device)
+    in_turn = seconds_in_turn(parts, model.device, args.seconds)
     best = {product: min(before[product], after[product]) for product in products}
-    return Measured(parts, working_set(model), groups, variants, best)
+    return Measured(parts, working_set(model), groups, variants, best, in_turn)
 
 
 def report(
@@ -198,6 +203,8 @@ def report(
         table.add_row(group, *[""] * len(COLUMNS), f"{1e3 * seconds:.3f}")
         records.append({"config": name, "group": group, "ours": seconds})
     table.add_section()
+    table.add_row("products in turn", *[""] * len(COLUMNS), f"{1e3 * ours.in_turn:.3f}")
+    records.append({"config": name, "group": "products in turn", "ours": ours.in_turn})
     for variant, seconds in ours.variants.items():
         table.add_row(f"update, {variant}", *cells(total(rows), seconds))
         records.append({"config": name, "group": "update", "part": variant, "ours": seconds})

@@ -3,15 +3,20 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch as th
 
-from counting import FLOAT, Product
+from counting import FLOAT, Part, Product
 from sb3_scale.algorithms.products import fast_products
 
 SIZES = (1024, 1536, 2048, 3072)
 """Of square products, the largest rate of which counts."""
+
+Operands = tuple[th.Tensor, th.Tensor, th.Tensor]
+"""Two factors and the result."""
 
 PASSES = 3
 """Over all products of an update, so that a disturbance does not meet one of them alone."""
@@ -58,32 +63,30 @@ class Machine:
         return self.cached_bandwidth if working_set < self.cache else self.bandwidth
 
 
-def best_seconds(call: Callable[[], object], device: th.device, seconds: float) -> float:
+def call_seconds(call: Callable[[], object], device: th.device, seconds: float) -> list[float]:
     """
     :param call: what to time
     :param device: where it runs
     :param seconds: how long to repeat it
-    :return: of the fastest call
+    :return: of each call after the first
     """
     call()
-    best, end = float("inf"), time.perf_counter() + seconds
-    while True:
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while not times or time.perf_counter() < end:
         start = time.perf_counter()
         call()
         if device.type == "cuda":
             th.cuda.synchronize()
-        now = time.perf_counter()
-        best = min(best, now - start)
-        if now > end:
-            return best
+        times.append(time.perf_counter() - start)
+    return times
 
 
-def product_seconds(product: Product, device: th.device, seconds: float) -> float:
+def operands(product: Product, device: th.device) -> Operands:
     """
-    :param product: of one layer, in the layout that its kind has
+    :param product: of one layer
     :param device: where
-    :param seconds: how long to measure each of two ways
-    :return: of the faster way: one batched product, or one product per member
+    :return: the factors, in the layout that its kind has, and the result
     """
     shape = product.members, product.rows
     x = th.randn(*shape, product.inputs, device=device)
@@ -94,7 +97,17 @@ def product_seconds(product: Product, device: th.device, seconds: float) -> floa
         "input gradient": (grad, weight.mT),
         "weight gradient": (x.mT, grad),
     }[product.kind]
-    out = left @ right
+    return left, right, left @ right
+
+
+def product_seconds(product: Product, device: th.device, seconds: float) -> float:
+    """
+    :param product: of one layer
+    :param device: where
+    :param seconds: how long to measure each of two ways
+    :return: of the faster way: one batched product, or one product per member
+    """
+    left, right, out = operands(product, device)
     members = list(zip(left, right, out, strict=True))
 
     def loop() -> None:
@@ -102,8 +115,39 @@ def product_seconds(product: Product, device: th.device, seconds: float) -> floa
             th.mm(one, other, out=result)
 
     with fast_products(device):
-        batched = best_seconds(lambda: th.bmm(left, right, out=out), device, seconds)
-        return min(batched, best_seconds(loop, device, seconds))
+        batched = call_seconds(lambda: th.bmm(left, right, out=out), device, seconds)
+        return min(batched + call_seconds(loop, device, seconds))
+
+
+def multiply(products: Iterable[Operands]) -> None:
+    """
+    :param products: what to multiply, and where the results go
+    """
+    for left, right, out in products:
+        th.bmm(left, right, out=out)
+
+
+def seconds_in_turn(parts: Iterable[Part], device: th.device, seconds: float) -> float:
+    """
+    Time the products of an update one after another, with arrays of their own and nothing between
+    them: what is left of their rates where each finds the caches as the others leave them.
+
+    :param parts: of the update
+    :param device: where
+    :param seconds: how long to measure
+    :return: of the products per update, the median over passes
+    """
+    calls = [(part.share, operands(product, device)) for part in parts for product in part.products]
+    mean = 0.0
+    for share in {share for share, _ in calls}:
+        # The steps on which the parts of this share are due, and no rarer ones.
+        due = [each for other, each in calls if other >= share]
+        rarer = max((other for other, _ in calls if other < share), default=0.0)
+
+        with fast_products(device):
+            times = call_seconds(partial(multiply, due), device, seconds)
+        mean += (share - rarer) * float(np.median(times))
+    return mean
 
 
 def product_times(products: Iterable[Product], device: th.device) -> dict[Product, float]:
@@ -137,4 +181,4 @@ def measure_machine(device: str = "cpu") -> Machine:
 def _copy_rate(size: int, device: th.device) -> float:
     source = th.zeros(size // FLOAT, device=device)
     target = th.ones_like(source)
-    return 2 * size / best_seconds(lambda: target.copy_(source), device, 0.3)
+    return 2 * size / min(call_seconds(lambda: target.copy_(source), device, 0.3))

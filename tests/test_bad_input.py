@@ -215,6 +215,7 @@ STEPS = "allowed: a whole number, at least 1, or -1 for as many as there were en
         ),
         ({"max_grad_norm": "1e1"}, "max_grad_norm is '1e1'; allowed: a number above 0, or nothing"),
         ({"compile": "inductor"}, "compile is 'inductor'; allowed: true, false"),
+        ({"autocast": "bfloat16"}, "autocast is 'bfloat16'; allowed: true, false"),
         ({"capture": 1}, "capture is 1; allowed: true, false"),
         ({"overlap": "yes"}, "overlap is 'yes'; allowed: true, false"),
         ({"max_grad_norm": 0}, "max_grad_norm is 0; allowed: a number above 0, or nothing"),

@@ -19,6 +19,7 @@ from sb3_scale.algorithms.checkpoints import check_archive, random_states, set_r
 from sb3_scale.algorithms.compiled import Compiled
 from sb3_scale.algorithms.devices import check_device
 from sb3_scale.algorithms.overlapped import Overlapped
+from sb3_scale.algorithms.products import rounded_products
 from sb3_scale.algorithms.schedules import LearningRate, schedule
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.parts import resolve, track_providers
@@ -40,6 +41,7 @@ class Lifecycle(Overlapped):
         "critic_learning_rate": None,
         "max_grad_norm": None,
         "compile": False,
+        "autocast": False,
         "capture": False,
         "acting_device": None,
         "overlap": False,
@@ -47,6 +49,7 @@ class Lifecycle(Overlapped):
     """Arguments that stock policies do not know, with their defaults."""
 
     compile: bool
+    autocast: bool
     capture: bool
     replay_buffer_class: type[ReplayBuffer] | str | None  # type: ignore[assignment]
     actor_learning_rate: LearningRate
@@ -105,6 +108,11 @@ class Lifecycle(Overlapped):
         """How gradient steps run: eagerly, compiled, captured, or both."""
         keep_freed_memory()
         self._gradients = {"critic": self.critic_gradients, "actor": self.actor_gradients}
+        if self.autocast:
+            self._gradients = {
+                part: rounded_products(function, self.device)
+                for part, function in self._gradients.items()
+            }
         if self.compile:
             self._gradients = {
                 part: Compiled(function, f"the {part}'s loss", verbose=self.verbose >= 1)
@@ -153,7 +161,7 @@ class Lifecycle(Overlapped):
                 raise Sb3ScaleError(f"{name} is {value!r}; allowed: a whole number, at least 1")
         if self.acting_device is not None:
             check_device("acting_device", self.acting_device, "cpu, or nothing")
-        for name in ("compile", "capture", "overlap"):
+        for name in ("compile", "autocast", "capture", "overlap"):
             if not isinstance(getattr(self, name), bool):
                 value = getattr(self, name)
                 raise Sb3ScaleError(f"{name} is {value!r}; allowed: true, false")

@@ -1,11 +1,14 @@
-"""Faster float32 matrix products on CPUs where oneDNN computes them in full precision."""
+"""Faster matrix products: by oneDNN where it is exact, or rounded where that is asked for."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import torch as th
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 MAX_ERROR = 1e-5
 """Largest relative error that counts as float32; products in bfloat16 have about 4e-3."""
@@ -35,6 +38,25 @@ def fast_products(device: th.device) -> Iterator[None]:
         yield
     finally:
         _settings.fp32_precision = before
+
+
+def rounded_products(function: Callable[P, R], device: th.device) -> Callable[P, R]:
+    """
+    Have the matrix products of a function, and of the gradients that it computes, round what they
+    multiply to bfloat16 (8 bits of mantissa), with sums in float32.
+
+    :param function: the function
+    :param device: where it computes
+    :return: the same function with rounded products
+    """
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        # Without the cache of rounded weights: each is rounded once anyway, and a captured graph
+        # must not read those of another step.
+        with th.autocast(device.type, th.bfloat16, cache_enabled=False):
+            return function(*args, **kwargs)
+
+    return call
 
 
 @functools.cache

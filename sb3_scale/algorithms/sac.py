@@ -40,6 +40,8 @@ class SAC(EntropyRegularized, stable_baselines3.SAC):
         ``{"betas": [0.5, 0.999]}``
     :param max_grad_norm: norm that the gradients of actor and of critic are clipped to
     :param compile: whether ``torch.compile`` makes one program of each loss and its gradients
+    :param autocast: whether the matrix products of both losses round what they multiply to
+        bfloat16 (``torch.autocast``); all else stays float32
     :param capture: whether all gradient steps of a ``train`` call become one CUDA graph
     :param acting_device: where a copy of extractor and actor chooses the actions in training, for
         instance ``"cpu"`` with the networks on a GPU; nothing for the networks themselves
@@ -96,6 +98,7 @@ class SAC(EntropyRegularized, stable_baselines3.SAC):
         ent_coef_optimizer_kwargs: dict[str, Any] | None = None,
         max_grad_norm: float | None = None,
         compile: bool = False,
+        autocast: bool = False,
         capture: bool = False,
         acting_device: str | None = None,
         overlap: bool = False,
@@ -139,6 +142,7 @@ class SAC(EntropyRegularized, stable_baselines3.SAC):
         self.ent_coef_optimizer_kwargs = ent_coef_optimizer_kwargs
         self.max_grad_norm = max_grad_norm
         self.compile = compile
+        self.autocast = autocast
         self.capture = capture
         self.acting_device = acting_device
         self.overlap = overlap

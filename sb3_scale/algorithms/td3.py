@@ -36,6 +36,8 @@ class TD3(Lifecycle, stable_baselines3.TD3):
     :param critic_learning_rate: of critic and extractor
     :param max_grad_norm: norm that the gradients of actor and of critic are clipped to
     :param compile: whether ``torch.compile`` makes one program of each loss and its gradients
+    :param autocast: whether the matrix products of both losses round what they multiply to
+        bfloat16 (``torch.autocast``); all else stays float32
     :param capture: whether all gradient steps of a ``train`` call become one CUDA graph
     :param acting_device: where a copy of extractor and actor chooses the actions in training, for
         instance ``"cpu"`` with the networks on a GPU; nothing for the networks themselves
@@ -83,6 +85,7 @@ class TD3(Lifecycle, stable_baselines3.TD3):
         critic_learning_rate: LearningRate = None,
         max_grad_norm: float | None = None,
         compile: bool = False,
+        autocast: bool = False,
         capture: bool = False,
         acting_device: str | None = None,
         overlap: bool = False,
@@ -119,6 +122,7 @@ class TD3(Lifecycle, stable_baselines3.TD3):
         self.critic_learning_rate = critic_learning_rate
         self.max_grad_norm = max_grad_norm
         self.compile = compile
+        self.autocast = autocast
         self.capture = capture
         self.acting_device = acting_device
         self.overlap = overlap

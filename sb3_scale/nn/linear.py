@@ -41,10 +41,12 @@ class EnsembleLinear(nn.Module):
         :param x: shape ``(n_members, batch, in_features)``
         :return: shape ``(n_members, batch, out_features)``
         """
+        # Not `baddbmm`, which copies the bias first and cannot be fused with what follows. Where
+        # autocast rounds the product, everything after it is float32 again.
+        product = torch.bmm(x, self.weight).to(self.bias.dtype)
         if self.scale is None:
-            # Not `baddbmm`, which copies the bias first and cannot be fused with what follows.
-            return torch.bmm(x, self.weight).add_(self.bias)
-        return torch.addcmul(self.bias, torch.bmm(x, self.weight), self.scale(self.weight))
+            return product.add_(self.bias)
+        return torch.addcmul(self.bias, product, self.scale(self.weight))
 
     def effective_weight(self) -> Tensor:
         """
