@@ -7,7 +7,7 @@ SBX_VENV := .venv-sbx
 SBX_STAMP := $(SBX_VENV)/.installed
 SOURCES := sb3_scale plugins envs tests benchmarks docs
 RUN := results/make-train
-GPU_VARIANTS := eager compile capture compile+capture
+GPU_VARIANTS := eager compile compile+autocast capture compile+capture
 
 export OMP_NUM_THREADS ?= 2
 

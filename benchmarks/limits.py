@@ -217,7 +217,9 @@ def main() -> None:
     parser.add_argument(
         "--configs", nargs="+", default=list(CONFIGURATIONS), choices=CONFIGURATIONS
     )
-    parser.add_argument("--variants", nargs="+", default=["eager", "compile"], choices=VARIANTS)
+    parser.add_argument(
+        "--variants", nargs="+", default=["eager", "compile", "compile+autocast"], choices=VARIANTS
+    )
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement of ours")
     parser.add_argument("--device", default="cpu")

@@ -123,7 +123,9 @@ def arguments() -> argparse.Namespace:
     """
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[1])
     parser.add_argument("--config", default="sac-256", choices=CONFIGURATIONS)
-    parser.add_argument("--variants", nargs="*", default=["compile", "eager"], choices=VARIANTS)
+    parser.add_argument(
+        "--variants", nargs="*", default=["compile", "eager", "compile+autocast"], choices=VARIANTS
+    )
     parser.add_argument("--others", nargs="*", default=OTHERS, choices=OTHERS)
     parser.add_argument("--env", default="dog-run", help="with action_repeat 2")
     parser.add_argument("--decisions", type=int, default=20_000)

@@ -160,7 +160,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--configs", nargs="+", default=list(CONFIGURATIONS), choices=CONFIGURATIONS
     )
-    parser.add_argument("--variants", nargs="+", default=["eager", "compile"], choices=VARIANTS)
+    parser.add_argument(
+        "--variants", nargs="+", default=["eager", "compile", "compile+autocast"], choices=VARIANTS
+    )
     parser.add_argument("--others", nargs="*", default=list(OTHERS[:3]), choices=OTHERS)
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--gradient-steps", type=int, default=1, help="of each train call")

@@ -18,7 +18,7 @@ import yaml
 from sb3_scale.parts import annotations, build, load_target, parameters, type_name
 from sb3_scale.plugins import Plugin, manager
 from sb3_scale.protocols import PartConfig
-from sb3_scale.specs import Env, Spec, ZooConfig
+from sb3_scale.specs import Env, EnvBackend, Spec, ZooConfig
 
 POLICY_KINDS = (
     "network",
@@ -243,7 +243,8 @@ def _example(spec: Spec, known: Mapping[str, inspect.Parameter]) -> tuple[str, s
         env_id = spec.name
     elif spec.kind == "algorithm":
         algo = spec.name
-    elif spec.kind == "env-backend":
+    elif isinstance(spec, EnvBackend):
+        env_id = spec.example_env
         settings["n_envs"], settings["env_backend"] = 8, spec.name
     else:
         algo = algorithm_for(spec.kind, spec.name)

@@ -217,7 +217,16 @@ KNOWN_PARTS: dict[tuple[str, str], str] = {
     ("network", "bronet"): "sb3-scale-crossq",
     ("loss", "quantile"): "sb3-scale-crossq",
     ("actor", "optimistic"): "sb3-scale-crossq",
+    ("algorithm", "td2"): "sb3-scale-asymmetric",
+    ("algorithm", "ddpg"): "sb3-scale-asymmetric",
+    ("norm", "group"): "sb3-scale-asymmetric",
+    ("loss", "asymmetric"): "sb3-scale-asymmetric",
+    ("loss", "adaptive-asymmetric"): "sb3-scale-asymmetric",
+    ("actor", "conditional-flow"): "sb3-scale-asymmetric",
+    ("actor", "variational"): "sb3-scale-asymmetric",
+    ("callback", "overestimation"): "sb3-scale-asymmetric",
     ("env-backend", "envpool"): "sb3-scale-envs",
+    ("env-backend", "navigation"): "sb3-scale-envs",
 }
 """Parts of this project's own plugins, so that an error can name the package to install."""
 

@@ -207,6 +207,20 @@ class Loss(Protocol):
         """
 
 
+class CalibratedLoss(Loss, Protocol):
+    """A loss that adjusts itself to how far Q is from the returns of finished episodes."""
+
+    def calibrate(self, values: Tensor, returns: Tensor) -> dict[str, Tensor]:
+        """
+        Called after an episode has ended, between gradient steps.
+
+        :param values: Q of its pairs under the present critic, as the bootstrap target combines the
+            members, shape ``(t,)``
+        :param returns: what they were discounted returns of, in the same units, shape ``(t,)``
+        :return: scalars to log by name
+        """
+
+
 class Optimizer(Protocol):
     """
     Makes the optimiser of one module, called as ``optimizer(module, lr, **params)``.

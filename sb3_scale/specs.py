@@ -130,19 +130,28 @@ class Env(Spec):
     An environment that ``gymnasium.make(name)`` and ``--env NAME`` know.
 
     :param kwargs: arguments of the entry point
+    :param vector_target: ``"module:attribute"`` of a ``gymnasium.vector.VectorEnv`` for
+        ``gymnasium.make_vec``, which takes ``num_envs`` beside the same arguments
     """
 
     kind: ClassVar[str] = "env"
 
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    vector_target: str = ""
 
 
 @dataclass(frozen=True)
 class EnvBackend(Spec):
-    """What makes the training environments, see :class:`sb3_scale.protocols.EnvBackend`."""
+    """
+    What makes the training environments, see :class:`sb3_scale.protocols.EnvBackend`.
+
+    :param example_env: id of an environment that it has, for the catalogue's example
+    """
 
     kind: ClassVar[str] = "env-backend"
     context: ClassVar[tuple[str, ...]] = ("env_id", "n_envs", "env_kwargs")
+
+    example_env: str = "dog-run"
 
 
 @dataclass(frozen=True)

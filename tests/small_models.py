@@ -3,6 +3,11 @@
 from typing import Any
 
 import torch
+from stable_baselines3.common.distributions import (
+    DiagGaussianDistribution,
+    SquashedDiagGaussianDistribution,
+)
+from torch.distributions.transforms import TanhTransform
 
 from sb3_scale import SAC
 
@@ -24,6 +29,18 @@ def make(algorithm: Any, env: Any = "Pendulum-v1", **settings: Any) -> Any:
         "device": "cpu",
     }
     return algorithm("ScalePolicy", env, policy_kwargs=parts, **{**defaults, **settings})
+
+
+class ExactTanh(SquashedDiagGaussianDistribution):
+    """
+    The policy of Stable-Baselines3 without the 1e-6 in its tanh correction, which is PyTorch's.
+
+    An actor of Stable-Baselines3 gets it as ``action_dist``, for comparisons with ours.
+    """
+
+    def log_prob(self, actions: torch.Tensor, gaussian_actions: Any = None) -> torch.Tensor:
+        slope = TanhTransform().log_abs_det_jacobian(gaussian_actions, actions)
+        return DiagGaussianDistribution.log_prob(self, gaussian_actions) - slope.sum(dim=1)
 
 
 def assert_same(ours: Any, theirs: Any, where: str) -> None:

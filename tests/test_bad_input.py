@@ -85,7 +85,7 @@ def test_the_same_settings_without_a_mistake_train() -> None:
         ),
         (
             {"critic": {"name": "ensemble", "reduction": "max"}},
-            r"critic 'ensemble': reduction is 'max' \(str\); allowed: 'min', 'mean'",
+            r"critic 'ensemble': reduction is 'max' \(str\); allowed: 'min', 'mean', 'none'",
         ),
         (
             {"optimizer": {"name": "adam", "eps": "1e-3"}},

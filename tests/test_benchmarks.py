@@ -163,7 +163,8 @@ def test_limits_prints_each_part(tmp_path):
     for name, part in counted.items():
         assert float(parts[name]["GFLOP"]) == pytest.approx(part.share * part.flops / 1e9)
     ours = {row["group"]: float(row["ours"]) for row in found if row["ours"]}
-    assert {part.group for part in counted.values()} | {"update"} <= ours.keys()
+    groups = {part.group for part in counted.values()}
+    assert groups | {"update", "products in turn"} <= ours.keys()
     assert min(ours.values()) > 0
 
 

@@ -49,7 +49,13 @@ def test_wheels_hold_what_they_must(wheels: Path) -> None:
     names = {
         wheel.name.split("-")[0]: zipfile.ZipFile(wheel).namelist() for wheel in wheels.iterdir()
     }
-    assert set(names) == {"sb3_scale", "sb3_scale_envs", "sb3_scale_spectral", "sb3_scale_crossq"}
+    assert set(names) == {
+        "sb3_scale",
+        "sb3_scale_asymmetric",
+        "sb3_scale_crossq",
+        "sb3_scale_envs",
+        "sb3_scale_spectral",
+    }
     assert {"sb3_scale/zoo_configs/sac.yml", "sb3_scale/py.typed"} <= set(names["sb3_scale"])
     assert {"custom_envs.py", "sb3_scale_envs/py.typed"} <= set(names["sb3_scale_envs"])
     for listed in names.values():

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from stable_baselines3.common.distributions import SquashedDiagGaussianDistribution
 from torch import nn
 
 from sb3_scale import SAC, TD3
 from sb3_scale.algorithms.batch import Batch
 from sb3_scale.algorithms.metrics import Metrics
-from sb3_scale.nn.actors import SquashedGaussianActor
+from sb3_scale.nn.actors import SquashedGaussianActor, log_tanh_slope
 from sb3_scale.nn.critics import EnsembleCritic
 from sb3_scale.nn.linear import EnsembleLinear, linear_layers
 from sb3_scale.nn.losses import HuberLoss, MSELoss
@@ -73,6 +74,22 @@ def test_bootstrap_target(reduction: str, with_penalty: bool) -> None:
     np.testing.assert_allclose(found.numpy(), expected, **CLOSE)
 
 
+def test_own_target_of_each_critic() -> None:
+    """Two critics with ``none`` learn as two algorithms with one critic each would."""
+    model = sac(critic={"n_critics": 2, "reduction": "none"})
+    data = batch()
+    next_outputs, penalty = random(2, 8, 1, seed=6), random(8, 1, seed=7)
+    found = model.critic_target_values(data, next_outputs, penalty)
+    alone = sac(critic={"n_critics": 1})
+    expected = [
+        alone.critic_target_values(data, next_outputs[i : i + 1], penalty).numpy() for i in range(2)
+    ]
+    np.testing.assert_allclose(found.numpy(), np.stack(expected), **CLOSE)
+    outputs = random(2, 8, 1, seed=8)
+    by_hand = sum(((outputs[i].numpy() - expected[i]) ** 2).mean() for i in range(2)) / 2
+    assert model.critic_loss(outputs, found).item() == pytest.approx(by_hand, rel=1e-5)
+
+
 def log_prob_by_hand(actor: SquashedGaussianActor, features: torch.Tensor, seed: int) -> Any:
     """Actions and log-probabilities of tanh(u), u ~ N(mean, sigma), in float64."""
     mean, log_std = (part.detach().numpy().astype(float) for part in actor.distribution(features))
@@ -80,8 +97,8 @@ def log_prob_by_hand(actor: SquashedGaussianActor, features: torch.Tensor, seed:
     u = mean + np.exp(log_std) * torch.randn(mean.shape).numpy()
     density = np.exp(-((u - mean) ** 2) / (2 * np.exp(2 * log_std)))
     density /= np.sqrt(2 * np.pi) * np.exp(log_std)
-    slope = 1 - np.tanh(u) ** 2
-    return np.tanh(u), (np.log(density) - np.log(slope + 1e-6)).sum(1, keepdims=True)
+    slope = 1 / np.cosh(u) ** 2
+    return np.tanh(u), (np.log(density) - np.log(slope)).sum(1, keepdims=True)
 
 
 def test_log_probability_of_the_squashed_gaussian() -> None:
@@ -91,9 +108,36 @@ def test_log_probability_of_the_squashed_gaussian() -> None:
     expected = log_prob_by_hand(actor, features, seed=2)
     torch.manual_seed(2)
     for found, by_hand in zip(actor.action_log_prob(features), expected, strict=True):
-        np.testing.assert_allclose(found.detach().numpy(), by_hand, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found.detach().numpy(), by_hand, **CLOSE)
     torch.manual_seed(2)
     np.testing.assert_allclose(actor(features).detach().numpy(), expected[0], **CLOSE)
+
+
+@pytest.mark.parametrize("u", [0.0, 0.5, -3.0, 9.0, 20.0, -20.0, 60.0])
+def test_tanh_correction_and_its_gradient(u: float) -> None:
+    leaf = torch.tensor(u, requires_grad=True)
+    found = log_tanh_slope(leaf)
+    found.backward()
+    # 1 - tanh(u)^2 = 4 e^(-2|u|) / (1 + e^(-2|u|))^2, in float64.
+    by_hand = 2 * (np.log(2) - np.abs(u) - np.log1p(np.exp(-2 * np.abs(u))))
+    np.testing.assert_allclose(found.item(), by_hand, **CLOSE)
+    np.testing.assert_allclose(leaf.grad.item(), -2 * np.tanh(u), **CLOSE)
+
+
+def test_log_probability_is_that_of_stable_baselines3_far_from_saturation() -> None:
+    torch.manual_seed(1)
+    actor = SquashedGaussianActor(5, 3, network=SMALL)
+    mean, log_std = actor.distribution(random(64, 5))
+    theirs = SquashedDiagGaussianDistribution(3).proba_distribution(mean, log_std)
+    torch.manual_seed(2)
+    wanted = theirs.log_prob(theirs.sample())
+    torch.manual_seed(2)
+    actions, found = actor.action_log_prob(random(64, 5))
+    slope = 1 - actions.square()
+    assert slope.min() < 0.01
+    # Their 1e-6 adds 1e-6 / slope at most, per action; 2e-6 is for rounding.
+    excess = (found[:, 0] - wanted).detach()
+    assert (excess.abs() <= (1e-6 / slope).sum(dim=1) + 2e-6).all()
 
 
 @pytest.mark.parametrize("bound", ["clamp", "tanh"])
@@ -107,7 +151,7 @@ def test_log_sigma_stays_within_its_bounds(bound: str) -> None:
     np.testing.assert_allclose(log_std.detach().numpy()[:, 0], by_hand, **CLOSE)
 
 
-@pytest.mark.parametrize("reduction", ["min", "mean"])
+@pytest.mark.parametrize("reduction", ["min", "mean", "none"])
 def test_losses_of_sac_actor_and_temperature(reduction: str) -> None:
     model = sac(ent_coef="auto_0.3", target_entropy=-0.7, critic={"reduction": reduction})
     data, metrics = batch(), Metrics()

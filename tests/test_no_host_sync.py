@@ -32,7 +32,13 @@ SPECTRAL = {"network": NETWORK, "constraint": "spectral"}
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "actor"), [("SAC", "squashed-gaussian"), ("TD3", "deterministic")]
+    ("algorithm", "actor"),
+    [
+        ("SAC", "squashed-gaussian"),
+        ("SAC", "conditional-flow"),
+        ("SAC", "variational"),
+        ("TD3", "deterministic"),
+    ],
 )
 @pytest.mark.parametrize("parts", [{}, SPECTRAL], ids=["defaults", "spectral"])
 @pytest.mark.parametrize("max_grad_norm", [None, 1.0])

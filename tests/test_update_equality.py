@@ -3,7 +3,8 @@ The shared update, with the networks of Stable-Baselines3, does what Stable-Base
 
 Both start from the same weights, see the same batches and the same random numbers, and are compared
 after each gradient step. What differs is the order of float32 sums (one batched matrix product for
-all critics, fused Adam), about 1e-7 per operation.
+all critics, fused Adam), about 1e-7 per operation. SAC of Stable-Baselines3 gets the exact tanh
+correction here.
 """
 
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import stable_baselines3
 import torch
+from small_models import ExactTanh
 from stable_baselines3.common.logger import Logger
 from torch import Tensor, nn
 
@@ -101,6 +103,8 @@ def make(name: str, **settings: Any) -> tuple[Any, Any]:
         policy_kwargs={"net_arch": {"pi": [ACTOR_WIDTH] * 2, "qf": [CRITIC_WIDTH] * 3}},
         **common,
     )
+    if name == "SAC":
+        theirs.actor.action_dist = ExactTanh(ACT)
     kind = "squashed-gaussian" if name == "SAC" else "deterministic"
     ours = getattr(sb3_scale, name)(
         "ScalePolicy",

@@ -22,8 +22,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short run of the main command on the dog, with evaluation, checkpoints and tensorboard."""
     folder = tmp_path_factory.mktemp("zoo")
     options = ["--eval-freq", "60", "--eval-episodes", "2", "--save-freq", "60", "-P", "-tb", "tb"]
-    options += ["--save-replay-buffer", "--seed", "1", *SMALL]
+    options += ["--save-replay-buffer", "--seed", "1", *SMALL, "compile:True"]
     output = train(folder, "dog-run", 120, *options)
+    assert "compile: the critic's loss took" in output
     assert "zoo_configs/sac.yml" in output
     assert "ScalePolicy" in output
     return folder

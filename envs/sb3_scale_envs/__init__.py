@@ -1,5 +1,5 @@
 """
-The DeepMind Control Suite and ten tasks of MyoSuite as environments of sb3_scale, and EnvPool.
+Environments of sb3_scale: the DeepMind Control Suite, ten tasks of MyoSuite, and navigation.
 
 The import is light: dm_control, MuJoCo and EnvPool load when an environment is made.
 """
@@ -7,14 +7,14 @@ The import is light: dm_control, MuJoCo and EnvPool load when an environment is 
 from collections.abc import Iterator
 
 from sb3_scale import Env, EnvBackend, hookimpl
-from sb3_scale_envs.tasks import MYO_TASKS, TASKS
+from sb3_scale_envs.tasks import MYO_TASKS, NAVIGATION, TASKS
 
 
 @hookimpl
 def sb3_scale_components() -> Iterator[Env | EnvBackend]:
     """
-    :return: one environment per task: ``domain-task`` of dm_control, ``key-turn`` of MyoSuite;
-        and EnvPool, which runs them faster
+    :return: one environment per task: ``domain-task`` of dm_control, ``key-turn`` of MyoSuite,
+        ``navigation-10``; EnvPool and a ``VecEnv`` of navigation, which run them faster
     """
     for domain, tasks in TASKS.items():
         for task in tasks:
@@ -33,6 +33,22 @@ def sb3_scale_components() -> Iterator[Env | EnvBackend]:
             reference="Caggiano et al., MyoSuite, 2022, arXiv:2205.13600",
             kwargs={"task": name},
         )
+    for name, kwargs in NAVIGATION.items():
+        yield Env(
+            name,
+            "sb3_scale_envs.navigation_env:NavigationEnv",
+            summary="Walk to the origin of a space of n dimensions.",
+            reference="Hui, Stabilizing Q-Learning for Continuous Control, 2022, section 3.2",
+            equation="x' = x + clip(a, -1, 1), r = (|x| - |x'|) / sqrt(n)",
+            kwargs=kwargs,
+            vector_target="sb3_scale_envs.navigation_vector_env:NavigationVectorEnv",
+        )
+    yield EnvBackend(
+        "navigation",
+        "sb3_scale_envs.navigation_vec_env:NavigationVecEnv",
+        summary="Steps all training environments of navigation at once in NumPy.",
+        example_env="navigation-10",
+    )
     yield EnvBackend(
         "envpool",
         "sb3_scale_envs.envpool_vec_env:EnvPoolVecEnv",

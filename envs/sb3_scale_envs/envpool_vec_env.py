@@ -5,22 +5,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from stable_baselines3.common.vec_env.base_vec_env import (
-    VecEnv,
-    VecEnvIndices,
-    VecEnvObs,
-    VecEnvStepReturn,
-)
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale_envs.envpool_loading import load_envpool
 from sb3_scale_envs.envpool_tasks import find_task
+from sb3_scale_envs.native_vec_env import NativeVecEnv
 
 SUCCESS = "solved"
 """MyoSuite's word for it, among EnvPool's infos."""
 
 
-class EnvPoolVecEnv(VecEnv):
+class EnvPoolVecEnv(NativeVecEnv):
     """
     A ``VecEnv`` that EnvPool steps in C++ threads (Weng et al., 2022, arXiv:2206.10558).
 
@@ -61,7 +57,8 @@ class EnvPoolVecEnv(VecEnv):
         self._envpool = load_envpool(f"env_backend 'envpool' for {env_id}", "envpool")
         task = find_task(env_id, env_kwargs or {})
         self.spec = task.env.spec
-        super().__init__(n_envs, task.env.observation_space, task.env.action_space)
+        attributes = {"spec": self.spec, "render_mode": None}
+        super().__init__(n_envs, task.env.observation_space, task.env.action_space, attributes)
         task.env.close()
 
         self._name = task.name
@@ -180,58 +177,9 @@ class EnvPoolVecEnv(VecEnv):
         """Free the simulations; a reset makes others."""
         self._pool, self._waiting = None, False
 
-    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """
-        :param attr_name: ``spec``, of the Gymnasium environment, or ``render_mode``
-        :param indices: of environments, all by default
-        :return: the value for each
-        :raises AttributeError: for any other name
-        """
-        known = {"spec": self.spec, "render_mode": None}
-        if attr_name not in known:
-            raise AttributeError(_no_object(attr_name))
-        return [known[attr_name] for _ in self._get_indices(indices)]
-
-    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
-        """
-        :param attr_name: without use
-        :param value: without use
-        :param indices: without use
-        :raises AttributeError: always
-        """
-        raise AttributeError(_no_object(attr_name))
-
-    def env_method(
-        self,
-        method_name: str,
-        *method_args: Any,
-        indices: VecEnvIndices = None,
-        **method_kwargs: Any,
-    ) -> list[Any]:
-        """
-        :param method_name: without use
-        :param method_args: without use
-        :param indices: without use
-        :param method_kwargs: without use
-        :raises AttributeError: always
-        """
-        raise AttributeError(_no_object(method_name))
-
-    def env_is_wrapped(self, wrapper_class: Any, indices: VecEnvIndices = None) -> list[bool]:
-        """
-        :param wrapper_class: without use
-        :param indices: of environments, all by default
-        :return: ``False`` for each
-        """
-        return [False for _ in self._get_indices(indices)]
-
 
 def _columns(space: Any, names: tuple[str, ...]) -> dict[str, slice]:
     """Where each of EnvPool's arrays lies in an observation."""
     ends = np.cumsum([int(np.prod(space[name].shape)) for name in names]).tolist()
     starts = [0, *ends]
     return {name: slice(*pair) for name, *pair in zip(names, starts, ends, strict=False)}
-
-
-def _no_object(name: str) -> str:
-    return f"environments of EnvPool are no Python objects and have no '{name}'"

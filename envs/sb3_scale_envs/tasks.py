@@ -43,3 +43,9 @@ MYO_TASKS: dict[str, tuple[str, float]] = {
     "reach-hard": ("myoHandReachRandom-v0", 0.02),
 }
 """MyoSuite's id of each task, and its control step in seconds."""
+
+NAVIGATION: dict[str, dict[str, int]] = {
+    "navigation": {},
+    **{f"navigation-{n}": {"n": n} for n in (2, 10, 50, 100)},
+}
+"""Arguments of each environment of navigation."""

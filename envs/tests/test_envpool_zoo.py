@@ -16,6 +16,7 @@ PARAMS = [
     "buffer_size:5000",
     "train_freq:50",
     "gradient_steps:1",
+    "compile:False",
     "n_envs:4",
     "env_kwargs:{'action_repeat':4}",
 ]
@@ -84,7 +85,8 @@ def test_gymnasium_is_the_default_and_a_stock_policy_may_choose(tmp_path: Path):
     [
         (
             ["env_backend:'evnpool'"],
-            "error: env_backend is 'evnpool'; allowed: envpool, gymnasium; did you mean 'envpool'?",
+            "error: env_backend is 'evnpool'; allowed: envpool, gymnasium, navigation; did you "
+            "mean 'envpool'?",
         ),
         (
             ["env_backend:{'name':'envpool','threads':2}"],

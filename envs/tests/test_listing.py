@@ -8,10 +8,11 @@ from dm_control import suite
 
 import sb3_scale_envs
 from sb3_scale.plugins import manager
-from sb3_scale_envs.tasks import MYO_TASKS, TASKS
+from sb3_scale_envs.tasks import MYO_TASKS, NAVIGATION, TASKS
 
 PROJECT = Path(__file__).parents[1]
-NAMES = ["-".join(pair) for pair in suite.ALL_TASKS] + list(MYO_TASKS)
+NAMES = ["-".join(pair) for pair in suite.ALL_TASKS] + [*MYO_TASKS, *NAVIGATION]
+BACKENDS = ["navigation", "envpool"]
 
 
 def test_the_static_list_is_that_of_dm_control():
@@ -20,21 +21,23 @@ def test_the_static_list_is_that_of_dm_control():
 
 
 def test_each_task_has_one_spec_and_an_id_of_gymnasium():
-    *specs, backend = sb3_scale_envs.sb3_scale_components()
-    assert (backend.kind, backend.name) == ("env-backend", "envpool")
+    parts = list(sb3_scale_envs.sb3_scale_components())
+    assert [part.name for part in parts if part.kind == "env-backend"] == BACKENDS
+    specs = [part for part in parts if part.kind == "env"]
     assert [spec.name for spec in specs] == NAMES
-    assert len(NAMES) == len(set(NAMES)) == 61
+    assert len(NAMES) == len(set(NAMES)) == 66
     for spec in specs:
         registered = gymnasium.spec(spec.name)
         assert registered.entry_point == spec.target
         assert registered.kwargs == spec.kwargs
+        assert registered.vector_entry_point == (spec.vector_target or None)
         assert registered.max_episode_steps is None
 
 
 def test_the_installed_plugin_is_active():
     (plugin,) = [p for p in manager().plugins if p.distribution == "sb3-scale-envs"]
     assert plugin.status == "active", plugin.reason
-    assert len(plugin.specs) == len([*NAMES, "envpool"])
+    assert len(plugin.specs) == len(NAMES + BACKENDS)
 
 
 def test_a_listing_imports_nothing_heavy(run_python):

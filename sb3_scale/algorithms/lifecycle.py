@@ -27,6 +27,16 @@ from sb3_scale.policies import ScalePolicy, check_policy_kwargs
 from sb3_scale.replay.compact import CompactReplayBuffer
 
 
+def is_scale_policy(policy: str | type[BasePolicy]) -> bool:
+    """
+    :param policy: the policy class or its name
+    :return: whether it is ours
+    """
+    if isinstance(policy, type):
+        return issubclass(policy, ScalePolicy)
+    return policy == "ScalePolicy"
+
+
 class Lifecycle(Overlapped):
     """Everything around the gradient step, the same for SAC and TD3."""
 
@@ -71,8 +81,7 @@ class Lifecycle(Overlapped):
             not changed
         :raises Sb3ScaleError: if an argument or the device cannot be used
         """
-        ours = isinstance(policy, type) and issubclass(policy, ScalePolicy)
-        if not (ours or policy == "ScalePolicy"):
+        if not is_scale_policy(policy):
             return policy_kwargs
         if device != "auto":
             check_device("device", device, "cpu, auto")

@@ -12,10 +12,10 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 from sb3_scale.algorithms.acting import ActingCopy
 from sb3_scale.algorithms.batch import Batch
-from sb3_scale.algorithms.update import SharedUpdate
+from sb3_scale.algorithms.calibration import Calibrated
 
 
-class Overlapped(SharedUpdate):
+class Overlapped(Calibrated):
     """
     What ``acting_device`` and ``overlap`` mean.
 

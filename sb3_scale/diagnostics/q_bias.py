@@ -6,10 +6,11 @@ import numpy as np
 import torch as th
 from stable_baselines3.common.vec_env import VecEnv
 
+from sb3_scale.algorithms.calibration import FloatArray, discounted_returns
 from sb3_scale.diagnostics.diagnostic import Diagnostic
 from sb3_scale.diagnostics.evaluation_env import evaluation_env
 from sb3_scale.diagnostics.randomness import own_random_numbers
-from sb3_scale.diagnostics.rollouts import Episode, FloatArray, discounted_returns, episode
+from sb3_scale.diagnostics.rollouts import Episode, episode
 from sb3_scale.errors import Sb3ScaleError
 
 TAIL = 0.05

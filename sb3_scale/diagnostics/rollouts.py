@@ -5,12 +5,10 @@ from typing import Any
 
 import numpy as np
 import torch as th
-from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
+from sb3_scale.algorithms.calibration import FloatArray
 from sb3_scale.algorithms.entropy import EntropyRegularized
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass
@@ -71,19 +69,3 @@ def episode(model: Any, env: VecEnv, max_steps: int) -> Episode:
         th.cat(bonuses).flatten().double().cpu().numpy(),
         bool(done[0]) and not infos[0].get("TimeLimit.truncated", False),
     )
-
-
-def discounted_returns(rewards: FloatArray, bonuses: FloatArray, gamma: float) -> FloatArray:
-    """
-    ``G_t = r_t + gamma (G_{t+1} + bonus_{t+1})``: the action at t is given, so its own bonus is no
-    part of it.
-
-    :param rewards: ``(t,)``
-    :param bonuses: ``(t,)``
-    :param gamma: discount
-    :return: ``(t,)``
-    """
-    returns = rewards.copy()
-    for step in range(len(rewards) - 2, -1, -1):
-        returns[step] += gamma * (returns[step + 1] + bonuses[step + 1])
-    return returns

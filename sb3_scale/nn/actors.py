@@ -5,6 +5,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.nn.weights import ConstrainedModule, Init
@@ -12,14 +13,90 @@ from sb3_scale.parts import build
 from sb3_scale.protocols import PartConfig
 
 HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
+LOG_TWO = math.log(2)
 
 
-class SquashedGaussianActor(ConstrainedModule):
+def log_tanh_slope(u: Tensor) -> Tensor:
+    """
+    The tanh correction ``log(1 - tanh(u)^2)``, as ``2 (log 2 - u - softplus(-2 u))``.
+
+    It is finite and has a gradient wherever tanh rounds to 1, unlike the logarithm of ``1 - a^2``,
+    which Stable-Baselines3 keeps finite with 1e-6 inside: at u = 5 that form's gradient is 0.6% too
+    small, at u = 9 it is 89%.
+
+    :param u: values before tanh, any shape
+    :return: same shape
+    """
+    return 2 * (LOG_TWO - u - softplus(-2 * u))
+
+
+def gaussian_log_prob(noise: Tensor, log_std: Tensor) -> Tensor:
+    """
+    Log-density of a diagonal Gaussian.
+
+    :param noise: ``(x - mean) / std``, shape ``(batch, n)``
+    :param log_std: shape ``(batch, n)``
+    :return: shape ``(batch, 1)``
+    """
+    return (-0.5 * noise.square() - log_std - HALF_LOG_TWO_PI).sum(dim=-1, keepdim=True)
+
+
+class GaussianNetwork(ConstrainedModule):
+    """
+    A network that gives mean and log standard deviation of a diagonal Gaussian.
+
+    :param in_features: width of the input
+    :param out_features: dimensions of the Gaussian
+    :param network: hidden layers
+    :param constraint: rule that the weights of all layers obey
+    :param log_std_min: lower bound of log sigma
+    :param log_std_max: upper bound of log sigma
+    :param log_std_bound: ``clamp`` as in Stable-Baselines3, or ``tanh`` which maps smoothly between
+        the bounds as in DrQ
+    :param init: initialisation of the linear layers
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        network: PartConfig,
+        constraint: PartConfig | None,
+        log_std_min: float,
+        log_std_max: float,
+        log_std_bound: Literal["clamp", "tanh"],
+        init: Init,
+    ) -> None:
+        super().__init__()
+        if log_std_min >= log_std_max:
+            raise ValueError("log_std_min must be below log_std_max")
+        self.log_std_min = log_std_min
+        self.log_std_max = log_std_max
+        self.log_std_bound = log_std_bound
+        self.network = build("network", network, in_features, 1)
+        self.output = EnsembleLinear(self.network.out_features, 2 * out_features, 1)
+        self.finish(init, constraint)
+
+    def distribution(self, inputs: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:
+        """
+        :param inputs: shape ``(batch, in_features)``
+        :param training: whether norms use the statistics of this batch
+        :return: mean and log standard deviation, each ``(batch, out_features)``
+        """
+        outputs = self.output(self.network(inputs.unsqueeze(0), training)).squeeze(0)
+        mean, log_std = outputs.chunk(2, dim=-1)
+        if self.log_std_bound == "clamp":
+            return mean, log_std.clamp(self.log_std_min, self.log_std_max)
+        span = self.log_std_max - self.log_std_min
+        return mean, self.log_std_min + 0.5 * span * (torch.tanh(log_std) + 1)
+
+
+class SquashedGaussianActor(GaussianNetwork):
     """
     A diagonal Gaussian squashed by tanh, the actor of SAC.
 
     ``a = tanh(mu(s) + sigma(s) * eps)`` with ``eps ~ N(0, 1)``, and the log-probability of Haarnoja
-    et al., 2018, appendix C, with the 1e-6 inside the logarithm that Stable-Baselines3 adds.
+    et al., 2018, appendix C, with the tanh correction of :func:`log_tanh_slope`.
 
     :param features_dim: width of the features
     :param action_dim: number of actions
@@ -46,28 +123,16 @@ class SquashedGaussianActor(ConstrainedModule):
         log_std_bound: Literal["clamp", "tanh"] = "clamp",
         init: Init = "default",
     ) -> None:
-        super().__init__()
-        if log_std_min >= log_std_max:
-            raise ValueError("log_std_min must be below log_std_max")
-        self.log_std_min = log_std_min
-        self.log_std_max = log_std_max
-        self.log_std_bound = log_std_bound
-        self.network = build("network", network, features_dim, 1)
-        self.output = EnsembleLinear(self.network.out_features, 2 * action_dim, 1)
-        self.finish(init, constraint)
-
-    def distribution(self, features: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:
-        """
-        :param features: shape ``(batch, features_dim)``
-        :param training: whether norms use the statistics of this batch
-        :return: mean and log standard deviation before tanh, each ``(batch, action_dim)``
-        """
-        outputs = self.output(self.network(features.unsqueeze(0), training)).squeeze(0)
-        mean, log_std = outputs.chunk(2, dim=-1)
-        if self.log_std_bound == "clamp":
-            return mean, log_std.clamp(self.log_std_min, self.log_std_max)
-        span = self.log_std_max - self.log_std_min
-        return mean, self.log_std_min + 0.5 * span * (torch.tanh(log_std) + 1)
+        super().__init__(
+            features_dim,
+            action_dim,
+            network,
+            constraint,
+            log_std_min,
+            log_std_max,
+            log_std_bound,
+            init,
+        )
 
     def forward(
         self, features: Tensor, deterministic: bool = False, training: bool = False
@@ -91,10 +156,9 @@ class SquashedGaussianActor(ConstrainedModule):
         """
         mean, log_std = self.distribution(features, training)
         noise = torch.randn_like(mean)
-        actions = torch.tanh(mean + log_std.exp() * noise)
-        gaussian = -0.5 * noise.square() - log_std - HALF_LOG_TWO_PI
-        squash = torch.log(1 - actions.square() + 1e-6)
-        return actions, (gaussian - squash).sum(dim=-1, keepdim=True)
+        u = mean + log_std.exp() * noise
+        slope = log_tanh_slope(u).sum(dim=-1, keepdim=True)
+        return torch.tanh(u), gaussian_log_prob(noise, log_std) - slope
 
 
 class DeterministicActor(ConstrainedModule):

@@ -23,7 +23,8 @@ class EnsembleCritic(ConstrainedModule):
     :param n_critics: size of the ensemble
     :param network: hidden layers
     :param constraint: rule that the weights of all layers obey
-    :param reduction: how the members' estimates combine in the bootstrap target and for the actor
+    :param reduction: how the members' estimates combine in the bootstrap target and for the actor:
+        ``min``, ``mean``, or ``none`` where each member has its own target
     :param target: whether a Polyak copy computes the bootstrap target, or the critic itself
     :param joint_batch: whether the update passes [s, a ; s', a'] through the critic at once, in
         training mode (CrossQ), instead of two passes
@@ -39,7 +40,7 @@ class EnsembleCritic(ConstrainedModule):
         n_critics: int = 2,
         network: PartConfig = "mlp",
         constraint: PartConfig | None = None,
-        reduction: Literal["min", "mean"] = "min",
+        reduction: Literal["min", "mean", "none"] = "min",
         target: bool = True,
         joint_batch: bool = False,
         n_outputs: int = 1,
@@ -77,6 +78,8 @@ class EnsembleCritic(ConstrainedModule):
     def reduce(self, values: Tensor) -> Tensor:
         """
         :param values: shape ``(n_critics, batch, k)``
-        :return: minimum or mean over the critics, shape ``(batch, k)``
+        :return: minimum or mean over the critics, shape ``(batch, k)``, or the values as they are
         """
+        if self.reduction == "none":
+            return values
         return values.amin(dim=0) if self.reduction == "min" else values.mean(dim=0)

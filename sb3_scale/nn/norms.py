@@ -35,7 +35,14 @@ class EnsembleLayerNorm(nn.Module):
         :param training: without effect, the statistics are those of each sample
         :return: the same shape
         """
-        x = nn.functional.layer_norm(x, (self.num_features,), eps=self.eps)
+        x = self.standardize(x)
         if self.weight is None or self.bias is None:
             return x
         return torch.addcmul(self.bias, x, self.weight)
+
+    def standardize(self, x: Tensor) -> Tensor:
+        """
+        :param x: shape ``(n_members, batch, num_features)``
+        :return: the same shape, with mean 0 and variance 1 within each sample
+        """
+        return nn.functional.layer_norm(x, (self.num_features,), eps=self.eps)

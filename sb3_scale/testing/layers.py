@@ -18,6 +18,9 @@ from sb3_scale.testing.subject import BATCH, MEMBERS, Subject
 
 IN_FEATURES = 5
 
+NORMALIZED = 32
+"""Width for norms, which 16 groups divide."""
+
 
 def check_network(subject: Subject) -> None:
     """
@@ -37,13 +40,13 @@ def check_norm(subject: Subject) -> None:
     :raises AssertionError: if it does not keep :class:`sb3_scale.protocols.Norm`
     """
     for n_members in (1, MEMBERS):
-        module = subject.build_module(IN_FEATURES, n_members)
-        _check_layer(subject, module, IN_FEATURES, n_members, IN_FEATURES)
+        module = subject.build_module(NORMALIZED, n_members)
+        _check_layer(subject, module, NORMALIZED, n_members, NORMALIZED)
         for training in (True, False):
             what = f"forward of a constant input with training={training}"
-            constant = torch.ones(n_members, BATCH, IN_FEATURES)
+            constant = torch.ones(n_members, BATCH, NORMALIZED)
             output = subject.call(what, module, constant, training)
-            subject.tensor(what, output, (n_members, BATCH, IN_FEATURES))
+            subject.tensor(what, output, (n_members, BATCH, NORMALIZED))
 
 
 def _check_layer(

@@ -2,7 +2,8 @@
 CrossQ with ScalePolicy does what sb3-contrib's CrossQ does.
 
 Both start from the same weights, see the same batches and draw the same random numbers in the same
-order. What differs is the order of float32 sums.
+order. What differs is the order of float32 sums. sb3-contrib's actor gets the exact tanh correction
+here.
 """
 
 import inspect
@@ -17,7 +18,7 @@ import pytest
 import sb3_contrib
 import torch
 from sb3_contrib.common.torch_layers import BatchRenorm1d
-from small_models import assert_same
+from small_models import ExactTanh, assert_same
 from stable_baselines3.common.logger import Logger
 from torch import Tensor, nn
 
@@ -103,6 +104,7 @@ def make(
     common = {"buffer_size": 1000, "device": "cpu", "seed": 0, **settings}
     ours = CrossQ("ScalePolicy", Spaces(), policy_kwargs=parts, **common)
     theirs = sb3_contrib.CrossQ("MlpPolicy", Spaces(), policy_kwargs=policy_kwargs, **common)
+    theirs.actor.action_dist = ExactTanh(ACT)
     for _, own, other in pairs(ours, theirs):
         own.copy_(other)
     for part in ("actor", "critic"):

@@ -1,0 +1,124 @@
+"""Squared Bellman errors that weigh over- and underestimation differently."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+def asymmetric_loss(outputs: Tensor, target: Tensor, alpha: float | Tensor) -> Tensor:
+    """
+    ``sum_i mean_b (alpha max(0, d)^2 + (1 - alpha) min(0, d)^2)`` with ``d = Q_i - y``.
+
+    :param outputs: Q, shape ``(n_critics, batch, n_outputs)``
+    :param target: y, broadcastable to ``outputs``
+    :param alpha: weight of overestimation, a number or a tensor of shape ``()``
+    :return: a scalar
+    """
+    difference = outputs - target
+    weighted = torch.where(difference > 0, alpha * difference, (1 - alpha) * difference)
+    return len(outputs) * (weighted * difference).mean()
+
+
+class AsymmetricLoss(nn.Module):
+    """
+    ``alpha max(0, d)^2 + (1 - alpha) min(0, d)^2`` with ``d = Q(s, a) - y``: the mean over the
+    batch, summed over the critics.
+
+    Near 1 the critic is pessimistic: it pays for values above their targets. 0.5 is half of the
+    squared error. Source: Hui, 2022, section 3.4, with the best alpha per task in Table 3.1.
+
+    :param alpha: weight of overestimation, between 0 and 1
+    """
+
+    def __init__(self, alpha: float = 0.7) -> None:
+        super().__init__()
+        check_alpha("alpha", alpha)
+        self.alpha = alpha
+
+    def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """
+        :param outputs: shape ``(n_critics, batch, n_outputs)``
+        :param target: broadcastable to ``outputs``
+        :return: a scalar
+        """
+        return asymmetric_loss(outputs, target, self.alpha)
+
+
+class AdaptiveAsymmetricLoss(nn.Module):
+    """
+    The asymmetric loss with an alpha that follows the bias of Q.
+
+    After each finished episode, with Q of its pairs under the present critic and their discounted
+    returns G, ``bias = mean(Q - G) / mean((|Q| + |G|) / 2)``, which lies in [-2, 2], and
+    ``logit(alpha) <- logit(alpha) + rate (bias - target_bias)``, kept within the bounds. So alpha
+    rises as long as Q is above what the agent then earns, and falls where Q is below it, as the
+    number of dropped quantiles does in Dorka et al., "Adaptively Calibrated Critic Estimates for
+    Deep Reinforcement Learning", 2021. Hui, 2022, leaves finding alpha as future work (section
+    3.6).
+
+    :param initial: alpha at the start
+    :param rate: change of logit(alpha) per episode and unit of bias
+    :param target_bias: the bias at which alpha rests
+    :param minimum: lower bound of alpha
+    :param maximum: upper bound of alpha
+    """
+
+    logit: Tensor
+
+    def __init__(
+        self,
+        initial: float = 0.5,
+        rate: float = 0.1,
+        target_bias: float = 0.0,
+        minimum: float = 0.3,
+        maximum: float = 0.95,
+    ) -> None:
+        super().__init__()
+        for name, value in (("initial", initial), ("minimum", minimum), ("maximum", maximum)):
+            check_alpha(name, value)
+        if not minimum <= initial <= maximum:
+            raise ValueError(
+                f"initial is {initial}; allowed: from minimum, {minimum}, to maximum, {maximum}"
+            )
+        if rate <= 0:
+            raise ValueError(f"rate is {rate}; allowed: a number above 0")
+        self.rate = rate
+        self.target_bias = target_bias
+        self.bounds = _logit(minimum), _logit(maximum)
+        # A buffer, so that checkpoints have it and a compiled or captured loss reads it anew.
+        self.register_buffer("logit", torch.tensor(_logit(initial)))
+
+    def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """
+        :param outputs: shape ``(n_critics, batch, n_outputs)``
+        :param target: broadcastable to ``outputs``
+        :return: a scalar
+        """
+        return asymmetric_loss(outputs, target, self.logit.sigmoid())
+
+    @torch.no_grad()
+    def calibrate(self, values: Tensor, returns: Tensor) -> dict[str, Tensor]:
+        """
+        :param values: Q of an episode's pairs, shape ``(t,)``
+        :param returns: their discounted returns, shape ``(t,)``
+        :return: alpha and the bias, to log
+        """
+        scale = 0.5 * (values.abs() + returns.abs()).mean()
+        bias = (values - returns).mean() / scale.clamp_min(torch.finfo(scale.dtype).tiny)
+        self.logit.add_(self.rate * (bias - self.target_bias)).clamp_(*self.bounds)
+        return {"alpha": self.logit.sigmoid(), "bias": bias}
+
+
+def check_alpha(name: str, value: float) -> None:
+    """
+    :param name: of the parameter
+    :param value: of the parameter
+    :raises ValueError: if it is not between 0 and 1
+    """
+    if not 0 < value < 1:
+        raise ValueError(f"{name} is {value}; allowed: between 0 and 1, both excluded")
+
+
+def _logit(alpha: float) -> float:
+    return math.log(alpha / (1 - alpha))

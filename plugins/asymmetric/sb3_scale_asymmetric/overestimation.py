@@ -1,0 +1,68 @@
+"""Overestimation of the first state's value."""
+
+import numpy as np
+import torch as th
+from stable_baselines3.common.vec_env import VecEnv
+
+from sb3_scale.algorithms.calibration import discounted_returns
+from sb3_scale.diagnostics.diagnostic import Diagnostic
+from sb3_scale.diagnostics.evaluation_env import evaluation_env
+from sb3_scale.diagnostics.randomness import own_random_numbers
+from sb3_scale.diagnostics.rollouts import Episode, episode
+
+
+class Overestimation(Diagnostic):
+    """
+    ``Q(s0, a0)`` minus the discounted return of the episode that follows, under the present policy.
+
+    ``mean`` and ``std`` are over episodes, in units of the return, and ``q`` and ``return`` are the
+    means of the two. Episodes are played in an environment of their own; what comes after their
+    last step is left out (``gamma^1000`` is 4e-5 for 0.99). Q is the mean over the critics. A
+    stochastic actor samples, and its entropy counts where the critic's target has it.
+    Source: Hui, 2022, section 3.3, figure 3.2, which uses one state.
+
+    :param interval: environment steps (decisions) from one measurement to the next
+    :param n_episodes: episodes per measurement
+    :param max_steps: after which an episode is cut
+    """
+
+    key = "overestimation"
+
+    def __init__(self, interval: int = 10_000, n_episodes: int = 5, max_steps: int = 1000) -> None:
+        super().__init__(interval)
+        for name, value in (("n_episodes", n_episodes), ("max_steps", max_steps)):
+            if value < 1:
+                raise ValueError(f"{name} is {value}; allowed: a whole number, at least 1")
+        self.n_episodes = n_episodes
+        self.max_steps = max_steps
+        self.env: VecEnv | None = None
+
+    def _on_training_start(self) -> None:
+        super()._on_training_start()
+        with own_random_numbers(self.num_timesteps, self.model.device):
+            self.env = evaluation_env(self.training_env)
+
+    def _on_training_end(self) -> None:
+        if self.env is not None:
+            self.env.close()
+            self.env = None
+
+    def measure(self) -> None:
+        """Play the episodes and log the difference."""
+        assert self.env is not None
+        with own_random_numbers(self.num_timesteps, self.model.device):
+            self.env.seed(self.num_timesteps)
+            played = [episode(self.model, self.env, self.max_steps) for _ in range(self.n_episodes)]
+        values = np.array([self._first_value(each) for each in played])
+        returns = np.array(
+            [discounted_returns(each.rewards, each.bonuses, self.model.gamma)[0] for each in played]
+        )
+        self.record("mean", (values - returns).mean())
+        self.record("std", (values - returns).std())
+        self.record("q", values.mean())
+        self.record("return", returns.mean())
+
+    @th.no_grad()
+    def _first_value(self, played: Episode) -> float:
+        critic = self.model.policy.critic
+        return float(critic.value(critic(played.features[:1], played.actions[:1])).mean())

@@ -1,0 +1,56 @@
+"""The settings that come with the plugin, and RL-Zoo's command with them."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import pytest
+import yaml
+import zoo_commands
+
+import sb3_scale
+import sb3_scale_asymmetric
+from sb3_scale.testing import check_component
+
+FOLDER = Path(sb3_scale_asymmetric.__file__).parent
+TABLES = Path(__file__).parent / "table_3_1.csv"
+
+
+def tasks(name: str) -> dict[str, Any]:
+    content = yaml.safe_load((FOLDER / f"{name}.yml").read_text())
+    return {task: entry for task, entry in content.items() if not task.startswith(".")}
+
+
+@pytest.mark.parametrize("name", ["td2-settings", "ddpg-settings", "residual-critic"])
+def test_contract(name: str) -> None:
+    check_component("zoo-config", name)
+
+
+@pytest.mark.parametrize("name", ["td2", "ddpg", "residual-critic"])
+def test_tasks_exist(name: str) -> None:
+    sb3_scale.register_envs()
+    assert set(tasks(name)) - {"default"} <= set(gymnasium.registry)
+
+
+def test_alpha_is_the_best_of_table_3_1() -> None:
+    best: dict[str, tuple[float, float]] = {}
+    with TABLES.open() as file:
+        for row in csv.DictReader(file):
+            score = float(row["return"]), float(row["alpha"])
+            best[row["task"]] = max(best.get(row["task"], score), score)
+    settings = tasks("ddpg")
+    for task, (_, alpha) in best.items():
+        assert settings[task]["policy_kwargs"]["loss"] == {"name": "asymmetric", "alpha": alpha}
+        newer = task.replace("-v4", "-v5")
+        assert settings[newer]["policy_kwargs"]["loss"]["alpha"] == alpha
+    assert len(best) == 10
+
+
+@pytest.mark.parametrize(("algo", "task"), [("td2", "acrobot-swingup"), ("ddpg", "cheetah-run")])
+def test_rl_zoo_trains(algo: str, task: str, tmp_path: Path) -> None:
+    command = ["-m", "rl_zoo3.train", "--algo", algo, "--env", task, "-n", "40"]
+    command += ["-params", "learning_starts:30", "compile:False", "buffer_size:1000"]
+    done = zoo_commands.run(tmp_path, *command)
+    assert done.returncode == 0, done.stderr
+    assert f"sb3_scale_asymmetric/{algo}.yml" in done.stdout

@@ -1,0 +1,108 @@
+"""The asymmetric losses against numpy."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from sb3_scale import TD3, Sb3ScaleError
+from sb3_scale.parts import build
+from sb3_scale.testing import check_component
+
+
+@pytest.mark.parametrize("name", ["asymmetric", "adaptive-asymmetric"])
+def test_contract(name: str) -> None:
+    check_component("loss", name)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("own_targets", [False, True])
+def test_section_3_4(alpha: float, own_targets: bool) -> None:
+    rng = np.random.default_rng(0)
+    outputs = rng.normal(size=(3, 11, 1))
+    target = rng.normal(size=(3, 11, 1) if own_targets else (11, 1))
+    expected = 0.0
+    for member in range(3):
+        for row in range(11):
+            y = target[member, row, 0] if own_targets else target[row, 0]
+            d = outputs[member, row, 0] - y
+            expected += (alpha * max(0, d) ** 2 + (1 - alpha) * min(0, d) ** 2) / 11
+    loss = build("loss", {"name": "asymmetric", "alpha": alpha})
+    found = loss(torch.from_numpy(outputs), torch.from_numpy(target))
+    assert float(found) == pytest.approx(expected, rel=1e-12)
+
+
+def gradient(loss: Any, outputs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    outputs = outputs.clone().requires_grad_()
+    return torch.autograd.grad(loss(outputs, target), outputs)[0]
+
+
+def test_one_half_has_half_of_ddpgs_gradient() -> None:
+    torch.manual_seed(0)
+    outputs, target = torch.randn(1, 64, 1), torch.randn(64, 1)
+    found = gradient(build("loss", {"name": "asymmetric", "alpha": 0.5}), outputs, target)
+    ddpg = gradient(lambda q, y: functional.mse_loss(q[0], y), outputs, target)
+    torch.testing.assert_close(found, ddpg / 2)
+
+
+def test_alpha_near_one_punishes_overestimation() -> None:
+    """Fitted to noisy targets, the critic settles below their mean; near 0, above it."""
+    torch.manual_seed(0)
+    target = torch.randn(10_000, 1)
+    settled = {}
+    for alpha in (0.05, 0.5, 0.95):
+        loss = build("loss", {"name": "asymmetric", "alpha": alpha})
+        q = torch.zeros(())
+        for _ in range(200):
+            q = q - 0.5 * gradient(loss, q.expand(1, 10_000, 1), target).sum()
+        settled[alpha] = float(q)
+    assert settled[0.95] < -0.5 < 0.5 < settled[0.05]
+    assert abs(settled[0.5]) < 0.03
+
+
+@pytest.mark.parametrize("alpha", [0, 1, -0.2, 1.5])
+def test_alpha_outside_of_its_range(alpha: float) -> None:
+    parts = {"loss": {"name": "asymmetric", "alpha": alpha}}
+    with pytest.raises(Sb3ScaleError, match=r"alpha is .*; allowed: between 0 and 1"):
+        TD3("ScalePolicy", "Pendulum-v1", policy_kwargs=parts, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"initial": 0.2}, "initial is 0.2; allowed: from minimum, 0.3, to maximum, 0.95"),
+        ({"maximum": 1.0}, "maximum is 1.0; allowed: between 0 and 1"),
+        ({"rate": 0.0}, "rate is 0.0; allowed: a number above 0"),
+    ],
+)
+def test_bad_parameters_of_the_adaptive_loss(parameters: dict[str, float], message: str) -> None:
+    with pytest.raises(Sb3ScaleError, match=message):
+        build("loss", {"name": "adaptive-asymmetric", **parameters})
+
+
+def test_calibration_by_hand() -> None:
+    loss = build("loss", {"name": "adaptive-asymmetric", "rate": 0.2, "target_bias": 0.1})
+    values, returns = np.array([3.0, 5.0, -1.0]), np.array([1.0, 2.0, 0.5])
+    bias = (values - returns).mean() / ((np.abs(values) + np.abs(returns)).mean() / 2)
+    logit = 0.2 * (bias - 0.1)
+    figures = loss.calibrate(torch.tensor(values), torch.tensor(returns))
+    assert float(figures["bias"]) == pytest.approx(bias)
+    assert float(figures["alpha"]) == pytest.approx(1 / (1 + np.exp(-logit)))
+    outputs, target = torch.tensor([[[2.0]]]), torch.tensor([[1.0]])
+    assert float(loss(outputs, target)) == pytest.approx(1 / (1 + np.exp(-logit)))
+
+
+def test_bounds_and_checkpoints() -> None:
+    loss = build("loss", "adaptive-asymmetric")
+    high, low = torch.full((10,), 5.0), torch.zeros(10)
+    for _ in range(100):
+        figures = loss.calibrate(high, low)
+    assert float(figures["alpha"]) == pytest.approx(0.95)
+    again = build("loss", "adaptive-asymmetric")
+    again.load_state_dict(loss.state_dict())
+    for _ in range(100):
+        figures = again.calibrate(low, high)
+    assert float(figures["alpha"]) == pytest.approx(0.3)
+    assert torch.isfinite(again.calibrate(low, low)["alpha"])

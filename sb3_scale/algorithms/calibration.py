@@ -1,0 +1,185 @@
+"""Returns of finished episodes, for a loss that adjusts itself to them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch as th
+from numpy.typing import NDArray
+from stable_baselines3.common.buffers import ReplayBuffer
+
+from sb3_scale.algorithms.batch import Batch
+from sb3_scale.algorithms.update import SharedUpdate
+
+FloatArray = NDArray[np.float64]
+Observation = Any
+"""An array, or a mapping of arrays."""
+
+
+@dataclass
+class Transition:
+    """
+    One step of one environment, before normalisation.
+
+    :param observation: at the start
+    :param action: in [-1, 1]
+    :param reward: of the environment
+    """
+
+    observation: Observation
+    action: np.ndarray
+    reward: float
+
+
+@dataclass
+class Finished:
+    """
+    An episode as it was played.
+
+    :param transitions: of its steps
+    :param last: the observation that it ended with
+    :param terminated: whether it ended, rather than was cut
+    """
+
+    transitions: list[Transition]
+    last: Observation
+    terminated: bool
+
+
+class Recorder:
+    """
+    Takes what the replay buffer takes, and keeps the present episodes and the latest finished one.
+
+    :param buffer: the replay buffer
+    """
+
+    def __init__(self, buffer: ReplayBuffer) -> None:
+        self.buffer = buffer
+        self.finished: Finished | None = None
+        self._running: list[list[Transition]] = [[] for _ in range(buffer.n_envs)]
+
+    def add(
+        self,
+        obs: Any,
+        next_obs: Any,
+        action: np.ndarray,
+        reward: np.ndarray,
+        done: np.ndarray,
+        infos: list[dict[str, Any]],
+    ) -> None:
+        """
+        Record and store one transition of each environment.
+
+        :param obs: ``(n_envs, *shape)``
+        :param next_obs: ``(n_envs, *shape)``, the last one of the episode where ``done``
+        :param action: ``(n_envs, *action shape)``
+        :param reward: ``(n_envs,)``
+        :param done: ``(n_envs,)``
+        :param infos: of each environment
+        """
+        for index, running in enumerate(self._running):
+            running.append(Transition(_row(obs, index), action[index].copy(), float(reward[index])))
+            if done[index]:
+                truncated = infos[index].get("TimeLimit.truncated", False)
+                self.finished = Finished(running, _row(next_obs, index), not truncated)
+                self._running[index] = []
+        self.buffer.add(obs, next_obs, action, reward, done, infos)
+
+
+class Calibrated(SharedUpdate):
+    """
+    Tells a loss that is a :class:`sb3_scale.protocols.CalibratedLoss` of finished episodes.
+
+    At most one per ``train`` call, the latest, before its gradient steps.
+    """
+
+    _recorder: Recorder | None = None
+
+    def _store_transition(self, replay_buffer: ReplayBuffer, *args: Any, **kwargs: Any) -> None:
+        if hasattr(getattr(self.policy, "loss", None), "calibrate"):
+            if self._recorder is None or self._recorder.buffer is not replay_buffer:
+                self._recorder = Recorder(replay_buffer)
+            replay_buffer = self._recorder  # type: ignore[assignment]
+        super()._store_transition(replay_buffer, *args, **kwargs)
+
+    def train(self, gradient_steps: int, batch_size: int = 64) -> None:
+        """
+        Update the policy, and the loss first if an episode has ended.
+
+        :param gradient_steps: number of batches
+        :param batch_size: transitions per batch
+        """
+        if self._recorder is not None and self._recorder.finished is not None:
+            episode, self._recorder.finished = self._recorder.finished, None
+            values, returns = self.values_and_returns(episode)
+            for name, value in self.policy.loss.calibrate(values, returns).items():
+                self.logger.record(f"calibration/{name}", float(value))
+        super().train(gradient_steps, batch_size)
+
+    @th.no_grad()
+    def values_and_returns(self, episode: Finished) -> tuple[th.Tensor, th.Tensor]:
+        """
+        Compare Q with what came after it. An episode that was cut goes on with Q at its last state.
+
+        :param episode: one that has ended
+        :return: Q of its pairs, as the bootstrap target combines the critics, and the discounted
+            returns in the same units, each ``(t,)``
+        """
+        policy, critic = self.policy, self.policy.critic
+        observations = [step.observation for step in episode.transitions] + [episode.last]
+        states = self._tensors(observations)
+        features = policy.features(states)
+        # As a batch whose next states are those of the episode: what would be done there now.
+        batch = Batch(states, states, features, features, features, self.gamma)
+        batch.next_features = policy.target_features(states)
+        present, penalty = self.next_actions(batch)
+        taken = th.as_tensor(np.stack([step.action for step in episode.transitions]))
+        actions = th.cat((taken.to(present), present[-1:]))
+        values = critic.reduce(critic.value(critic(features, actions)))
+        values = values.reshape(-1, len(actions)).mean(dim=0)
+
+        rewards = np.array([step.reward for step in episode.transitions])
+        if self._vec_normalize_env is not None:
+            rewards = self._vec_normalize_env.normalize_reward(rewards)
+        bonuses = np.zeros(len(actions))
+        if penalty is not None:
+            bonuses -= penalty.flatten().double().cpu().numpy()
+        end = 0.0 if episode.terminated else float(values[-1])
+        bonuses[-1] *= not episode.terminated
+        returns = discounted_returns(np.append(rewards, end), bonuses, self.gamma)
+        return values[:-1], th.as_tensor(returns[:-1]).to(values)
+
+    def _tensors(self, observations: list[Observation]) -> Any:
+        first = observations[0]
+        if isinstance(first, dict):
+            stacked: Any = {key: np.stack([each[key] for each in observations]) for key in first}
+        else:
+            stacked = np.stack(observations)
+        if self._vec_normalize_env is not None:
+            stacked = self._vec_normalize_env.normalize_obs(stacked)
+        return self.policy.obs_to_tensor(stacked)[0]
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "_recorder"]
+
+
+def _row(observations: Any, index: int) -> Observation:
+    if isinstance(observations, dict):
+        return {key: value[index].copy() for key, value in observations.items()}
+    return observations[index].copy()
+
+
+def discounted_returns(rewards: FloatArray, bonuses: FloatArray, gamma: float) -> FloatArray:
+    """
+    ``G_t = r_t + gamma (G_{t+1} + bonus_{t+1})``: the action at t is given, so its own bonus is no
+    part of it.
+
+    :param rewards: ``(t,)``
+    :param bonuses: ``(t,)``
+    :param gamma: discount
+    :return: ``(t,)``
+    """
+    returns = rewards.copy()
+    for step in range(len(rewards) - 2, -1, -1):
+        returns[step] += gamma * (returns[step + 1] + bonuses[step + 1])
+    return returns
