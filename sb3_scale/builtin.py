@@ -124,7 +124,11 @@ def sb3_scale_components() -> Iterator[Spec]:
     yield from _diagnostics()
     for name, summary in PAPERS.items():
         yield ZooConfig(
-            name, f"sb3_scale:zoo_configs/papers/{name}.yml", summary=summary, algo="sac"
+            name,
+            f"sb3_scale:zoo_configs/papers/{name}.yml",
+            summary=summary,
+            algo="sac",
+            on_request=True,
         )
     for algo in ("sac", "td3"):
         yield ZooConfig(

@@ -110,7 +110,8 @@ class ScalePolicy(BasePolicy):
             observations, self.observation_space, normalize_images=self.normalize_images
         )
         features: th.Tensor = extractor(prepared, training)
-        return features
+        # Autocast rounds the result of a learned extractor.
+        return features.to(th.promote_types(features.dtype, th.float32))
 
     def target_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
         """

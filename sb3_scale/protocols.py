@@ -216,7 +216,7 @@ class CalibratedLoss(Loss, Protocol):
 
         :param values: Q of its pairs under the present critic, as the bootstrap target combines the
             members, shape ``(t,)``
-        :param returns: what they were discounted returns of, in the same units, shape ``(t,)``
+        :param returns: the discounted returns that followed, in the units of Q, shape ``(t,)``
         :return: scalars to log by name
         """
 

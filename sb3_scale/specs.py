@@ -160,11 +160,14 @@ class ZooConfig(Spec):
     A file of hyperparameters for RL-Zoo; ``target`` is ``"package:folder/file.yml"``.
 
     :param algo: name of the algorithm, as in ``--algo``
+    :param on_request: whether only ``--conf-file NAME`` reads it, so that it may have tasks that
+        another file has
     """
 
     kind: ClassVar[str] = "zoo-config"
 
     algo: str = ""
+    on_request: bool = False
 
 
 KINDS: dict[str, type[Spec]] = {

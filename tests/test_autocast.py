@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 from stable_baselines3.common.logger import Logger
-from test_compiled import make
+from test_compiled import NETWORK, make
 
+from sb3_scale import SAC, Extractor
 from sb3_scale.algorithms.products import rounded_products
 from sb3_scale.nn.linear import EnsembleLinear
+from sb3_scale.testing.subject import offered
 
 CPU = torch.device("cpu")
 STEP = 2.0**-8
@@ -83,3 +85,34 @@ def test_it_compiles() -> None:
         found.append(torch.cat([each.flatten() for each in gradients(model)]))
     rounding = (found[1] - found[0]).norm()
     assert (found[2] - found[1]).norm() < rounding
+
+
+class Learned(torch.nn.Module):
+    """A learned extractor of PyTorch's own layers, whose results autocast rounds."""
+
+    def __init__(self, observation_space: Any) -> None:
+        super().__init__()
+        self.features_dim = 6
+        self.linear = torch.nn.Linear(3, 6)
+
+    def forward(self, observations: torch.Tensor, training: bool = False) -> torch.Tensor:
+        return self.linear(observations)
+
+
+@pytest.mark.parametrize("actor", ["squashed-gaussian", "optimistic"])
+def test_features_stay_float32(actor: str) -> None:
+    with offered(Extractor("learned", f"{__name__}:Learned")):
+        parts = {"extractor": "learned", "actor": {"name": actor, "network": NETWORK}}
+        model = SAC(
+            "ScalePolicy",
+            "Pendulum-v1",
+            learning_starts=20,
+            buffer_size=100,
+            autocast=True,
+            seed=0,
+            device="cpu",
+            policy_kwargs=parts,
+        ).learn(25)
+        batch = model.sample(16)
+        model._gradients["critic"](batch)
+    assert batch.features.dtype == batch.next_features.dtype == torch.float32

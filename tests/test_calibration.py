@@ -9,6 +9,7 @@ import torch
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from sb3_scale import SAC, TD3
+from sb3_scale.algorithms import calibration
 from sb3_scale.nn.losses import MSELoss
 
 LENGTH, GAMMA = 7, 0.9
@@ -51,10 +52,7 @@ class Listening(MSELoss):
         return {"length": torch.tensor(len(values))}
 
 
-def trained(algorithm: Any, terminates: bool, steps: int, normalize: bool = False) -> Any:
-    env: Any = DummyVecEnv([lambda: Walk(terminates)])
-    if normalize:
-        env = VecNormalize(env, gamma=GAMMA)
+def made(algorithm: Any, env: Any, **settings: Any) -> Any:
     model = algorithm(
         "ScalePolicy",
         env,
@@ -67,9 +65,19 @@ def trained(algorithm: Any, terminates: bool, steps: int, normalize: bool = Fals
         tau=0.0,
         seed=0,
         device="cpu",
+        **({"target_policy_noise": 0.0} if algorithm is TD3 else {}),
+        **settings,
     )
     model.policy.loss = Listening()
-    return model.learn(steps)
+    # Far from the returns, so that each of its places shows.
+    for critic in (model.policy.critic, model.policy.critic_target):
+        critic.output.bias.data += 50
+    return model
+
+
+def trained(algorithm: Any, terminates: bool, steps: int, normalize: bool = False) -> Any:
+    env: Any = DummyVecEnv([lambda: Walk(terminates)])
+    return made(algorithm, VecNormalize(env, gamma=GAMMA) if normalize else env).learn(steps)
 
 
 def q_values(model: Any, observations: Any, actions: Any) -> Any:
@@ -84,26 +92,87 @@ def q_values(model: Any, observations: Any, actions: Any) -> Any:
 @pytest.mark.parametrize("terminates", [True, False])
 def test_values_and_returns_of_the_latest_episode(terminates: bool) -> None:
     model = trained(TD3, terminates, 2 * LENGTH + 2)
-    model.target_policy_noise = 0.0
     assert len(model.policy.loss.heard) == 2
-    for number, (values, returns) in enumerate(model.policy.loss.heard):
-        rows = slice(number * LENGTH, (number + 1) * LENGTH)
-        buffer = model.replay_buffer
-        observations, actions = buffer.observations[rows, 0], buffer.actions[rows, 0]
-        np.testing.assert_allclose(values, q_values(model, observations, actions), rtol=1e-5)
-        end = 0.0
-        if not terminates:
-            # Within the noise that smooths the target's last action.
-            end = returns[-1] - buffer.rewards[rows, 0][-1]
-            last = buffer.next_observations[rows, 0][-1:]
-            action = model.policy.actor(torch.tensor(last)).detach().numpy()
-            assert end / GAMMA == pytest.approx(q_values(model, last, action)[0], abs=0.3)
-        expected = [
-            sum(GAMMA**k * r for k, r in enumerate(buffer.rewards[rows, 0][step:]))
-            + GAMMA ** (LENGTH - 1 - step) * end
-            for step in range(LENGTH)
-        ]
-        np.testing.assert_allclose(returns, expected, rtol=1e-5)
+    for number, heard in enumerate(model.policy.loss.heard):
+        check(model, heard, slice(number * LENGTH, (number + 1) * LENGTH), 0, terminates)
+
+
+def check(model: Any, heard: Any, rows: slice, env: int, terminates: bool) -> None:
+    """Compare with what the replay buffer has of one episode."""
+    values, returns = heard
+    buffer = model.replay_buffer
+    observations, actions = buffer.observations[rows, env], buffer.actions[rows, env]
+    np.testing.assert_allclose(values, q_values(model, observations, actions), rtol=1e-5)
+    end = 0.0
+    if not terminates:
+        last = torch.tensor(buffer.next_observations[rows, env][-1:])
+        action = model.policy.actor(last).detach().numpy()
+        end = float(GAMMA * q_values(model, last, action)[0])
+        assert end > 40
+    length = len(observations)
+    expected = [
+        sum(GAMMA**k * r for k, r in enumerate(buffer.rewards[rows, env][step:]))
+        + GAMMA ** (length - 1 - step) * end
+        for step in range(length)
+    ]
+    np.testing.assert_allclose(returns, expected, rtol=1e-5)
+
+
+def test_several_environments() -> None:
+    """They end together; the last of them is heard."""
+    model = made(TD3, DummyVecEnv([lambda: Walk(False)] * 3)).learn(3 * LENGTH + 3)
+    (heard,) = model.policy.loss.heard
+    check(model, heard, slice(0, LENGTH), 2, False)
+
+
+@pytest.mark.parametrize("new_env", [False, True])
+def test_an_interrupted_episode_is_not_joined_to_the_next(new_env: bool) -> None:
+    model = made(TD3, DummyVecEnv([lambda: Walk(True)])).learn(5)
+    if new_env:
+        model.set_env(DummyVecEnv([lambda: Walk(True)]))
+    model.learn(LENGTH + 1, reset_num_timesteps=not new_env)
+    (heard,) = model.policy.loss.heard
+    check(model, heard, slice(5, 5 + LENGTH), 0, True)
+
+
+def test_an_episode_goes_on_where_learning_does() -> None:
+    model = made(TD3, DummyVecEnv([lambda: Walk(True)])).learn(5)
+    model.learn(LENGTH - 4, reset_num_timesteps=False)
+    (heard,) = model.policy.loss.heard
+    check(model, heard, slice(0, LENGTH), 0, True)
+
+
+def test_time_limits_as_the_buffer_takes_them() -> None:
+    keep = {"replay_buffer_kwargs": {"handle_timeout_termination": False}}
+    model = made(TD3, DummyVecEnv([lambda: Walk(False)]), **keep).learn(LENGTH + 1)
+    (heard,) = model.policy.loss.heard
+    check(model, heard, slice(0, LENGTH), 0, True)
+
+
+def test_long_episodes_count_with_their_last_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "LONGEST", 4)
+    model = trained(TD3, True, LENGTH + 1)
+    (heard,) = model.policy.loss.heard
+    assert len(heard[0]) == 4
+    check(model, heard, slice(LENGTH - 4, LENGTH), 0, True)
+
+
+class Pictures(Walk):
+    """Dict observations, and actions of two dimensions."""
+
+    observation_space = gymnasium.spaces.Dict(
+        {"a": gymnasium.spaces.Box(-10, 10, (3,)), "b": gymnasium.spaces.Box(-10, 10, (2,))}
+    )
+    action_space = gymnasium.spaces.Box(-1, 1, (2, 3))
+
+    def _observe(self) -> Any:
+        return {key: np.full(size, self.steps, np.float32) for key, size in (("a", 3), ("b", 2))}
+
+
+def test_dict_observations_and_actions_of_any_shape() -> None:
+    model = made(SAC, DummyVecEnv([lambda: Pictures(True)])).learn(LENGTH + 1)
+    ((values, returns),) = model.policy.loss.heard
+    assert values.shape == returns.shape == (LENGTH,)
 
 
 def test_the_entropy_of_later_actions_counts() -> None:

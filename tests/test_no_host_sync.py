@@ -40,10 +40,11 @@ SPECTRAL = {"network": NETWORK, "constraint": "spectral"}
         ("TD3", "deterministic"),
     ],
 )
+@pytest.mark.parametrize("loss", ["mse", "adaptive-asymmetric"])
 @pytest.mark.parametrize("parts", [{}, SPECTRAL], ids=["defaults", "spectral"])
 @pytest.mark.parametrize("max_grad_norm", [None, 1.0])
 def test_gradient_step_reads_nothing(
-    algorithm: str, actor: str, parts: dict[str, Any], max_grad_norm: float | None
+    algorithm: str, actor: str, parts: dict[str, Any], loss: str, max_grad_norm: float | None
 ) -> None:
     model = getattr(sb3_scale, algorithm)(
         "ScalePolicy",
@@ -53,6 +54,7 @@ def test_gradient_step_reads_nothing(
         policy_kwargs={
             "actor": {"name": actor, **parts},
             "critic": {"name": "ensemble", **parts},
+            "loss": loss,
         },
     )
     model.learn(25)

@@ -1,5 +1,6 @@
 """Returns of finished episodes, for a loss that adjusts itself to them."""
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,14 @@ from stable_baselines3.common.buffers import ReplayBuffer
 
 from sb3_scale.algorithms.batch import Batch
 from sb3_scale.algorithms.update import SharedUpdate
+from sb3_scale.errors import Sb3ScaleError
 
 FloatArray = NDArray[np.float64]
 Observation = Any
 """An array, or a mapping of arrays."""
+
+LONGEST = 1000
+"""Pairs of an episode that count, its last: the memory of episodes, and of one pass through Q."""
 
 
 @dataclass
@@ -22,7 +27,7 @@ class Transition:
     One step of one environment, before normalisation.
 
     :param observation: at the start
-    :param action: in [-1, 1]
+    :param action: in [-1, 1], ``(action_dim,)``
     :param reward: of the environment
     """
 
@@ -36,12 +41,12 @@ class Finished:
     """
     An episode as it was played.
 
-    :param transitions: of its steps
+    :param transitions: of its last steps, at most ``LONGEST``
     :param last: the observation that it ended with
     :param terminated: whether it ended, rather than was cut
     """
 
-    transitions: list[Transition]
+    transitions: deque[Transition]
     last: Observation
     terminated: bool
 
@@ -56,7 +61,8 @@ class Recorder:
     def __init__(self, buffer: ReplayBuffer) -> None:
         self.buffer = buffer
         self.finished: Finished | None = None
-        self._running: list[list[Transition]] = [[] for _ in range(buffer.n_envs)]
+        self._bootstraps = getattr(buffer, "handle_timeout_termination", True)
+        self._running = [_no_steps() for _ in range(buffer.n_envs)]
 
     def add(
         self,
@@ -78,11 +84,12 @@ class Recorder:
         :param infos: of each environment
         """
         for index, running in enumerate(self._running):
-            running.append(Transition(_row(obs, index), action[index].copy(), float(reward[index])))
+            taken = action[index].flatten()
+            running.append(Transition(_row(obs, index), taken, float(reward[index])))
             if done[index]:
-                truncated = infos[index].get("TimeLimit.truncated", False)
-                self.finished = Finished(running, _row(next_obs, index), not truncated)
-                self._running[index] = []
+                cut = self._bootstraps and infos[index].get("TimeLimit.truncated", False)
+                self.finished = Finished(running, _row(next_obs, index), not cut)
+                self._running[index] = _no_steps()
         self.buffer.add(obs, next_obs, action, reward, done, infos)
 
 
@@ -94,6 +101,23 @@ class Calibrated(SharedUpdate):
     """
 
     _recorder: Recorder | None = None
+
+    def _check_calibration(self) -> None:
+        soft = getattr(self, "backup_entropy", False)
+        if hasattr(self.policy.loss, "calibrate") and soft and self.n_steps > 1:
+            raise Sb3ScaleError(
+                f"n_steps is {self.n_steps}, and loss {self.policy.parts['loss']!r} compares Q "
+                "with returns that have the entropy of each step; allowed: 1, or backup_entropy: "
+                "false"
+            )
+
+    def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
+        before = self._last_obs
+        prepared = super()._setup_learn(*args, **kwargs)
+        if self._last_obs is not before:
+            # The environments began anew: what was recorded does not go on.
+            self._recorder = None
+        return prepared
 
     def _store_transition(self, replay_buffer: ReplayBuffer, *args: Any, **kwargs: Any) -> None:
         if hasattr(getattr(self.policy, "loss", None), "calibrate"):
@@ -161,6 +185,10 @@ class Calibrated(SharedUpdate):
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "_recorder"]
+
+
+def _no_steps() -> deque[Transition]:
+    return deque(maxlen=LONGEST)
 
 
 def _row(observations: Any, index: int) -> Observation:

@@ -107,6 +107,7 @@ class Lifecycle(Overlapped):
         if self.env is not None:
             self._tell_of_replay_buffer()
         self._check_actor()
+        self._check_calibration()
         self._check_batch_size()
         self._schedules: dict[str, Schedule] = {}
         self.add_schedule("actor", self.actor_learning_rate)

@@ -43,7 +43,7 @@ def fast_products(device: th.device) -> Iterator[None]:
 def rounded_products(function: Callable[P, R], device: th.device) -> Callable[P, R]:
     """
     Have the matrix products of a function, and of the gradients that it computes, round what they
-    multiply to bfloat16 (8 bits of mantissa), with sums in float32.
+    multiply, and their result, to bfloat16 (8 bits of mantissa).
 
     :param function: the function
     :param device: where it computes

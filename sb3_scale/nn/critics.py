@@ -31,6 +31,7 @@ class EnsembleCritic(ConstrainedModule):
     :param n_outputs: outputs per member, whose mean is the value; 1 for all but distributional
         losses
     :param init: initialisation of the linear layers
+    :param output_gain: of the output layer where ``init`` is ``orthogonal``
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class EnsembleCritic(ConstrainedModule):
         joint_batch: bool = False,
         n_outputs: int = 1,
         init: Init = "default",
+        output_gain: float = 1.0,
     ) -> None:
         super().__init__()
         if n_critics < 1 or n_outputs < 1:
@@ -55,7 +57,7 @@ class EnsembleCritic(ConstrainedModule):
         self.joint_batch = joint_batch
         self.network = build("network", network, features_dim + action_dim, n_critics)
         self.output = EnsembleLinear(self.network.out_features, n_outputs, n_critics)
-        self.finish(init, constraint)
+        self.finish(init, constraint, output_gain)
 
     def forward(self, features: Tensor, actions: Tensor, training: bool = False) -> Tensor:
         """

@@ -10,7 +10,7 @@ from sb3_scale.parts import build
 from sb3_scale.protocols import Constraint, PartConfig
 
 Init = Literal["default", "orthogonal"]
-"""Initialisation: that of ``torch.nn.Linear``, or orthogonal with gain sqrt 2, output layer 1."""
+"""Initialisation: that of ``torch.nn.Linear``, or orthogonal, of hidden layers with gain sqrt 2."""
 
 
 class ConstrainedModule(nn.Module):
@@ -20,16 +20,17 @@ class ConstrainedModule(nn.Module):
         super().__init__()
         self.constraint: Constraint | None = None
 
-    def finish(self, init: Init, constraint: PartConfig | None) -> None:
+    def finish(self, init: Init, constraint: PartConfig | None, output_gain: float = 1.0) -> None:
         """
         Initialise all ensemble linear layers and put the constraint on them.
 
         :param init: ``default`` leaves the layers as they are made
         :param constraint: the constraint part, or nothing
+        :param output_gain: of the last layer's orthogonal initialisation
         """
         layers = linear_layers(self)
         if init == "orthogonal":
-            orthogonal_(layers, gain=math.sqrt(2), output_gain=1.0)
+            orthogonal_(layers, gain=math.sqrt(2), output_gain=output_gain)
         if constraint is not None:
             self.constraint = build("constraint", constraint, layers)
             self.project_()

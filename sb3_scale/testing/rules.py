@@ -111,7 +111,8 @@ def _critic(subject: Subject) -> Any:
 def check_loss(subject: Subject) -> None:
     """
     :param subject: a loss
-    :raises AssertionError: if it does not keep :class:`sb3_scale.protocols.Loss`
+    :raises AssertionError: if it does not keep :class:`sb3_scale.protocols.Loss`, or
+        :class:`sb3_scale.protocols.CalibratedLoss` where it has ``calibrate``
     """
     loss = subject.build_module()
     outputs = torch.randn(MEMBERS, BATCH, 1, requires_grad=True)
@@ -128,6 +129,10 @@ def check_loss(subject: Subject) -> None:
         below = deepcopy(loss)(outputs - 1e-3 * grad / (grad.norm() + 1e-12), target)
         subject.require(bool(below < value), "does not fall along its negative gradient")
         loss(outputs, target)
+    if hasattr(loss, "calibrate"):
+        figures = subject.call("calibrate", loss.calibrate, torch.randn(BATCH), torch.randn(BATCH))
+        for name, figure in figures.items():
+            subject.tensor(f"calibrate's figure '{name}'", figure, ())
 
     def evaluate(module: nn.Module) -> Tensor:
         output: Tensor = deepcopy(module)(outputs, torch.zeros(BATCH, 1))

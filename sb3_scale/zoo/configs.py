@@ -36,10 +36,10 @@ ZOO_KEYS = {
 def config_files(algo: str) -> Iterator[Path]:
     """
     :param algo: name of an algorithm
-    :return: the plugins' files of settings for it, the core's first
+    :return: the plugins' files of settings that are read without being asked for, the core's first
     """
     for _, spec in sorted(manager().specs("zoo-config"), key=lambda item: item[0].name != "core"):
-        if isinstance(spec, ZooConfig) and spec.algo == algo:
+        if isinstance(spec, ZooConfig) and spec.algo == algo and not spec.on_request:
             yield path_of(spec)
 
 

@@ -10,12 +10,8 @@ from collections.abc import Iterator
 
 from sb3_scale import Actor, Algorithm, Callback, Loss, Norm, Spec, ZooConfig, hookimpl
 
-SETTINGS = {
-    "td2-settings": ("td2", "td2", "Settings for --algo td2."),
-    "ddpg-settings": ("ddpg", "ddpg", "Settings for --algo ddpg."),
-    "residual-critic": ("residual-critic", "td2", "Hui, 2022, table 2.1: residual critics."),
-}
-"""Files of settings in this package, and the algorithm that each is for."""
+SETTINGS = {"td2": "Settings for --algo td2.", "ddpg": "Settings for --algo ddpg."}
+"""Files of settings in this package, by algorithm."""
 
 
 @hookimpl
@@ -62,8 +58,17 @@ def sb3_scale_components() -> Iterator[Spec]:
         reference="Hui, Stabilizing Q-Learning for Continuous Control, 2022, figure 3.2",
         equation="Q(s0, a0) - sum_t gamma^t r_t",
     )
-    for name, (file, algo, summary) in SETTINGS.items():
-        yield ZooConfig(name, f"sb3_scale_asymmetric:{file}.yml", summary=summary, algo=algo)
+    for algo, summary in SETTINGS.items():
+        yield ZooConfig(
+            f"{algo}-settings", f"sb3_scale_asymmetric:{algo}.yml", summary=summary, algo=algo
+        )
+    yield ZooConfig(
+        "residual-critic",
+        "sb3_scale_asymmetric:residual-critic.yml",
+        summary="Hui, 2022, table 2.1: residual critics.",
+        algo="td2",
+        on_request=True,
+    )
 
 
 def _losses() -> Iterator[Spec]:

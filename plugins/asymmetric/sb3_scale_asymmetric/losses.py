@@ -77,12 +77,16 @@ class AdaptiveAsymmetricLoss(nn.Module):
         super().__init__()
         for name, value in (("initial", initial), ("minimum", minimum), ("maximum", maximum)):
             check_alpha(name, value)
+        if minimum >= maximum:
+            raise ValueError(f"minimum is {minimum}; allowed: below maximum, {maximum}")
         if not minimum <= initial <= maximum:
             raise ValueError(
                 f"initial is {initial}; allowed: from minimum, {minimum}, to maximum, {maximum}"
             )
-        if rate <= 0:
+        if not 0 < rate < math.inf:
             raise ValueError(f"rate is {rate}; allowed: a number above 0")
+        if not -2 < target_bias < 2:
+            raise ValueError(f"target_bias is {target_bias}; allowed: between -2 and 2")
         self.rate = rate
         self.target_bias = target_bias
         self.bounds = _logit(minimum), _logit(maximum)

@@ -15,7 +15,7 @@ class EnsembleGroupNorm(EnsembleLayerNorm):
 
     :param num_features: width of the input
     :param n_members: size of the ensemble
-    :param groups: number of groups, a divisor of the width
+    :param groups: number of groups, a divisor of the width and less than it
     :param eps: added to the variance
     :param affine: whether to learn the scale and the shift
     """
@@ -29,12 +29,13 @@ class EnsembleGroupNorm(EnsembleLayerNorm):
         affine: bool = True,
     ) -> None:
         super().__init__(num_features, n_members, eps, affine)
-        if groups < 1 or num_features % groups:
-            divisors = [each for each in range(1, num_features + 1) if num_features % each == 0]
-            nearest = min(divisors, key=lambda each: abs(each - groups))
+        # A group of one feature is constant.
+        allowed = [each for each in range(1, num_features) if num_features % each == 0] or [1]
+        if groups not in allowed:
+            nearest = min(allowed, key=lambda each: abs(each - groups))
             raise ValueError(
-                f"groups is {groups} and the width {num_features}; allowed: divisors of the width; "
-                f"did you mean {nearest}?"
+                f"groups is {groups} and the width {num_features}; allowed: divisors of the width, "
+                f"and less than it; did you mean {nearest}?"
             )
         self.groups = groups
 

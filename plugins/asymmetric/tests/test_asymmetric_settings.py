@@ -6,12 +6,14 @@ from typing import Any
 
 import gymnasium
 import pytest
+import torch
 import yaml
 import zoo_commands
 
 import sb3_scale
 import sb3_scale_asymmetric
 from sb3_scale.testing import check_component
+from sb3_scale.zoo import configs
 
 FOLDER = Path(sb3_scale_asymmetric.__file__).parent
 TABLES = Path(__file__).parent / "table_3_1.csv"
@@ -31,6 +33,27 @@ def test_contract(name: str) -> None:
 def test_tasks_exist(name: str) -> None:
     sb3_scale.register_envs()
     assert set(tasks(name)) - {"default"} <= set(gymnasium.registry)
+
+
+def test_they_are_found(tmp_path: Path) -> None:
+    for task in (*tasks("td2"), "reacher-easy"):
+        assert configs.choose("td2", task, tmp_path / "none.yml") == FOLDER / "td2.yml"
+    for task in (*tasks("ddpg"), "reacher-easy"):
+        assert configs.choose("ddpg", task, tmp_path / "none.yml") == FOLDER / "ddpg.yml"
+    for name in ("ddpg-settings", "residual-critic"):
+        algo, file = ("ddpg", "ddpg") if name == "ddpg-settings" else ("td2", name)
+        assert configs.by_name(algo, name) == FOLDER / f"{file}.yml"
+
+
+def test_orthogonal_gains_of_section_3_2() -> None:
+    """The square root of 2 for all layers but the actor's last."""
+    settings = {key: value for key, value in tasks("td2")["navigation-10"].items()}
+    policy_kwargs = settings["policy_kwargs"]
+    model = sb3_scale.TD3("ScalePolicy", "Pendulum-v1", policy_kwargs=policy_kwargs, device="cpu")
+    for part, last in ((model.policy.critic, 2**0.5), (model.policy.actor, 1.0)):
+        layers = [*part.network.linears, part.output]
+        found = [float(torch.linalg.matrix_norm(layer.weight[0].detach(), 2)) for layer in layers]
+        assert found == pytest.approx([2**0.5, 2**0.5, last], rel=1e-3)
 
 
 def test_alpha_is_the_best_of_table_3_1() -> None:

@@ -12,7 +12,7 @@ def test_contract() -> None:
     check_component("norm", "group")
 
 
-@pytest.mark.parametrize(("groups", "affine"), [(1, True), (4, True), (4, False), (12, True)])
+@pytest.mark.parametrize(("groups", "affine"), [(1, True), (4, True), (4, False), (6, True)])
 def test_it_is_pytorchs_per_member(groups: int, affine: bool) -> None:
     torch.manual_seed(0)
     config = {"name": "group", "groups": groups, "affine": affine}
@@ -35,11 +35,12 @@ def test_it_is_pytorchs_per_member(groups: int, affine: bool) -> None:
     )
 
 
-def test_groups_that_do_not_divide_the_width() -> None:
-    critic = {"name": "ensemble", "network": {"name": "mlp", "width": 250, "norm": "group"}}
+@pytest.mark.parametrize(("width", "nearest"), [(250, 10), (16, 8), (1, 1)])
+def test_groups_that_do_not_fit_the_width(width: int, nearest: int) -> None:
+    critic = {"name": "ensemble", "network": {"name": "mlp", "width": width, "norm": "group"}}
     with pytest.raises(Sb3ScaleError) as caught:
         SAC("ScalePolicy", "Pendulum-v1", policy_kwargs={"critic": critic}, device="cpu")
     message = str(caught.value)
-    assert "groups is 16 and the width 250; allowed: divisors of the width" in message
-    assert "did you mean 10?" in message
+    assert f"groups is 16 and the width {width}; allowed: divisors of the width" in message
+    assert f"did you mean {nearest}?" in message
     assert "\n" not in message

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from sb3_scale import TD3, Sb3ScaleError
+from sb3_scale import SAC, TD3, Sb3ScaleError
 from sb3_scale.parts import build
 from sb3_scale.testing import check_component
 
@@ -74,7 +74,10 @@ def test_alpha_outside_of_its_range(alpha: float) -> None:
     [
         ({"initial": 0.2}, "initial is 0.2; allowed: from minimum, 0.3, to maximum, 0.95"),
         ({"maximum": 1.0}, "maximum is 1.0; allowed: between 0 and 1"),
+        ({"minimum": 0.8, "maximum": 0.4}, "minimum is 0.8; allowed: below maximum, 0.4"),
         ({"rate": 0.0}, "rate is 0.0; allowed: a number above 0"),
+        ({"rate": float("nan")}, "rate is nan; allowed: a number above 0"),
+        ({"target_bias": 5.0}, "target_bias is 5.0; allowed: between -2 and 2"),
     ],
 )
 def test_bad_parameters_of_the_adaptive_loss(parameters: dict[str, float], message: str) -> None:
@@ -106,3 +109,23 @@ def test_bounds_and_checkpoints() -> None:
         figures = again.calibrate(low, high)
     assert float(figures["alpha"]) == pytest.approx(0.3)
     assert torch.isfinite(again.calibrate(low, low)["alpha"])
+
+
+def test_entropy_and_returns_over_several_steps_do_not_go_together() -> None:
+    parts = {"loss": "adaptive-asymmetric"}
+    settings: dict[str, Any] = {"n_steps": 3, "policy_kwargs": parts, "device": "cpu"}
+    with pytest.raises(Sb3ScaleError, match="n_steps is 3, and loss 'adaptive-asymmetric' compare"):
+        SAC("ScalePolicy", "Pendulum-v1", **settings)
+    SAC("ScalePolicy", "Pendulum-v1", backup_entropy=False, **settings)
+
+
+def test_compiled_losses_read_alpha_anew() -> None:
+    loss = build("loss", "adaptive-asymmetric")
+    compiled = torch.compile(loss, backend="eager", fullgraph=True)
+    outputs, target = torch.full((1, 4, 1), 2.0), torch.zeros(4, 1)
+    for values in (5.0, -5.0):
+        loss.calibrate(torch.full((9,), values), torch.zeros(9))
+        alpha = float(loss.logit.sigmoid())
+        assert alpha != 0.5
+        assert float(compiled(outputs, target)) == pytest.approx(4 * alpha)
+        loss.logit.zero_()

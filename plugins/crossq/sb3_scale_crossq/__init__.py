@@ -103,5 +103,9 @@ def _baselines() -> Iterator[Spec]:
     )
     for name, (file, summary) in BASELINES.items():
         yield ZooConfig(
-            name, f"sb3_scale:zoo_configs/baselines/{file}.yml", summary=summary, algo="sac"
+            name,
+            f"sb3_scale:zoo_configs/baselines/{file}.yml",
+            summary=summary,
+            algo="sac",
+            on_request=True,
         )
