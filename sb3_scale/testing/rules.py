@@ -129,8 +129,9 @@ def check_loss(subject: Subject) -> None:
         below = deepcopy(loss)(outputs - 1e-3 * grad / (grad.norm() + 1e-12), target)
         subject.require(bool(below < value), "does not fall along its negative gradient")
         loss(outputs, target)
-    if hasattr(loss, "calibrate"):
-        figures = subject.call("calibrate", loss.calibrate, torch.randn(BATCH), torch.randn(BATCH))
+    calibrate: Any = getattr(loss, "calibrate", None)
+    if calibrate is not None:
+        figures = subject.call("calibrate", calibrate, torch.randn(BATCH), torch.randn(BATCH))
         for name, figure in figures.items():
             subject.tensor(f"calibrate's figure '{name}'", figure, ())
 
