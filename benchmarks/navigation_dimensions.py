@@ -7,8 +7,9 @@ Q-Learning for Continuous Control", 2022.
 
 Runs with one label and one dimension are seeds. Each final policy plays ``--episodes`` episodes,
 all at once, with its mean action. ``OUTPUT.csv`` has one line per run, ``OUTPUT.png`` a panel with
-the interquartile mean of the normalised return (1 is the best possible) and one with the last figure
-of the diagnostic ``overestimation``, where the run has it; the terminal gets the table in Markdown.
+the interquartile mean of the normalised return (1 is the best possible) and one with the last
+figure of the diagnostic ``overestimation``, where the run has it; the terminal gets the table in
+Markdown.
 """
 
 from pathlib import Path
