@@ -72,6 +72,7 @@ def test_parameters_optimisers_and_actions_stay_float32() -> None:
     assert np.array_equal(*actions)
 
 
+@pytest.mark.slow
 def test_it_compiles() -> None:
     exact, eager, compiled = (
         make("crossq", autocast=autocast, compile=compile_)

@@ -13,7 +13,11 @@ import pytest
 from zoo_commands import FAST, SMALL, refused, run
 
 ROOT = Path(__file__).parents[1]
-DISTRIBUTIONS = [ROOT, ROOT / "envs", ROOT / "plugins" / "spectral", ROOT / "plugins" / "crossq"]
+DISTRIBUTIONS = [
+    ROOT,
+    ROOT / "envs",
+    *(ROOT / "plugins" / name for name in ("asymmetric", "crossq", "spectral")),
+]
 
 
 @pytest.fixture(scope="module")

@@ -45,8 +45,8 @@ def sb3_scale_components():
         (
             {"policy_kwargs": {"critic": {"name": "ensemble", "n_critic": 3}}},
             "error: critic 'ensemble' has no parameter 'n_critic' (its value was 3); allowed: "
-            "constraint, init, joint_batch, n_critics, n_outputs, network, reduction, target; "
-            "did you mean 'n_critics'?",
+            "constraint, init, joint_batch, n_critics, n_outputs, network, output_gain, reduction, "
+            "target; did you mean 'n_critics'?",
         ),
         (
             {"policy_kwargs": {"critic": {"name": "ensemble", "n_critics": "two"}}},
