@@ -1,5 +1,6 @@
 """Checks of actors and critics."""
 
+import math
 from typing import Any
 
 import torch
@@ -179,8 +180,9 @@ def _check_density(subject: Subject, actor: Any, features: Tensor) -> None:
     inside = ((actions > low) & (actions < high)).all(dim=1)
     volume = float((-log_prob[inside]).exp().sum() / SAMPLES)
     expected = float((high - low).prod())
+    factor = expected / volume if volume else math.inf
     subject.require(
         abs(volume / expected - 1) < 0.1,
         f"gives log-probabilities that do not fit its actions: the density between the quartiles "
-        f"is off by the factor {expected / volume:.3g}",
+        f"is off by the factor {factor:.3g}",
     )
