@@ -1,7 +1,11 @@
 """Algorithms small enough for a test, and an exact comparison of their states."""
 
+import math
+from pathlib import Path
 from typing import Any
 
+import gymnasium
+import numpy as np
 import torch
 from stable_baselines3.common.distributions import (
     DiagGaussianDistribution,
@@ -29,6 +33,24 @@ def make(algorithm: Any, env: Any = "Pendulum-v1", **settings: Any) -> Any:
         "device": "cpu",
     }
     return algorithm("ScalePolicy", env, policy_kwargs=parts, **{**defaults, **settings})
+
+
+def check_actor_trains(actor: dict[str, Any], folder: Path) -> None:
+    """SAC changes all of a stochastic actor on one action, and loads what it saved."""
+    parts = {"actor": actor, "critic": {"name": "ensemble", "network": SMALL}}
+    settings = {"learning_starts": 20, "batch_size": 16, "buffer_size": 100, "seed": 0}
+    model = SAC("ScalePolicy", "Pendulum-v1", device="cpu", policy_kwargs=parts, **settings)
+    before = {key: value.clone() for key, value in model.policy.actor.state_dict().items()}
+    model.learn(60)
+    assert model._n_updates == 40
+    for key, value in model.policy.actor.state_dict().items():
+        assert not torch.equal(value, before[key]), key
+    model.save(folder / "model")
+    loaded = SAC.load(folder / "model", env=gymnasium.make("Pendulum-v1"), device="cpu")
+    observation = np.ones(3, np.float32)
+    action, _ = loaded.predict(observation, deterministic=True)
+    assert np.array_equal(action, model.predict(observation, deterministic=True)[0])
+    assert math.isfinite(action[0])
 
 
 class ExactTanh(SquashedDiagGaussianDistribution):

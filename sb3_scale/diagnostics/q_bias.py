@@ -4,20 +4,17 @@ import math
 
 import numpy as np
 import torch as th
-from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_scale.algorithms.calibration import FloatArray, discounted_returns
-from sb3_scale.diagnostics.diagnostic import Diagnostic
-from sb3_scale.diagnostics.evaluation_env import evaluation_env
-from sb3_scale.diagnostics.randomness import own_random_numbers
-from sb3_scale.diagnostics.rollouts import Episode, episode
+from sb3_scale.diagnostics.episodes import EpisodeDiagnostic
+from sb3_scale.diagnostics.rollouts import Episode
 from sb3_scale.errors import Sb3ScaleError
 
 TAIL = 0.05
 """Weight ``gamma^horizon`` of what comes after the horizon."""
 
 
-class QBias(Diagnostic):
+class QBias(EpisodeDiagnostic):
     """
     Normalised bias of Q against Monte-Carlo returns of the present policy in an environment of its
     own.
@@ -63,26 +60,14 @@ class QBias(Diagnostic):
         self.n_pairs = n_pairs
         self.horizon = horizon
         self.min_return = min_return
-        self.env: VecEnv | None = None
 
     def _on_training_start(self) -> None:
         super()._on_training_start()
         self._horizon = self.horizon or default_horizon(self.model.gamma)
-        with own_random_numbers(self.num_timesteps, self.model.device):
-            self.env = evaluation_env(self.training_env)
-
-    def _on_training_end(self) -> None:
-        if self.env is not None:
-            self.env.close()
-            self.env = None
 
     def measure(self) -> None:
         """Play the episodes and log the bias."""
-        assert self.env is not None
-        with own_random_numbers(self.num_timesteps, self.model.device):
-            self.env.seed(self.num_timesteps)
-            most = self.n_pairs + self._horizon - 1
-            episodes = [episode(self.model, self.env, most) for _ in range(self.n_episodes)]
+        episodes = self.play(self.n_episodes, self.n_pairs + self._horizon - 1)
         pairs = [self._values_and_returns(played) for played in episodes]
         values, returns = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
         bias = values - returns

@@ -2,16 +2,13 @@
 
 import numpy as np
 import torch as th
-from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_scale.algorithms.calibration import discounted_returns
-from sb3_scale.diagnostics.diagnostic import Diagnostic
-from sb3_scale.diagnostics.evaluation_env import evaluation_env
-from sb3_scale.diagnostics.randomness import own_random_numbers
-from sb3_scale.diagnostics.rollouts import Episode, episode
+from sb3_scale.diagnostics.episodes import EpisodeDiagnostic
+from sb3_scale.diagnostics.rollouts import Episode
 
 
-class Overestimation(Diagnostic):
+class Overestimation(EpisodeDiagnostic):
     """
     ``Q(s0, a0)`` minus the discounted return of the episode that follows, under the present policy.
 
@@ -35,24 +32,10 @@ class Overestimation(Diagnostic):
                 raise ValueError(f"{name} is {value}; allowed: a whole number, at least 1")
         self.n_episodes = n_episodes
         self.max_steps = max_steps
-        self.env: VecEnv | None = None
-
-    def _on_training_start(self) -> None:
-        super()._on_training_start()
-        with own_random_numbers(self.num_timesteps, self.model.device):
-            self.env = evaluation_env(self.training_env)
-
-    def _on_training_end(self) -> None:
-        if self.env is not None:
-            self.env.close()
-            self.env = None
 
     def measure(self) -> None:
         """Play the episodes and log the difference."""
-        assert self.env is not None
-        with own_random_numbers(self.num_timesteps, self.model.device):
-            self.env.seed(self.num_timesteps)
-            played = [episode(self.model, self.env, self.max_steps) for _ in range(self.n_episodes)]
+        played = self.play(self.n_episodes, self.max_steps)
         values = np.array([self._first_value(each) for each in played])
         returns = np.array(
             [discounted_returns(each.rewards, each.bonuses, self.model.gamma)[0] for each in played]

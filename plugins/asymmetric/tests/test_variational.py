@@ -4,10 +4,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 import pytest
 import torch
+from small_models import check_actor_trains
 from torch import nn
 from torch.distributions import Normal, TanhTransform, TransformedDistribution
 
@@ -261,23 +261,7 @@ def test_keeps_the_contract(params: dict[str, Any]) -> None:
 
 
 def test_trains_on_one_action(tmp_path: Path) -> None:
-    parts = {
-        "actor": {"name": "variational", "network": SMALL, "latent_dim": 3},
-        "critic": {"name": "ensemble", "network": SMALL},
-    }
-    settings = {"learning_starts": 20, "batch_size": 16, "buffer_size": 100, "seed": 0}
-    model = SAC("ScalePolicy", "Pendulum-v1", device="cpu", policy_kwargs=parts, **settings)
-    before = {key: value.clone() for key, value in model.policy.actor.state_dict().items()}
-    model.learn(60)
-    assert model._n_updates == 40
-    for key, value in model.policy.actor.state_dict().items():
-        assert not torch.equal(value, before[key]), key
-    model.save(tmp_path / "model")
-    loaded = SAC.load(tmp_path / "model", env=gymnasium.make("Pendulum-v1"), device="cpu")
-    observation = np.ones(3, np.float32)
-    action, _ = loaded.predict(observation, deterministic=True)
-    assert np.array_equal(action, model.predict(observation, deterministic=True)[0])
-    assert math.isfinite(action[0])
+    check_actor_trains({"name": "variational", "network": SMALL, "latent_dim": 3}, tmp_path)
 
 
 @pytest.mark.slow
