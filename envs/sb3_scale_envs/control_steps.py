@@ -1,6 +1,7 @@
 """What the environments share: actions that last several control steps, episodes of so many."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 import gymnasium
 import numpy as np
@@ -31,12 +32,8 @@ class ControlStepEnv(gymnasium.Env[FloatArray, FloatArray]):
         width: int,
         height: int,
     ) -> None:
-        for name, value in (("action_repeat", action_repeat), ("width", width), ("height", height)):
-            if type(value) is not int or value < 1:
-                raise Sb3ScaleError(f"{name} is {value!r}; allowed: a whole number, at least 1")
-        modes = self.metadata["render_modes"]
-        if render_mode is not None and render_mode not in modes:
-            raise Sb3ScaleError(f"render_mode is {render_mode!r}{suggestion(render_mode, modes)}")
+        check_counts(action_repeat=action_repeat, width=width, height=height)
+        check_render_mode(render_mode, self.metadata["render_modes"])
         self.action_repeat = action_repeat
         self.render_mode = render_mode
         self.episode_steps = episode_steps
@@ -81,3 +78,23 @@ class ControlStepEnv(gymnasium.Env[FloatArray, FloatArray]):
         :param action: within the action space
         :return: reward, terminated, truncated by the task itself
         """
+
+
+def check_counts(**values: int) -> None:
+    """
+    :param values: numbers by name
+    :raises Sb3ScaleError: if one is no whole number, or less than 1
+    """
+    for name, value in values.items():
+        if type(value) is not int or value < 1:
+            raise Sb3ScaleError(f"{name} is {value!r}; allowed: a whole number, at least 1")
+
+
+def check_render_mode(render_mode: str | None, modes: Sequence[str]) -> None:
+    """
+    :param render_mode: ``None`` or one of ``modes``
+    :param modes: what the environment can draw
+    :raises Sb3ScaleError: if it is none of them
+    """
+    if render_mode is not None and render_mode not in modes:
+        raise Sb3ScaleError(f"render_mode is {render_mode!r}{suggestion(render_mode, modes)}")

@@ -9,8 +9,8 @@ from gymnasium.error import ResetNeeded
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from sb3_scale.errors import Sb3ScaleError, suggestion
-from sb3_scale_envs.control_steps import FloatArray
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale_envs.control_steps import FloatArray, check_counts, check_render_mode
 from sb3_scale_envs.navigation_picture import draw, load_figure
 
 METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 30}
@@ -39,9 +39,7 @@ class Navigation:
 
     def __init__(self, count: int, n: int, episode_steps: int, render_mode: str | None) -> None:
         check_counts(n=n, episode_steps=episode_steps)
-        modes = METADATA["render_modes"]
-        if render_mode is not None and render_mode not in modes:
-            raise Sb3ScaleError(f"render_mode is {render_mode!r}{suggestion(render_mode, modes)}")
+        check_render_mode(render_mode, METADATA["render_modes"])
         self._n, self._episode_steps = n, episode_steps
         self._positions = np.zeros((count, n))
         self._distances, self._starts, self._best_returns = np.ones((3, count))
@@ -149,16 +147,6 @@ def best_return(starts: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
     nearest = np.maximum(np.abs(starts) - steps, 0.0)
     gain = np.linalg.norm(starts, axis=1) - np.linalg.norm(nearest, axis=1)
     return cast("NDArray[np.float64]", gain / np.sqrt(starts.shape[1]))
-
-
-def check_counts(**values: int) -> None:
-    """
-    :param values: numbers by name
-    :raises Sb3ScaleError: if one is no whole number, or less than 1
-    """
-    for name, value in values.items():
-        if type(value) is not int or value < 1:
-            raise Sb3ScaleError(f"{name} is {value!r}; allowed: a whole number, at least 1")
 
 
 def space_of(n: int, bound: float) -> spaces.Space[FloatArray]:

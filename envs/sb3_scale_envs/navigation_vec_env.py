@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale_envs.control_steps import check_counts
 from sb3_scale_envs.native_vec_env import NativeVecEnv
-from sb3_scale_envs.navigation import METADATA, Navigation, check_counts
+from sb3_scale_envs.navigation import METADATA, Navigation
 from sb3_scale_envs.tasks import NAVIGATION
 
 ENV_KWARGS = ("n", "episode_steps", "render_mode")

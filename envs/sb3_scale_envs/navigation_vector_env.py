@@ -10,8 +10,8 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from sb3_scale.errors import Sb3ScaleError, suggestion
-from sb3_scale_envs.control_steps import FloatArray
-from sb3_scale_envs.navigation import METADATA, Navigation, check_counts, space_of
+from sb3_scale_envs.control_steps import FloatArray, check_counts
+from sb3_scale_envs.navigation import METADATA, Navigation, space_of
 
 MASK = "reset_mask"
 """Gymnasium's option of ``reset`` that names the environments to reset."""
