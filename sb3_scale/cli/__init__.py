@@ -72,6 +72,31 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="PACKAGE",
         help="to import because they register the environment",
     )
+
+    command = add("sweep", "Train every combination of settings and seeds of a file")
+    command.add_argument("grid", type=Path, metavar="FILE", help="for instance grid.yml")
+    command.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="for all files, by default logs/NAME of FILE"
+    )
+    command.add_argument(
+        "--processes", type=int, metavar="N", help="trainings at once, by default the free cores"
+    )
+    command.add_argument(
+        "--threads", type=int, default=1, metavar="N", help="of each, by default 1"
+    )
+    command.add_argument(
+        "--retries", type=int, default=1, metavar="N", help="of a training that fails, by default 1"
+    )
+    command.add_argument(
+        "--last",
+        type=int,
+        default=1,
+        metavar="N",
+        help="evaluations at the end of a training whose mean is its return, by default 1",
+    )
+    command.add_argument(
+        "--dry-run", action="store_true", help="check the file and list the trainings only"
+    )
     return parser
 
 

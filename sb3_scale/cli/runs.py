@@ -27,6 +27,7 @@ class Run:
     :param settings: what RL-Zoo read from the settings file and ``-params``
     :param action_repeat: environment steps per decision of the agent
     :param decisions: actions that the agent chose
+    :param gradient_steps: of a finished run, else 0
     :param returns: of the episodes, shape ``(n,)``
     :param finished_at: decisions made when each episode ended, shape ``(n,)``
     :param evaluations: returns, shape ``(k, episodes per evaluation)``
@@ -40,6 +41,7 @@ class Run:
     settings: dict[str, Any]
     action_repeat: int
     decisions: int
+    gradient_steps: int
     returns: NDArray[np.float64]
     finished_at: NDArray[np.int64]
     evaluations: NDArray[np.float64]
@@ -65,6 +67,7 @@ def read_run(folder: Path) -> Run:
     env_kwargs = config.get("env_kwargs") or arguments.get("env_kwargs") or {}
     returns, finished_at = _read_monitor(folder)
     evaluations, evaluated_at = _read_evaluations(folder / "evaluations.npz")
+    decisions, gradient_steps = _saved_counts(folder, settings_file.parent.name)
     return Run(
         str(arguments.get("algo")),
         str(arguments.get("env")),
@@ -73,15 +76,8 @@ def read_run(folder: Path) -> Run:
         config,
         env_kwargs.get("action_repeat", 1),
         # The model counts the last, unfinished episode too; an interrupted run has no model.
-        int(
-            max(
-                [
-                    _saved_decisions(folder, settings_file.parent.name),
-                    *finished_at[-1:],
-                    *evaluated_at[-1:],
-                ]
-            )
-        ),
+        int(max([decisions, *finished_at[-1:], *evaluated_at[-1:]])),
+        gradient_steps,
         returns,
         finished_at,
         evaluations,
@@ -117,13 +113,14 @@ def _read_evaluations(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64
         raise Sb3ScaleError(f"'{path}' cannot be read: {error}") from None
 
 
-def _saved_decisions(folder: Path, model: str) -> int:
+def _saved_counts(folder: Path, model: str) -> tuple[int, int]:
     path = folder / f"{model}.zip"
     if not path.exists():
-        return 0
+        return 0, 0
     try:
         with ZipFile(path) as archive:
-            return int(json.loads(archive.read("data"))["num_timesteps"])
+            data = json.loads(archive.read("data"))
+            return int(data["num_timesteps"]), int(data["_n_updates"])
     except (BadZipFile, KeyError, OSError, ValueError) as error:
         raise Sb3ScaleError(f"'{path}' cannot be read: {error}") from None
 

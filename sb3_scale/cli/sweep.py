@@ -1,0 +1,71 @@
+"""``sb3-scale sweep``."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sb3_scale.cli.output import make_console, make_table
+from sb3_scale.sweep.grid import read_sweep, trainings
+from sb3_scale.sweep.pool import Pool, free_cores, locked
+from sb3_scale.sweep.runs import TrainingFolder
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def run(args: argparse.Namespace) -> int:
+    """
+    :param args: ``grid``, ``output``, ``processes``, ``threads``, ``retries``, ``last`` and
+        ``dry_run``
+    :return: 1 if a training failed, else 0
+    :raises Sb3ScaleError: if any training of the grid is wrong, before the first starts
+    """
+    sweep = read_sweep(args.grid)
+    output = args.output or Path("logs") / args.grid.stem
+    folders = [TrainingFolder(one, output / "runs" / one.key) for one in trainings(sweep)]
+    console = make_console()
+    if args.dry_run:
+        rows = [(one.training.name, _status(one), str(one.path)) for one in folders]
+        console.print(make_table(("training", "", "folder"), rows))
+        return 0
+    try:
+        with locked(output) as lock:
+            processes = args.processes or free_cores()
+            Pool(folders, processes, args.threads, args.retries, lock, console).run()
+    except KeyboardInterrupt:
+        console.print("interrupted; the same command goes on with what is not finished")
+        return 130
+    from sb3_scale.sweep.results import per_training
+
+    lines = per_training(folders, args.last)
+    _show(lines, tuple(sweep.grid), output)
+    return int(lines["error"].astype(bool).any())
+
+
+def _status(folder: TrainingFolder) -> str:
+    state = folder.state
+    return "to do" if state is None else state.error or "finished"
+
+
+def _show(lines: "pandas.DataFrame", axes: Sequence[str], output: Path) -> None:
+    from sb3_scale.sweep import heat_map, results
+
+    cells = results.per_cell(lines, axes)
+    command = shlex.join(["sb3-scale", *sys.argv[1:]])
+    (output / "results.md").write_text(results.markdown(cells, command))
+    lines.to_csv(output / "results.csv", index=False)
+    files = "results.md, results.csv"
+    if axes:
+        heat_map.draw(cells, axes, output / "heat_map.png")
+        files += ", heat_map.png"
+    console = make_console()
+    shown = cells[[*axes, "seeds", "mean", "std", "returns", "minutes"]]
+    console.print(make_table(list(shown), results.texts(shown)))
+    failed = lines[lines["error"] != ""]
+    if len(failed):
+        rows = failed[["folder", "error"]].to_numpy()
+        console.print(make_table(("failed; the same command tries again", "because"), rows))
+    console.print(f"{output}: {files}")

@@ -1,0 +1,221 @@
+"""The file of a sweep: which trainings it asks for."""
+
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gymnasium
+import rl_zoo3
+
+from sb3_scale.errors import Sb3ScaleError, nearest, suggestion
+from sb3_scale.parts import check_type
+from sb3_scale.sweep.checks import Settings, check_settings
+from sb3_scale.zoo import configs, install
+
+EVALUATIONS = 10
+"""Per training, where the file does not say how often."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """
+    A file, as its user writes it.
+
+    :param algo: name of the algorithm
+    :param env: the task
+    :param conf_file: settings to start from, as RL-Zoo's ``--conf-file``; those that RL-Zoo would
+        choose by default
+    :param settings: changes for all trainings: a key is a setting, or a path into one with dots
+    :param grid: axes. A list has values of the setting that the axis is named after; a mapping has
+        changes by label. ``algo`` and ``env`` are settings here.
+    :param seeds: each cell of the grid is trained with each
+    :param eval_freq: decisions between evaluations, a tenth of the training by default
+    :param eval_episodes: per evaluation
+    :param train_args: further words for RL-Zoo's command
+    """
+
+    algo: str = "sac"
+    env: str = ""
+    conf_file: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    grid: dict[str, Any] = field(default_factory=dict)
+    seeds: list[int] = field(default_factory=lambda: [0])
+    eval_freq: int = 0
+    eval_episodes: int = 5
+    train_args: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Training:
+    """
+    One training of a sweep.
+
+    :param labels: of each axis of the grid, by its name
+    :param algo: name of the algorithm
+    :param env_id: the task
+    :param seed: of the training
+    :param settings: of the task, as in a file of RL-Zoo
+    :param eval_freq: decisions between evaluations
+    :param eval_episodes: per evaluation
+    :param train_args: further words for RL-Zoo's command
+    """
+
+    labels: dict[str, str]
+    algo: str
+    env_id: str
+    seed: int
+    settings: Settings
+    eval_freq: int
+    eval_episodes: int
+    train_args: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Labels and seed."""
+        return ", ".join([*self.labels.values(), f"seed {self.seed}"])
+
+    @property
+    def key(self) -> str:
+        """
+        Its folder: words to read, and a digest of all that decides the outcome, so that a changed
+        file trains again what it changes and keeps the rest.
+        """
+        content = {**asdict(self), "labels": None}
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+        return f"{re.sub(r'[^A-Za-z0-9.=+-]+', '-', self.name)[:80]}_{digest}"
+
+
+class _Variation(NamedTuple):
+    """A value of an axis."""
+
+    axis: str
+    label: str
+    changes: Settings
+
+
+def read_sweep(path: Path) -> Sweep:
+    """
+    :param path: of the file
+    :return: its content
+    :raises Sb3ScaleError: if there is no such file, a key is unknown or a value has the wrong type
+    """
+    if not path.is_file():
+        raise Sb3ScaleError(f"there is no file '{path}'")
+    content = configs.read(path)
+    hints = {one.name: one.type for one in fields(Sweep)}
+    for key, value in content.items():
+        if key not in hints:
+            raise Sb3ScaleError(
+                f"{path} has no key '{key}' (its value was {value!r})" + suggestion(key, hints)
+            )
+        check_type(str(path), key, value, hints[key])
+    return Sweep(**content)
+
+
+def trainings(sweep: Sweep) -> list[Training]:
+    """
+    :param sweep: a file
+    :return: every combination of the axes of its grid with every seed, each checked
+    :raises Sb3ScaleError: if an algorithm, a task, a setting or a part of any of them is wrong
+    """
+    install()
+    axes = [_axis(name, values) for name, values in sweep.grid.items()]
+    cells = [_Cell.of(sweep, variations) for variations in itertools.product(*axes)]
+    if not sweep.seeds:
+        raise Sb3ScaleError("seeds is []; allowed: at least one number")
+    return [
+        Training(
+            cell.labels,
+            cell.algo,
+            cell.env_id,
+            seed,
+            cell.settings,
+            sweep.eval_freq or max(1, int(cell.settings["n_timesteps"]) // EVALUATIONS),
+            sweep.eval_episodes,
+            tuple(sweep.train_args),
+        )
+        for cell in cells
+        for seed in sweep.seeds
+    ]
+
+
+def _axis(name: str, values: Any) -> list[_Variation]:
+    if isinstance(values, list) and values:
+        return [_Variation(name, _label(value), {name: value}) for value in values]
+    if isinstance(values, dict) and values and all(isinstance(v, dict) for v in values.values()):
+        return [_Variation(name, str(label), changes) for label, changes in values.items()]
+    raise Sb3ScaleError(
+        f"grid.{name} is {values!r}; allowed: a list of values, or settings by label"
+    )
+
+
+def _label(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """What the seeds of one combination share."""
+
+    labels: dict[str, str]
+    algo: str
+    env_id: str
+    settings: Settings
+
+    @classmethod
+    def of(cls, sweep: Sweep, variations: tuple[_Variation, ...]) -> "_Cell":
+        changes = dict(sweep.settings)
+        for variation in variations:
+            changes |= variation.changes
+        algo, env_id = changes.pop("algo", sweep.algo), changes.pop("env", sweep.env)
+        if algo not in rl_zoo3.ALGOS:
+            raise Sb3ScaleError(f"algo is {algo!r}{suggestion(str(algo), rl_zoo3.ALGOS)}")
+        if env_id not in gymnasium.registry:
+            raise Sb3ScaleError(
+                f"there is no environment {env_id!r}{nearest(str(env_id), gymnasium.registry)}"
+            )
+        settings = _task_settings(algo, env_id, sweep.conf_file)
+        for key, value in changes.items():
+            _change(settings, key, value)
+        if "n_timesteps" not in settings:
+            raise Sb3ScaleError(f"the settings of '{env_id}' lack n_timesteps")
+        check_settings(algo, env_id, settings)
+        return cls({one.axis: one.label for one in variations}, algo, env_id, settings)
+
+
+def _task_settings(algo: str, env_id: str, conf_file: str) -> Settings:
+    if conf_file:
+        path = configs.by_name(algo, conf_file) or Path(conf_file)
+    else:
+        path = Path(rl_zoo3.__file__).parent / "hyperparams" / f"{algo}.yml"
+        path = configs.choose(algo, env_id, path)
+    if not path.is_file():
+        raise Sb3ScaleError(f"there are no settings for --algo {algo}: '{path}' is missing")
+    content = configs.read(path)
+    for key in (env_id, "default"):
+        if key in content:
+            return deepcopy(content[key])
+    raise Sb3ScaleError(f"{path} has no settings for '{env_id}', and no 'default'")
+
+
+def _change(settings: Settings, key: str, value: Any) -> None:
+    """Set what a path with dots leads to; a part given by its name alone becomes a mapping."""
+    *parents, last = key.split(".")
+    place = settings
+    for parent in parents:
+        inner = place.get(parent) or {}
+        if isinstance(inner, str) and parent != "policy_kwargs":
+            inner = {"name": inner}
+        if not isinstance(inner, Mapping):
+            raise Sb3ScaleError(
+                f"'{key}' leads into {parent}, which is {inner!r}; allowed: to replace it whole"
+            )
+        place[parent] = dict(inner)
+        place = place[parent]
+    place[last] = value

@@ -1,0 +1,128 @@
+"""What came out of a sweep: a table per training, and one per cell of the grid."""
+
+import platform
+import subprocess
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+import psutil
+
+from sb3_scale.sweep.runs import TrainingFolder
+
+COUNTS = ("env_steps", "decisions", "gradient_steps", "action_repeat")
+
+
+def per_training(folders: Sequence[TrainingFolder], last: int) -> pandas.DataFrame:
+    """
+    :param folders: of the trainings
+    :param last: evaluations at the end of a training whose mean counts
+    :return: a line per training; one that did not finish has no return, and its error
+    """
+    return pandas.DataFrame([_line(folder, last) for folder in folders])
+
+
+def _line(folder: TrainingFolder, last: int) -> dict[str, Any]:
+    training, state = folder.training, folder.state
+    line: dict[str, Any] = {
+        **training.labels,
+        "algo": training.algo,
+        "env": training.env_id,
+        "seed": training.seed,
+        "return": np.nan,
+        "std": np.nan,
+        "episodes": 0,
+        **dict.fromkeys(COUNTS, 0),
+        "minutes": round(state.seconds / 60, 2) if state else np.nan,
+        "error": state.error if state else "not finished",
+        "folder": str(folder.run),
+    }
+    if folder.finished:
+        run = folder.read()
+        returns = run.evaluations[-last:]
+        line |= {
+            "return": round(float(returns.mean()), 4) if returns.size else np.nan,
+            "std": round(float(returns.std()), 4) if returns.size else np.nan,
+            "episodes": returns.size,
+            "env_steps": run.decisions * run.action_repeat,
+            "decisions": run.decisions,
+            "gradient_steps": run.gradient_steps,
+            "action_repeat": run.action_repeat,
+        }
+    return line
+
+
+def per_cell(lines: pandas.DataFrame, axes: Sequence[str]) -> pandas.DataFrame:
+    """
+    :param lines: of :func:`per_training`
+    :param axes: names of the axes
+    :return: a line per combination: mean over seeds, standard deviation over seeds, the returns
+        themselves, how many trainings failed, and the counts, which seeds share
+    """
+    keys = list(dict.fromkeys([*axes, "algo", "env"]))
+    rows = []
+    for values, group in lines.groupby(keys, sort=False):
+        returns = group["return"].dropna().to_numpy()
+        rows.append(
+            {
+                **dict(zip(keys, values, strict=True)),
+                "seeds": len(returns),
+                "failed": len(group) - len(returns),
+                "mean": float(returns.mean()) if len(returns) else np.nan,
+                "std": float(returns.std()) if len(returns) else np.nan,
+                "returns": ", ".join(f"{value:.4g}" for value in returns),
+                **{name: int(group[name].max()) for name in COUNTS},
+                "minutes": float(group["minutes"].mean()),
+            }
+        )
+    return pandas.DataFrame(rows)
+
+
+def texts(table: pandas.DataFrame) -> list[list[str]]:
+    """
+    :param table: of figures and texts
+    :return: its rows, figures with four digits
+    """
+    return [
+        [f"{value:,.4g}" if isinstance(value, float) else str(value) for value in row]
+        for row in table.itertuples(index=False)
+    ]
+
+
+def markdown(cells: pandas.DataFrame, command: str) -> str:
+    """
+    :param cells: of :func:`per_cell`
+    :param command: that made them
+    :return: a table, and below it command, commit, hardware and versions
+    """
+    head = [name.replace("_", " ") for name in cells]
+    rows = "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *texts(cells)))
+    versions = ", ".join(
+        f"{name} {metadata.version(name)}" for name in ("sb3-scale", "stable-baselines3", "torch")
+    )
+    cores, memory = psutil.cpu_count(), psutil.virtual_memory().total / 2**30
+    return (
+        f"{rows}\n\nCommand: `{command}`. Commit of the working folder: {_commit()}. "
+        f"{_processor()}, {cores} cores, {memory:.0f} GiB; Python {platform.python_version()}, "
+        f"{versions}.\n"
+    )
+
+
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _commit() -> str:
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        return "none"
+    return found.stdout.strip() or "none"

@@ -1,0 +1,112 @@
+"""The folder of a training: what is in it, and the command that fills it."""
+
+import json
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import yaml
+
+from sb3_scale.cli.runs import Run, read_run
+from sb3_scale.sweep.grid import Training
+
+LOG, SETTINGS, STATE = "output.log", "settings.yml", "state.json"
+
+
+@dataclass(frozen=True)
+class State:
+    """
+    How a training ended.
+
+    :param error: what it said last if it failed, else empty
+    :param seconds: of the last attempt, wall clock
+    :param attempts: how often it was started
+    """
+
+    error: str
+    seconds: float
+    attempts: int
+
+
+@dataclass(frozen=True)
+class TrainingFolder:
+    """
+    :param training: what is trained
+    :param path: where
+    """
+
+    training: Training
+    path: Path
+
+    @property
+    def run(self) -> Path:
+        """The folder that RL-Zoo makes inside."""
+        return self.path / self.training.algo / f"{self.training.env_id}_1"
+
+    @property
+    def state(self) -> State | None:
+        """How it ended; none if it did not start, or was interrupted."""
+        path = self.path / STATE
+        return State(**json.loads(path.read_text())) if path.is_file() else None
+
+    @property
+    def finished(self) -> bool:
+        """Whether it ended well."""
+        return self.state is not None and not self.state.error
+
+    def prepare(self) -> None:
+        """Empty the folder of what an earlier attempt left, and write the settings."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir(parents=True)
+        content = {self.training.env_id: self.training.settings}
+        (self.path / SETTINGS).write_text(yaml.safe_dump(content, sort_keys=False))
+
+    def command(self) -> list[str]:
+        """
+        :return: what trains it
+        """
+        one = self.training
+        return [
+            *(sys.executable, "-m", "sb3_scale.zoo", "train"),
+            *("--algo", one.algo, "--env", one.env_id, "--seed", str(one.seed)),
+            *("--conf-file", str(self.path / SETTINGS), "--log-folder", str(self.path)),
+            *("--eval-freq", str(one.eval_freq), "--eval-episodes", str(one.eval_episodes)),
+            *one.train_args,
+        ]
+
+    def end(self, status: int, seconds: float, attempts: int) -> State:
+        """
+        Write down how it ended.
+
+        :param status: exit status
+        :param seconds: wall clock
+        :param attempts: how often it was started
+        :return: the state
+        """
+        state = State(self._last_words(status) if status else "", round(seconds, 1), attempts)
+        # Written last and whole: a folder without it is that of an interrupted training.
+        unfinished = self.path / f"{STATE}.unfinished"
+        unfinished.write_text(json.dumps(asdict(state)))
+        unfinished.replace(self.path / STATE)
+        return state
+
+    def _last_words(self, status: int) -> str:
+        lines = (self.path / LOG).read_text(errors="replace").split("\n")
+        said = [line.strip() for line in lines if line.strip()]
+        return f"{said[-1] if said else 'no output'} (exit status {status})"
+
+    def decisions(self) -> int:
+        """
+        :return: how many it has made, to the last finished episode
+        """
+        monitors = self.run.glob("*monitor.csv")
+        rows = [line for path in monitors for line in path.read_text().splitlines()[2:]]
+        return sum(int(row.split(",")[1]) for row in rows if row.count(",") > 1)
+
+    def read(self) -> Run:
+        """
+        :return: what RL-Zoo wrote
+        :raises Sb3ScaleError: if a file is missing or cannot be read
+        """
+        return read_run(self.run)

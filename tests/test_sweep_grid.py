@@ -1,0 +1,168 @@
+"""The file of sb3-scale sweep: which trainings it asks for, and what is wrong with it."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from cli_commands import error
+
+from sb3_scale.sweep.grid import read_sweep, trainings
+
+START = {
+    "env": "Pendulum-v1",
+    "conf_file": "start.yml",
+    "grid": {"policy_kwargs.critic.network.width": [8, 16]},
+}
+TASK = {
+    "n_timesteps": 1000,
+    "policy": "ScalePolicy",
+    "policy_kwargs": {
+        "actor": "squashed-gaussian",
+        "critic": {"name": "ensemble", "network": {"name": "mlp", "norm": "layer"}},
+    },
+}
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    """Writes START with changes, and TASK beside it."""
+    monkeypatch.chdir(tmp_path)
+    Path("start.yml").write_text(yaml.safe_dump({"Pendulum-v1": TASK, "CartPole-v1": TASK}))
+
+    def write(**changes) -> Path:
+        Path("grid.yml").write_text(yaml.safe_dump({**START, **changes}))
+        return Path("grid.yml")
+
+    return write
+
+
+def test_every_combination_of_axes_and_seeds(asked):
+    grid = {
+        "policy_kwargs.critic.network.width": [8, 16, 32],
+        "twins": {
+            "one": {"policy_kwargs.critic.n_critics": 1, "policy_kwargs.actor.init": "orthogonal"},
+            "two": {},
+        },
+    }
+    found = trainings(read_sweep(asked(seeds=[3, 5], grid=grid)))
+    names = [one.name for one in found]
+    assert names == [
+        f"{width}, {twins}, seed {seed}"
+        for width in (8, 16, 32)
+        for twins in ("one", "two")
+        for seed in (3, 5)
+    ]
+    one = found[names.index("16, one, seed 5")]
+    assert one.settings == {
+        "n_timesteps": 1000,
+        "policy": "ScalePolicy",
+        "policy_kwargs": {
+            "actor": {"name": "squashed-gaussian", "init": "orthogonal"},
+            "critic": {
+                "name": "ensemble",
+                "n_critics": 1,
+                "network": {"name": "mlp", "norm": "layer", "width": 16},
+            },
+        },
+    }
+    assert (one.seed, one.eval_freq, one.eval_episodes) == (5, 100, 5)
+    assert len({each.key for each in found}) == len(found) == 12
+
+
+def test_the_algorithm_may_vary_and_a_part_given_by_its_name_alone_gets_parameters(asked):
+    grid = {"algo": ["sac", "td3"], "policy_kwargs.critic.network.norm.affine": [False]}
+    found = trainings(read_sweep(asked(grid=grid)))
+    assert [one.algo for one in found] == ["sac", "td3"]
+    assert found[0].settings["policy_kwargs"]["critic"]["network"]["norm"] == {
+        "name": "layer",
+        "affine": False,
+    }
+
+
+def test_tasks_without_a_file_have_the_settings_that_rl_zoo_would_choose(asked):
+    content = {"algo": "sac", "grid": {"env": ["dog-run", "dog-stand"]}, "seeds": [0]}
+    Path("grid.yml").write_text(yaml.safe_dump(content))
+    found = trainings(read_sweep(Path("grid.yml")))
+    assert [one.env_id for one in found] == ["dog-run", "dog-stand"]
+    assert all(one.settings["env_kwargs"] == {"action_repeat": 2} for one in found)
+    assert all(one.settings["gradient_steps"] == 2 for one in found)
+
+
+def test_a_changed_file_keeps_the_trainings_that_it_leaves_as_they_are(asked):
+    before = {one.key for one in trainings(read_sweep(asked()))}
+    more = {"policy_kwargs.critic.network.width": [8, 16, 32]}
+    assert before < {one.key for one in trainings(read_sweep(asked(grid=more)))}
+    longer = {one.key for one in trainings(read_sweep(asked(settings={"n_timesteps": 2000})))}
+    assert not before & longer
+    assert not before & {one.key for one in trainings(read_sweep(asked(eval_episodes=3)))}
+
+
+WRONG = {
+    "a key of the file": (
+        {"seed": [0]},
+        "grid.yml has no key 'seed' (its value was [0]); allowed: ",
+        "did you mean 'seeds'?",
+    ),
+    "a type": ({"seeds": 3}, "seeds is 3 (int); allowed: list[int]", ""),
+    "no seed": ({"seeds": []}, "seeds is []; allowed: at least one number", ""),
+    "an axis": (
+        {"grid": {"gamma": 0.9}},
+        "grid.gamma is 0.9; allowed: a list of values, or settings by label",
+        "",
+    ),
+    "an algorithm": ({"algo": "sax"}, "algo is 'sax'; allowed: ", "did you mean 'sac'?"),
+    "a task": (
+        {"env": "dog-rum"},
+        "there is no environment 'dog-rum'",
+        "did you mean 'dog-run'?",
+    ),
+    "a task without settings": (
+        {"env": "dog-run"},
+        "start.yml has no settings for 'dog-run', and no 'default'",
+        "",
+    ),
+    "a setting": (
+        {"grid": {"gama": [0.9, 0.99]}},
+        "sac has no setting 'gama' (its value was 0.9); allowed: ",
+        "did you mean 'gamma'?",
+    ),
+    "a value of the last cell": (
+        {"grid": {"gamma": [0.9, "high"]}},
+        "gamma is 'high' (str); allowed: float",
+        "",
+    ),
+    "a parameter of a part inside a part": (
+        {"grid": {"policy_kwargs.critic.network.widht": [8]}},
+        "network 'mlp' has no parameter 'widht' (its value was 8); allowed: ",
+        "did you mean 'width'?",
+    ),
+    "what only building the network finds": (
+        {
+            "grid": {
+                "policy_kwargs.critic.network.norm": [{"name": "group", "groups": 3}],
+                "policy_kwargs.critic.network.width": [8],
+            }
+        },
+        "groups",
+        "",
+    ),
+    "a way into a number": (
+        {"grid": {"n_timesteps.more": [1]}},
+        "'n_timesteps.more' leads into n_timesteps, which is 1000; allowed: to replace it whole",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_mistake_is_one_sentence_before_anything_is_trained(asked, capsys, name):
+    changes, start, end = WRONG[name]
+    path = asked(**changes)
+    told = error(capsys, "sweep", str(path))
+    assert start in told
+    assert told.endswith(end)
+    assert not Path("logs").exists()
+
+
+def test_a_missing_file(tmp_path, capsys):
+    assert error(capsys, "sweep", str(tmp_path / "no.yml")).startswith("there is no file '")
