@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import cycle
 from pathlib import Path
 
+import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
@@ -18,11 +19,19 @@ MARKERS = ("o", "s", "^", "D", "v")
 def run_parser(description: str) -> argparse.ArgumentParser:
     """
     :param description: of the program
-    :return: parser of ``--run LABEL=FOLDER``, as often as wanted, and ``--output PATH``
+    :return: parser of ``--run LABEL=FOLDER`` or ``--sweep AXIS=RESULTS``, as often as wanted, and
+        of ``--output PATH``
     """
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument(
-        "--run", action="append", required=True, metavar="LABEL=FOLDER", type=labelled_folder
+    runs = parser.add_mutually_exclusive_group(required=True)
+    runs.add_argument("--run", action="append", metavar="LABEL=FOLDER", type=labelled_folder)
+    runs.add_argument(
+        "--sweep",
+        action="extend",
+        dest="run",
+        metavar="AXIS=RESULTS",
+        type=swept_folders,
+        help="all runs of a results.csv of sb3-scale sweep; the axis of its grid labels them",
     )
     parser.add_argument("--output", type=Path, required=True, help="path without an ending")
     return parser
@@ -38,6 +47,25 @@ def labelled_folder(text: str) -> tuple[str, Path]:
     if not Path(folder).is_dir():
         raise argparse.ArgumentTypeError(f"{text!r}: no folder {folder!r}; LABEL=FOLDER is wanted")
     return label, Path(folder)
+
+
+def swept_folders(text: str) -> list[tuple[str, Path]]:
+    """
+    :param text: ``AXIS=RESULTS``
+    :return: label and folder of each training that finished
+    :raises argparse.ArgumentTypeError: if the file is missing or has no such axis
+    """
+    axis, _, path = text.partition("=")
+    if not Path(path).is_file():
+        raise argparse.ArgumentTypeError(f"{text!r}: no file {path!r}; AXIS=RESULTS is wanted")
+    table = pandas.read_csv(path, dtype=str, keep_default_na=False)
+    if axis not in table:
+        raise argparse.ArgumentTypeError(f"{path!r} has no axis {axis!r}, but {', '.join(table)}")
+    finished = table[table["error"] == ""]
+    return [
+        (label, Path(path).parent / folder)
+        for label, folder in zip(finished[axis], finished["folder"], strict=True)
+    ]
 
 
 def styles(labels: Iterable[str]) -> dict[str, tuple[str, str]]:

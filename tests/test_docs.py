@@ -36,6 +36,8 @@ def execute(page: Path) -> None:
             # Empty lines in front, so that a traceback names the line of the page.
             code = "\n" * fence.line + fence.text
             exec(compile(code, str(page), "exec"), namespace)
+        elif fence.language == "yaml" and "\ngrid:" in fence.text:
+            check_sweep(fence)
         elif fence.language == "yaml":
             build_tasks(fence)
 
@@ -57,6 +59,16 @@ def build_tasks(fence: Fence) -> None:
         box = spaces.Box(-1, 1, (3,))
         policy = ScalePolicy(box, box, lambda _: 1e-3, **parts)
         assert policy.actor.stochastic == algorithm.stochastic_actor
+
+
+def check_sweep(fence: Fence) -> None:
+    """Its first line says how many trainings it asks for."""
+    from sb3_scale.sweep.grid import read_sweep, trainings
+
+    path = Path("grid.yml")
+    path.write_text(fence.text)
+    count = re.search(r"= (\d+) trainings", fence.text)
+    assert len(trainings(read_sweep(path))) == int(count[1])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

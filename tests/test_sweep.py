@@ -72,7 +72,7 @@ def test_the_table_has_the_evaluations_of_rl_zoo(swept):
     good = [row for row in rows if row["size"] == "good"]
     assert [row["gamma"] for row in good] == ["0.9", "0.99"]
     for row in good:
-        last = np.load(swept / row["folder"] / "evaluations.npz")["results"][-1]
+        last = np.load(swept / "logs/grid" / row["folder"] / "evaluations.npz")["results"][-1]
         assert float(row["return"]) == pytest.approx(last.mean(), abs=1e-3)
         counts = [int(row[name]) for name in ("env_steps", "decisions", "gradient_steps")]
         assert counts == [400, 400, 300]

@@ -20,7 +20,8 @@ def per_training(folders: Sequence[TrainingFolder], last: int) -> pandas.DataFra
     """
     :param folders: of the trainings
     :param last: evaluations at the end of a training whose mean counts
-    :return: a line per training; one that did not finish has no return, and its error
+    :return: a line per training; one that did not finish has no return, and its error; folders
+        count from that of the sweep
     """
     return pandas.DataFrame([_line(folder, last) for folder in folders])
 
@@ -38,7 +39,7 @@ def _line(folder: TrainingFolder, last: int) -> dict[str, Any]:
         **dict.fromkeys(COUNTS, 0),
         "minutes": round(state.seconds / 60, 2) if state else np.nan,
         "error": state.error if state else "not finished",
-        "folder": str(folder.run),
+        "folder": str(folder.run.relative_to(folder.path.parents[1])),
     }
     if folder.finished:
         run = folder.read()
