@@ -225,6 +225,9 @@ KNOWN_PARTS: dict[tuple[str, str], str] = {
     ("actor", "conditional-flow"): "sb3-scale-asymmetric",
     ("actor", "variational"): "sb3-scale-asymmetric",
     ("callback", "overestimation"): "sb3-scale-asymmetric",
+    ("network", "densenet"): "sb3-scale-densenet",
+    ("network", "resnet"): "sb3-scale-densenet",
+    ("network", "d2rl"): "sb3-scale-densenet",
     ("env-backend", "envpool"): "sb3-scale-envs",
     ("env-backend", "navigation"): "sb3-scale-envs",
 }

@@ -2,39 +2,9 @@
 
 from torch import Tensor, nn
 
-from sb3_scale.nn.activations import Activation, make_activation
-from sb3_scale.nn.linear import EnsembleLinear
-from sb3_scale.parts import build
+from sb3_scale.nn.activations import Activation
+from sb3_scale.nn.layers import HiddenLayer
 from sb3_scale.protocols import PartConfig
-
-
-class NormalizedLinear(nn.Module):
-    """
-    A linear layer with a norm behind it.
-
-    :param in_features: width of the input
-    :param out_features: width of the output
-    :param n_members: size of the ensemble
-    :param norm: the norm part, or nothing
-    """
-
-    def __init__(
-        self, in_features: int, out_features: int, n_members: int, norm: PartConfig | None
-    ) -> None:
-        super().__init__()
-        self.linear = EnsembleLinear(in_features, out_features, n_members)
-        self.norm: nn.Module | None = None
-        if norm is not None:
-            self.norm = build("norm", norm, out_features, n_members)
-
-    def forward(self, x: Tensor, training: bool = False) -> Tensor:
-        """
-        :param x: shape ``(n_members, batch, in_features)``
-        :param training: whether norms use the statistics of this batch
-        :return: shape ``(n_members, batch, out_features)``
-        """
-        x = self.linear(x)
-        return x if self.norm is None else self.norm(x, training)
 
 
 class BroBlock(nn.Module):
@@ -51,9 +21,8 @@ class BroBlock(nn.Module):
         self, width: int, n_members: int, activation: Activation, norm: PartConfig | None
     ) -> None:
         super().__init__()
-        self.inner = NormalizedLinear(width, width, n_members, norm)
-        self.activation = make_activation(activation)
-        self.outer = NormalizedLinear(width, width, n_members, norm)
+        self.inner = HiddenLayer(width, width, n_members, activation, norm)
+        self.outer = HiddenLayer(width, width, n_members, None, norm)
 
     def forward(self, x: Tensor, training: bool = False) -> Tensor:
         """
@@ -61,7 +30,7 @@ class BroBlock(nn.Module):
         :param training: whether norms use the statistics of this batch
         :return: the same shape
         """
-        update: Tensor = self.outer(self.activation(self.inner(x, training)), training)
+        update: Tensor = self.outer(self.inner(x, training), training)
         return x + update
 
 
@@ -94,11 +63,10 @@ class BroNet(nn.Module):
         super().__init__()
         if width < 1 or depth < 0:
             raise ValueError("width must be at least 1 and depth at least 0")
-        self.first = NormalizedLinear(in_features, width, n_members, norm)
+        self.first = HiddenLayer(in_features, width, n_members, activation, norm)
         self.blocks = nn.ModuleList(
             BroBlock(width, n_members, activation, norm) for _ in range(depth)
         )
-        self.activation = make_activation(activation)
         self.out_features = width
 
     def forward(self, x: Tensor, training: bool = False) -> Tensor:
@@ -107,7 +75,7 @@ class BroNet(nn.Module):
         :param training: whether norms use the statistics of this batch
         :return: shape ``(n_members, batch, width)``
         """
-        x = self.activation(self.first(x, training))
+        x = self.first(x, training)
         for block in self.blocks:
             x = block(x, training)
         return x

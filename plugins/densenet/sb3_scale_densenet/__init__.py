@@ -1,0 +1,37 @@
+"""
+DenseNet, ResNet and D2RL networks.
+
+Source: Ota, Jha and Kanezaki, "Training Larger Networks for Deep Reinforcement Learning", 2021.
+"""
+
+from collections.abc import Iterator
+
+from sb3_scale import Network, Spec, hookimpl
+
+_PAPER = "Ota et al., Training Larger Networks for Deep Reinforcement Learning, 2021"
+
+
+@hookimpl
+def sb3_scale_components() -> Iterator[Spec]:
+    """Name the parts of this plugin."""
+    yield Network(
+        "densenet",
+        "sb3_scale_densenet.networks:DenseNet",
+        summary="Each layer sees the input and all layers before it.",
+        reference=f"{_PAPER}, section 3.3; Huang et al., 2017",
+        equation="y_i = activation(norm(W_i [y_0, ..., y_(i-1)] + b_i)); output [y_0, ..., y_n]",
+    )
+    yield Network(
+        "resnet",
+        "sb3_scale_densenet.networks:ResNet",
+        summary="Each layer after the first adds to its input.",
+        reference=f"{_PAPER}, section 4.2; He et al., 2016",
+        equation="y_i = y_(i-1) + activation(norm(W_i y_(i-1) + b_i))",
+    )
+    yield Network(
+        "d2rl",
+        "sb3_scale_densenet.networks:D2RL",
+        summary="Each layer sees the one before it and the input.",
+        reference="Sinha et al., D2RL: Deep Dense Architectures in Reinforcement Learning, 2020",
+        equation="y_i = activation(norm(W_i [y_(i-1), x] + b_i))",
+    )
