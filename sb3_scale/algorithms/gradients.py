@@ -30,3 +30,15 @@ def gradients_of(loss: th.Tensor, module: nn.Module) -> Gradients:
     :return: one per parameter of :func:`trained`
     """
     return th.autograd.grad(loss, trained(module), allow_unused=True)
+
+
+def weigh_gradient(outputs: th.Tensor, weights: th.Tensor) -> th.Tensor:
+    """
+    Weigh transitions in the gradient of any loss that averages over them, whatever its form.
+
+    :param outputs: of the critic, ``(n_critics, b, n_outputs)``
+    :param weights: ``(b, 1)``
+    :return: the same values, through which the gradient of each transition is multiplied
+    """
+    fixed = outputs.detach()
+    return fixed + weights * (outputs - fixed)

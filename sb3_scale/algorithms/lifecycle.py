@@ -129,7 +129,9 @@ class Lifecycle(Overlapped):
                 for part, function in self._gradients.items()
             }
         self._steps = self.run_steps
-        if self.capture and self.device.type == "cuda":
+        if self.capture and hasattr(self.replay_buffer_class, "update_priorities"):
+            print("capture: gradient steps run one by one: the replay buffer wants their errors")
+        elif self.capture and self.device.type == "cuda":
             self._steps = CapturedSteps(self, cuda_graph)
         elif self.capture:
             print(f"capture: gradient steps run one by one: the device is {self.device}, not cuda")

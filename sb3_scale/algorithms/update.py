@@ -16,11 +16,18 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from torch import nn
 
 from sb3_scale.algorithms.batch import Batch
-from sb3_scale.algorithms.gradients import Figures, Gradients, gradients_of, trained
+from sb3_scale.algorithms.gradients import (
+    Figures,
+    Gradients,
+    gradients_of,
+    trained,
+    weigh_gradient,
+)
 from sb3_scale.algorithms.metrics import Metrics, check_finite
 from sb3_scale.algorithms.products import fast_products
 from sb3_scale.algorithms.tensors import copy_all
 from sb3_scale.policies import ScalePolicy, synced_buffers
+from sb3_scale.replay.weighted import WeightedSamples
 
 
 class SharedUpdate(OffPolicyAlgorithm):
@@ -115,6 +122,10 @@ class SharedUpdate(OffPolicyAlgorithm):
         if gradient_steps == 0:
             return
         self.update_learning_rates()
+        if hasattr(self.replay_buffer, "progress_remaining"):
+            self.replay_buffer.progress_remaining = (  # type: ignore[union-attr]
+                self._current_progress_remaining
+            )
         self.execute(self.sample(batch_size) for _ in range(gradient_steps))
 
     def execute(self, batches: Iterable[Batch]) -> None:
@@ -157,7 +168,7 @@ class SharedUpdate(OffPolicyAlgorithm):
         data: Any = self.replay_buffer.sample(  # type: ignore[union-attr]
             batch_size, env=self._vec_normalize_env
         )
-        return Batch(
+        batch = Batch(
             data.observations,
             data.next_observations,
             data.actions,
@@ -165,6 +176,9 @@ class SharedUpdate(OffPolicyAlgorithm):
             1 - data.dones,
             self.gamma if data.discounts is None else data.discounts,
         )
+        if isinstance(data, WeightedSamples):
+            batch.weights, batch.drawn = data.weights, data.drawn
+        return batch
 
     def gradient_step(self, batch: Batch, metrics: Metrics) -> None:
         """
@@ -184,6 +198,10 @@ class SharedUpdate(OffPolicyAlgorithm):
             self.after_actor(batch, metrics)
         if self.targets_due():
             self.sync_targets()
+        if batch.errors is not None:
+            self.replay_buffer.update_priorities(  # type: ignore[union-attr]
+                batch.drawn, batch.errors
+            )
 
     def critic_gradients(self, batch: Batch) -> tuple[Figures, Gradients]:
         """
@@ -199,6 +217,10 @@ class SharedUpdate(OffPolicyAlgorithm):
         batch.features = batch.features.detach()
         with th.no_grad():
             target = self.critic_target_values(batch, next_outputs, penalty)
+        if batch.weights is not None:
+            values = self.policy.critic.value(outputs.detach())
+            batch.errors = (values - target.mean(-1, keepdim=True)).abs().mean(dim=(0, 2))
+            outputs = weigh_gradient(outputs, batch.weights)
         loss = self.critic_loss(outputs, target)
         return {"critic_loss": loss.detach()}, gradients_of(loss, self.policy.critic)
 

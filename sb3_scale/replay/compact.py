@@ -165,18 +165,32 @@ class CompactReplayBuffer(ReplayBuffer):
         # Stable-Baselines3 draws the environments here, after the rows.
         env_inds = np.random.randint(0, high=self.n_envs, size=(len(batch_inds),))
         index = batch_inds * self.n_envs + env_inds
-        following = (index + self.n_envs) % self._transitions
+        return self.transitions(index, index, env)
+
+    def transitions(
+        self, index: np.ndarray, last: np.ndarray, env: VecNormalize | None = None
+    ) -> ReplayBufferSamples:
+        """
+        Read transitions, or sequences of them.
+
+        :param index: of the first transition of each, ``row * n_envs + environment``, ``(b,)``
+        :param last: of the last one, likewise; it gives next observation, reward and done
+        :param env: whose statistics normalise observations and rewards
+        :return: tensors of ``b`` rows on the buffer's device
+        """
+        following = (last + self.n_envs) % self._transitions
         table, size = self._table, len(index)
         pinned = table.place != self.device and self.device.type == "cuda"
         where = upload(np.concatenate((index, following)), table.place)
         pairs = table.gather("observation", where, pinned)
-        positions, elsewhere = self._successors.elsewhere(index)
+        positions, elsewhere = self._successors.elsewhere(last)
         if len(positions):
             pairs.index_copy_(
                 0, upload(positions + size, table.place), upload(elsewhere, table.place)
             )
         actions = table.gather("action", where[:size], pinned)
-        outcome = table.gather("outcome", where[:size], pinned)
+        ends = where[:size] if last is index else upload(last, table.place)
+        outcome = table.gather("outcome", ends, pinned)
         rewards, dones, timeouts = outcome.t().contiguous().unsqueeze(2)
         dones = dones * (1 - timeouts)
         if env is not None:

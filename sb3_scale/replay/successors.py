@@ -53,6 +53,14 @@ class Successors:
             self.free = list(range(used, len(self.rows)))
         return self.free.pop()
 
+    def follow(self, index: np.ndarray) -> np.ndarray:
+        """
+        :param index: of transitions, ``row * n_envs + environment``, any shape
+        :return: whether the next observation of each is the observation of the following row
+        """
+        found: np.ndarray = self.slots.reshape(-1)[index] == FOLLOWS
+        return found
+
     def elsewhere(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """
         :param index: of transitions, ``row * n_envs + environment``, shape ``(k,)``

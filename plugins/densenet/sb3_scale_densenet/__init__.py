@@ -1,12 +1,12 @@
 """
-DenseNet, ResNet and D2RL networks.
+DenseNet, ResNet and D2RL networks, and prioritised replay.
 
 Source: Ota, Jha and Kanezaki, "Training Larger Networks for Deep Reinforcement Learning", 2021.
 """
 
 from collections.abc import Iterator
 
-from sb3_scale import Network, Spec, hookimpl
+from sb3_scale import Network, ReplayBuffer, Spec, hookimpl
 
 _PAPER = "Ota et al., Training Larger Networks for Deep Reinforcement Learning, 2021"
 
@@ -34,4 +34,11 @@ def sb3_scale_components() -> Iterator[Spec]:
         summary="Each layer sees the one before it and the input.",
         reference="Sinha et al., D2RL: Deep Dense Architectures in Reinforcement Learning, 2020",
         equation="y_i = activation(norm(W_i [y_(i-1), x] + b_i))",
+    )
+    yield ReplayBuffer(
+        "prioritized",
+        "sb3_scale_densenet.prioritized:PrioritizedReplayBuffer",
+        summary="Draws transitions in proportion to the error of the critic.",
+        reference="Schaul et al., Prioritized Experience Replay, 2016; Ota et al., section 3.2",
+        equation="p_i = (|error_i| + eps)^alpha, weights (N p_i / sum p)^-beta / max",
     )
