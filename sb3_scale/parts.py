@@ -13,7 +13,7 @@ from typing import Any
 import typeguard
 
 from sb3_scale.errors import Sb3ScaleError, suggestion
-from sb3_scale.plugins import manager
+from sb3_scale.plugins import Plugin, manager
 from sb3_scale.specs import KINDS, Spec
 
 _providers: ContextVar[Mapping[str, str] | None] = ContextVar("providers", default=None)
@@ -100,12 +100,26 @@ def resolve(kind: str, config: str | Mapping[str, Any]) -> tuple[Any, str, dict[
     """
     name, params = _split(kind, config)
     key = f"{kind}:{name}"
-    plugin, spec = manager().find(kind, name, (_providers.get() or {}).get(key, ""))
+    plugin, spec = _find(kind, name)
     used = _used.get()
     if used is not None:
         used[key] = plugin.distribution
     _check(spec, params)
     return load_target(spec), name, params
+
+
+def spec_of(kind: str, config: str | Mapping[str, Any]) -> Spec:
+    """
+    :param kind: what the part must be
+    :param config: its name, or a mapping with ``name`` and parameters
+    :return: what its plugin says of it
+    :raises Sb3ScaleError: if the name is wrong
+    """
+    return _find(kind, _split(kind, config)[0])[1]
+
+
+def _find(kind: str, name: str) -> tuple[Plugin, Spec]:
+    return manager().find(kind, name, (_providers.get() or {}).get(f"{kind}:{name}", ""))
 
 
 def _split(kind: str, config: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

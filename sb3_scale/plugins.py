@@ -228,6 +228,7 @@ KNOWN_PARTS: dict[tuple[str, str], str] = {
     ("network", "densenet"): "sb3-scale-densenet",
     ("network", "resnet"): "sb3-scale-densenet",
     ("network", "d2rl"): "sb3-scale-densenet",
+    ("extractor", "ofenet"): "sb3-scale-densenet",
     ("replay-buffer", "prioritized"): "sb3-scale-densenet",
     ("env-backend", "envpool"): "sb3-scale-envs",
     ("env-backend", "navigation"): "sb3-scale-envs",

@@ -14,8 +14,9 @@ from torch import nn
 
 from sb3_scale.errors import Sb3ScaleError, suggestion
 from sb3_scale.nn.linear import linear_layers
-from sb3_scale.parts import build, check_type
+from sb3_scale.parts import build, check_type, spec_of
 from sb3_scale.protocols import PartConfig
+from sb3_scale.specs import PairExtractor
 
 NO_SDE = "use_sde is true; allowed with ScalePolicy: false"
 
@@ -76,16 +77,23 @@ class ScalePolicy(BasePolicy):
             "critic_optimizer": critic_optimizer,
         }
         action_dim = get_action_dim(action_space)
-        self.extractor = build("extractor", extractor, observation_space)
+        self.extractor = build_extractor(extractor, observation_space, action_dim)
+        self.learns_apart = hasattr(self.extractor, "auxiliary_loss")
+        self.has_pairs = hasattr(self.extractor, "pair")
         self.actor = build("actor", actor, self.extractor.features_dim, action_dim)
-        self.critic = build("critic", critic, self.extractor.features_dim, action_dim)
+        if self.has_pairs:
+            self.critic = build("critic", critic, self.extractor.pair_dim, 0)
+        else:
+            self.critic = build("critic", critic, self.extractor.features_dim, action_dim)
         self.loss = build("loss", loss)
         self.actor_target = _target(self.actor, self.actor.target)
         self.critic_target = _target(self.critic, self.critic.target)
         learned = next(self.extractor.parameters(), None) is not None
         self.extractor_target = _target(self.extractor, self.critic.target and learned)
 
-        trained = nn.ModuleList([self.extractor, self.critic])
+        trained = nn.ModuleList(
+            [self.critic] if self.learns_apart else [self.extractor, self.critic]
+        )
         lr = lr_schedule(1)
         self.actor.optimizer = build("optimizer", actor_optimizer or optimizer, self.actor, lr)
         self.critic.optimizer = build("optimizer", critic_optimizer or optimizer, trained, lr)
@@ -106,12 +114,62 @@ class ScalePolicy(BasePolicy):
         return self._extract(self.extractor_target, observations, False)
 
     def _extract(self, extractor: nn.Module, observations: PyTorchObs, training: bool) -> th.Tensor:
-        prepared = preprocess_obs(
-            observations, self.observation_space, normalize_images=self.normalize_images
-        )
-        features: th.Tensor = extractor(prepared, training)
+        features: th.Tensor = extractor(self._prepare(observations), training)
         # Autocast rounds the result of a learned extractor.
         return features.to(th.promote_types(features.dtype, th.float32))
+
+    def _prepare(self, observations: PyTorchObs) -> Any:
+        return preprocess_obs(
+            observations, self.observation_space, normalize_images=self.normalize_images
+        )
+
+    def critic_outputs(
+        self, features: th.Tensor, actions: th.Tensor, training: bool = False
+    ) -> th.Tensor:
+        """
+        :param features: shape ``(batch, features_dim)``
+        :param actions: shape ``(batch, action_dim)``
+        :param training: whether the critic's norms use the statistics of this batch
+        :return: of the critic, shape ``(n_critics, batch, n_outputs)``
+        """
+        pairs = self._pairs(self.extractor, features, actions)
+        outputs: th.Tensor = self.critic(*pairs, training=training)
+        return outputs
+
+    def target_outputs(
+        self, features: th.Tensor, actions: th.Tensor, training: bool = False
+    ) -> th.Tensor:
+        """
+        :param features: shape ``(batch, features_dim)``
+        :param actions: shape ``(batch, action_dim)``
+        :param training: whether the critic's norms use the statistics of this batch
+        :return: of the target critic, shape ``(n_critics, batch, n_outputs)``
+        """
+        pairs = self._pairs(self.extractor_target, features, actions)
+        outputs: th.Tensor = self.critic_target(*pairs, training=training)
+        return outputs
+
+    def _pairs(
+        self, extractor: nn.Module, features: th.Tensor, actions: th.Tensor
+    ) -> tuple[th.Tensor, th.Tensor]:
+        """What a critic reads: features and actions, or features of both and no actions."""
+        if not self.has_pairs:
+            return features, actions
+        pairs = extractor.pair(features, actions)  # type: ignore[operator]
+        return pairs, actions[:, :0]
+
+    def auxiliary_loss(
+        self, observations: PyTorchObs, actions: th.Tensor, next_observations: PyTorchObs
+    ) -> th.Tensor:
+        """
+        :param observations: as the replay buffer gives them
+        :param actions: shape ``(batch, action_dim)``
+        :param next_observations: those one step later
+        :return: the loss of an extractor that learns apart, a scalar
+        """
+        before, after = self._prepare(observations), self._prepare(next_observations)
+        loss: th.Tensor = self.extractor.auxiliary_loss(before, actions, after)
+        return loss
 
     def target_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
         """
@@ -150,6 +208,20 @@ class ScalePolicy(BasePolicy):
             **self.parts,
             "lr_schedule": self._dummy_schedule,
         }
+
+
+def build_extractor(part: PartConfig, observation_space: spaces.Space[Any], action_dim: int) -> Any:
+    """
+    :param part: the extractor part
+    :param observation_space: observation space
+    :param action_dim: number of actions, which only a ``PairExtractor`` gets
+    :return: the extractor
+    :raises Sb3ScaleError: if the name, a parameter or a value is wrong
+    """
+    context: list[Any] = [observation_space]
+    if isinstance(spec_of("extractor", part), PairExtractor):
+        context.append(action_dim)
+    return build("extractor", part, *context)
 
 
 def _target(online: nn.Module, wanted: bool) -> nn.Module:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecNormalize
     from torch.optim import Optimizer as TorchOptimizer
 
+    from sb3_scale.policies import ScalePolicy
+
 
 PartConfig = str | dict[str, Any]
 """A part in a YAML file: its name, or a mapping with ``name`` and parameters."""
@@ -119,13 +121,14 @@ class ExploringActor(Actor, Protocol):
     """Of those among them that the actor's optimiser does not step; saved in checkpoints."""
 
     def train_exploration(
-        self, features: Tensor, critic: "Critic", optimize: Callable[[Tensor], None]
+        self, features: Tensor, policy: "ScalePolicy", optimize: Callable[[Tensor], None]
     ) -> dict[str, Tensor]:
         """
         Change those weights and no others, called after each step of the actor.
 
         :param features: without gradient, shape ``(b, features_dim)``
-        :param critic: the critic, after its step
+        :param policy: after the critic's step; its ``critic_outputs`` and ``critic.value`` judge
+            actions
         :param optimize: steps the actor's optimiser with a loss; a parameter that the loss does not
             depend on is not changed
         :return: scalars to log by name
@@ -194,6 +197,52 @@ class Extractor(Protocol):
         :param training: whether norms use the statistics of this batch
         :return: shape ``(b, features_dim)``
         """
+
+
+class PairExtractor(Extractor, Protocol):
+    """
+    An extractor that also has features of pairs, which the critic then reads instead of features
+    and actions. Made as ``PairExtractor(observation_space, action_dim)``.
+
+    :param observation_space: the environment's space
+    :param action_dim: number of actions
+    """
+
+    pair_dim: int
+
+    def __init__(self, observation_space: "spaces.Space[Any]", action_dim: int) -> None: ...
+
+    def pair(self, features: Tensor, actions: Tensor) -> Tensor:
+        """
+        :param features: of observations, shape ``(b, features_dim)``
+        :param actions: shape ``(b, action_dim)``
+        :return: shape ``(b, pair_dim)``
+        """
+
+
+class AuxiliaryExtractor(Extractor, Protocol):
+    """
+    An extractor that learns from transitions by a loss of its own, and not by the critic's.
+
+    Each gradient step trains it first, on a batch of its own.
+    """
+
+    optimizer: "TorchOptimizer"
+    """Of its parameters; saved in checkpoints."""
+
+    pretraining_steps: int
+    """Steps before the first gradient step of actor and critic."""
+
+    def auxiliary_loss(self, observations: Any, actions: Tensor, next_observations: Any) -> Tensor:
+        """
+        :param observations: as :meth:`forward` gets them, ``b`` of them
+        :param actions: shape ``(b, action_dim)``
+        :param next_observations: those one step later
+        :return: a scalar
+        """
+
+    def project_(self) -> None:
+        """Restore the constraint on the weights, called after each of its steps."""
 
 
 class Loss(Protocol):

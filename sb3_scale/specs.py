@@ -81,6 +81,16 @@ class Extractor(Spec):
 
 
 @dataclass(frozen=True)
+class PairExtractor(Extractor):
+    """
+    Features of an observation and of pairs with an action, see
+    :class:`sb3_scale.protocols.PairExtractor`; chosen as any extractor.
+    """
+
+    context: ClassVar[tuple[str, ...]] = ("observation_space", "action_dim")
+
+
+@dataclass(frozen=True)
 class Loss(Spec):
     """The critic's loss, see :class:`sb3_scale.protocols.Loss`."""
 

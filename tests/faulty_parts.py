@@ -276,9 +276,9 @@ class Explores(SquashedGaussianActor):
     def mean(self, features):
         return self.distribution(features)[0].detach()
 
-    def train_exploration(self, features, critic, optimize):
+    def train_exploration(self, features, policy, optimize):
         actions = torch.tanh(self.mean(features) + self.shift)
-        loss = -critic.value(critic(features, actions)).mean()
+        loss = -policy.critic.value(policy.critic_outputs(features, actions)).mean()
         optimize(loss)
         return {"exploration_loss": loss}
 
@@ -289,7 +289,7 @@ class ExploresWithThePolicy(Explores):
 
 
 class ExploresNot(Explores):
-    def train_exploration(self, features, critic, optimize):
+    def train_exploration(self, features, policy, optimize):
         return {}
 
 

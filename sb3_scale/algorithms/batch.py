@@ -1,7 +1,7 @@
 """A replay batch on its way through the update."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch as th
 from stable_baselines3.common.type_aliases import PyTorchObs
@@ -15,8 +15,23 @@ SAMPLED = (
     "not_done",
     "discounts",
     "weights",
+    "auxiliary",
 )
 """What the replay buffer gives; the update adds the rest."""
+
+
+class Transitions(NamedTuple):
+    """
+    What an extractor that learns apart sees; ``b`` single steps.
+
+    :param observations: ``s``, as the replay buffer gives them
+    :param actions: ``(b, action_dim)``
+    :param next_observations: ``s'``
+    """
+
+    observations: PyTorchObs
+    actions: th.Tensor
+    next_observations: PyTorchObs
 
 
 @dataclass
@@ -31,6 +46,7 @@ class Batch:
     :param not_done: 0 where the episode terminated, else 1, ``(b, 1)``
     :param discounts: gamma to the power of the steps, ``(b, 1)`` or a number
     :param weights: of the transitions in the critic's loss, ``(b, 1)``, where the buffer gives them
+    :param auxiliary: single steps, for an extractor that learns apart
     :param features: of ``s``, ``(b, features_dim)``; with a gradient during the critic's loss where
         the extractor learns, without one for the actor
     :param next_features: of ``s'`` by the target extractor, ``(b, features_dim)``
@@ -47,6 +63,7 @@ class Batch:
     not_done: th.Tensor
     discounts: th.Tensor | float
     weights: th.Tensor | None = None
+    auxiliary: Transitions | None = None
     features: Any = None
     next_features: Any = None
     log_prob: th.Tensor | None = None

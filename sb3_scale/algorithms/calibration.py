@@ -159,7 +159,7 @@ class Calibrated(SharedUpdate):
         present, penalty = self.next_actions(batch)
         taken = th.as_tensor(np.stack([step.action for step in episode.transitions]))
         actions = th.cat((taken.to(present), present[-1:]))
-        values = critic.reduce(critic.value(critic(features, actions)))
+        values = critic.reduce(critic.value(policy.critic_outputs(features, actions)))
         values = values.reshape(-1, len(actions)).mean(dim=0)
 
         rewards = np.array([step.reward for step in episode.transitions])

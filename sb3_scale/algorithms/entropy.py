@@ -94,7 +94,7 @@ class EntropyRegularized(Lifecycle):
         """
         critic = self.policy.critic
         actions, log_prob = self.policy.actor.action_log_prob(batch.features, training=True)
-        values = critic.reduce(critic.value(critic(batch.features, actions)))
+        values = critic.reduce(critic.value(self.policy.critic_outputs(batch.features, actions)))
         ent_coef = self.ent_coef_value()
         figures["ent_coef"] = ent_coef.reshape(())
         batch.log_prob = log_prob.detach()

@@ -118,6 +118,8 @@ class Lifecycle(Overlapped):
         """How gradient steps run: eagerly, compiled, captured, or both."""
         keep_freed_memory()
         self._gradients = {"critic": self.critic_gradients, "actor": self.actor_gradients}
+        if self.policy.learns_apart:
+            self._gradients["extractor"] = self.extractor_gradients
         if self.autocast:
             self._gradients = {
                 part: rounded_products(function, self.device)
@@ -234,8 +236,16 @@ class Lifecycle(Overlapped):
         """
         :return: all that a gradient step may use
         """
-        own = getattr(self.policy.actor, "exploration_optimizer", None)
-        return [*self._scheduled_optimizers().values(), *([] if own is None else [own])]
+        return [*self._scheduled_optimizers().values(), *self._own_optimizers().values()]
+
+    def _own_optimizers(self) -> dict[str, th.optim.Optimizer]:
+        """Those whose learning rates are a part's own business, by the path to them."""
+        found = {}
+        if hasattr(self.policy.actor, "exploration_optimizer"):
+            found["policy.actor.exploration_optimizer"] = self.policy.actor.exploration_optimizer
+        if self.policy.learns_apart:
+            found["policy.extractor.optimizer"] = self.policy.extractor.optimizer
+        return found
 
     def update_learning_rates(self) -> None:
         """Set the learning rates: the common one, then the parts' own."""
@@ -325,6 +335,4 @@ class Lifecycle(Overlapped):
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         names, variables = super()._get_torch_save_params()
-        if hasattr(self.policy.actor, "exploration_optimizer"):
-            names = [*names, "policy.actor.exploration_optimizer"]
-        return names, variables
+        return [*names, *self._own_optimizers()], variables

@@ -151,9 +151,9 @@ class TD3(Lifecycle, stable_baselines3.TD3):
         :param figures: without use
         :return: a scalar
         """
-        critic = self.policy.critic
         actions = self.policy.actor(batch.features, training=True)
-        values: th.Tensor = critic.value(critic(batch.features, actions))[0]
+        outputs = self.policy.critic_outputs(batch.features, actions)
+        values: th.Tensor = self.policy.critic.value(outputs)[0]
         return -values.mean()
 
     def targets_due(self) -> bool:

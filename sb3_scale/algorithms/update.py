@@ -9,10 +9,9 @@ Nothing here reads a tensor on the host; :meth:`SharedUpdate.execute` does once,
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
 
 import torch as th
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from rich.progress import track
 from torch import nn
 
 from sb3_scale.algorithms.batch import Batch
@@ -25,17 +24,16 @@ from sb3_scale.algorithms.gradients import (
 )
 from sb3_scale.algorithms.metrics import Metrics, check_finite
 from sb3_scale.algorithms.products import fast_products
+from sb3_scale.algorithms.sampling import Sampling
 from sb3_scale.algorithms.tensors import copy_all
 from sb3_scale.policies import ScalePolicy, synced_buffers
-from sb3_scale.replay.weighted import WeightedSamples
 
 
-class SharedUpdate(OffPolicyAlgorithm):
+class SharedUpdate(Sampling):
     """
     The gradient step. Subclasses say what the next action is, the actor's loss, and what is due.
     """
 
-    policy: ScalePolicy
     policy_delay: int
     max_grad_norm: float | None
 
@@ -43,7 +41,10 @@ class SharedUpdate(OffPolicyAlgorithm):
     """:meth:`run_steps`, or what repeats it."""
 
     _gradients: Mapping[str, Callable[[Batch], tuple[Figures, Gradients]]]
-    """:meth:`critic_gradients` and :meth:`actor_gradients`, as they are or compiled."""
+    """
+    :meth:`critic_gradients`, :meth:`actor_gradients` and, for an extractor that learns apart,
+    :meth:`extractor_gradients`, as they are or compiled.
+    """
 
     def next_actions(self, batch: Batch) -> tuple[th.Tensor, th.Tensor | None]:
         """
@@ -106,7 +107,7 @@ class SharedUpdate(OffPolicyAlgorithm):
         actor = self.policy.actor
         if hasattr(actor, "train_exploration"):
             optimize = partial(self.optimize, actor)
-            metrics.update(actor.train_exploration(batch.features, self.policy.critic, optimize))
+            metrics.update(actor.train_exploration(batch.features, self.policy, optimize))
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """
@@ -122,10 +123,8 @@ class SharedUpdate(OffPolicyAlgorithm):
         if gradient_steps == 0:
             return
         self.update_learning_rates()
-        if hasattr(self.replay_buffer, "progress_remaining"):
-            self.replay_buffer.progress_remaining = (  # type: ignore[union-attr]
-                self._current_progress_remaining
-            )
+        if self.policy.learns_apart and self._n_updates == 0:
+            self.pretrain_extractor(batch_size)
         self.execute(self.sample(batch_size) for _ in range(gradient_steps))
 
     def execute(self, batches: Iterable[Batch]) -> None:
@@ -158,28 +157,6 @@ class SharedUpdate(OffPolicyAlgorithm):
         """Set the learning rates of this point of the training."""
         raise NotImplementedError
 
-    def sample(self, batch_size: int) -> Batch:
-        """
-        Draw transitions.
-
-        :param batch_size: number of transitions
-        :return: the batch, without features
-        """
-        data: Any = self.replay_buffer.sample(  # type: ignore[union-attr]
-            batch_size, env=self._vec_normalize_env
-        )
-        batch = Batch(
-            data.observations,
-            data.next_observations,
-            data.actions,
-            data.rewards,
-            1 - data.dones,
-            self.gamma if data.discounts is None else data.discounts,
-        )
-        if isinstance(data, WeightedSamples):
-            batch.weights, batch.drawn = data.weights, data.drawn
-        return batch
-
     def gradient_step(self, batch: Batch, metrics: Metrics) -> None:
         """
         Pass one batch through the whole update.
@@ -187,6 +164,8 @@ class SharedUpdate(OffPolicyAlgorithm):
         :param batch: the batch
         :param metrics: where to add figures
         """
+        if batch.auxiliary is not None:
+            self.train_extractor(batch, metrics)
         figures, gradients = self._gradients["critic"](batch)
         metrics.update(figures)
         self.descend(self.policy.critic, gradients)
@@ -202,6 +181,43 @@ class SharedUpdate(OffPolicyAlgorithm):
             self.replay_buffer.update_priorities(  # type: ignore[union-attr]
                 batch.drawn, batch.errors
             )
+
+    def pretrain_extractor(self, batch_size: int) -> None:
+        """
+        Take the steps that an extractor learns alone, before the first gradient step.
+
+        :param batch_size: transitions per batch
+        :raises Sb3ScaleError: if the loss is not finite
+        """
+        steps, metrics = self.policy.extractor.pretraining_steps, Metrics()
+        with fast_products(self.device):
+            for _ in track(range(steps), "pre-training the extractor", disable=self.verbose < 1):
+                batch = self.sample(batch_size)
+                self.train_extractor(batch, metrics)
+        if steps:
+            check_finite(metrics.means(), 0, batch.__dict__, self.logger.dir)
+
+    def train_extractor(self, batch: Batch, metrics: Metrics) -> None:
+        """
+        One step of an extractor that learns apart.
+
+        :param batch: with transitions for it
+        :param metrics: where to add figures
+        """
+        figures, gradients = self._gradients["extractor"](batch)
+        metrics.update(figures)
+        self.descend(self.policy.extractor, gradients)
+
+    def extractor_gradients(self, batch: Batch) -> tuple[Figures, Gradients]:
+        """
+        The loss of an extractor that learns apart; a function that ``torch.compile`` can take.
+
+        :param batch: with transitions for it
+        :return: the loss, and the gradients of what the extractor's optimiser trains
+        """
+        assert batch.auxiliary is not None
+        loss = self.policy.auxiliary_loss(*batch.auxiliary)
+        return {"extractor_loss": loss.detach()}, gradients_of(loss, self.policy.extractor)
 
     def critic_gradients(self, batch: Batch) -> tuple[Figures, Gradients]:
         """
@@ -232,7 +248,8 @@ class SharedUpdate(OffPolicyAlgorithm):
         """
         with th.no_grad():
             batch.next_features = self.policy.target_features(batch.next_observations)
-        batch.features = self.policy.features(batch.observations, training=True)
+        with th.set_grad_enabled(not self.policy.learns_apart):
+            batch.features = self.policy.features(batch.observations, training=True)
 
     def actor_gradients(self, batch: Batch) -> tuple[Figures, Gradients]:
         """
@@ -259,17 +276,19 @@ class SharedUpdate(OffPolicyAlgorithm):
         :param next_actions: ``(b, action_dim)``
         :return: two tensors ``(n_critics, b, n_outputs)``, the second without gradient
         """
-        critic, target = self.policy.critic, self.policy.critic_target
-        if not critic.joint_batch:
-            outputs = critic(batch.features, batch.actions, training=True)
+        policy = self.policy
+        if not policy.critic.joint_batch:
+            outputs = policy.critic_outputs(batch.features, batch.actions, training=True)
             with th.no_grad():
-                return outputs, target(batch.next_features, next_actions)
+                return outputs, policy.target_outputs(batch.next_features, next_actions)
         features = th.cat((batch.features, batch.next_features))
         actions = th.cat((batch.actions, next_actions))
-        outputs, next_outputs = critic(features, actions, training=True).chunk(2, dim=1)
-        if target is not critic:
+        both = policy.critic_outputs(features, actions, training=True)
+        outputs, next_outputs = both.chunk(2, dim=1)
+        if policy.critic_target is not policy.critic:
             with th.no_grad():
-                _, next_outputs = target(features, actions, training=True).chunk(2, dim=1)
+                both = policy.target_outputs(features, actions, training=True)
+            _, next_outputs = both.chunk(2, dim=1)
         return outputs, next_outputs.detach()
 
     def critic_target_values(
@@ -319,5 +338,5 @@ class SharedUpdate(OffPolicyAlgorithm):
         for online, target in self.policy.target_pairs():
             th._foreach_lerp_(list(target.parameters()), list(online.parameters()), self.tau)
             copy_all(synced_buffers(target), synced_buffers(online))
-            if online is not self.policy.extractor:
+            if hasattr(target, "project_"):
                 target.project_()  # type: ignore[operator]

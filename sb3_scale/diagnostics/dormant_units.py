@@ -62,7 +62,7 @@ class DormantUnits(Diagnostic):
             policy.actor(features, deterministic=True)
         self._record(outputs, "actor")
         with recorded(policy.critic) as outputs:
-            policy.critic(features, data.actions)
+            policy.critic_outputs(features, data.actions)
         self._record(outputs, "critic")
 
     def _record(self, outputs: dict[str, th.Tensor], part: str) -> None:

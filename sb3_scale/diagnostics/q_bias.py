@@ -85,9 +85,9 @@ class QBias(EpisodeDiagnostic):
         if not played.terminated:
             known -= self._horizon - 1
         count = min(self.n_pairs, max(known, 1))
-        critic = self.model.policy.critic
-        outputs = critic(played.features[:count], played.actions[:count])
-        values = critic.value(outputs).mean(dim=(0, 2)).double().cpu().numpy()
+        policy = self.model.policy
+        outputs = policy.critic_outputs(played.features[:count], played.actions[:count])
+        values = policy.critic.value(outputs).mean(dim=(0, 2)).double().cpu().numpy()
         returns = discounted_returns(played.rewards, played.bonuses, self.model.gamma)
         return values, returns[:count]
 

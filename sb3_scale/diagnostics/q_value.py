@@ -30,7 +30,7 @@ class QValue(Diagnostic):
         """Draw a batch and log its values."""
         data = replay_batch(self.model, self.batch_size)
         policy = self.model.policy
-        outputs = policy.critic(policy.features(data.observations), data.actions)
+        outputs = policy.critic_outputs(policy.features(data.observations), data.actions)
         values = policy.critic.reduce(policy.critic.value(outputs))
         mean, std = th.stack([values.mean(), values.std(correction=0)]).tolist()
         self.record("mean", mean)

@@ -1,6 +1,7 @@
 """Checks of actors and critics."""
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -160,8 +161,9 @@ def _check_exploration(subject: Subject, actor: Any, output: Tensor, features: T
 
     before = {name: parameter.detach().clone() for name, parameter in named.items()}
     critic = build("critic", {"name": "ensemble", "network": {"name": "mlp", "width": 8}}, 4, 2)
+    policy = SimpleNamespace(critic=critic, critic_outputs=critic)
     what = "train_exploration"
-    figures = subject.call(what, actor.train_exploration, features, critic, optimize)
+    figures = subject.call(what, actor.train_exploration, features, policy, optimize)
     for name, value in figures.items():
         subject.tensor(f"{what}, as '{name}',", value, ())
     for name, parameter in named.items():

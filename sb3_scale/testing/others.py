@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sb3_scale.parts import build, load_target
 from sb3_scale.plugins import manager
+from sb3_scale.policies import build_extractor
 from sb3_scale.registration import register_envs
 from sb3_scale.specs import ZooConfig
 from sb3_scale.testing.modules import (
@@ -52,13 +53,24 @@ def check_extractor(subject: Subject) -> None:
     check_evaluation(subject, extractor, evaluate)
     first = _first(observations)
     check_rows(subject, evaluate(extractor), policy.features(first))
-    check_gradients(subject, extractor, policy.features(observations, True), {})
+    actions = policy.actor(policy.features(observations)).detach().requires_grad_()
+    if policy.has_pairs:
+        what, shape = "pair", (BATCH, extractor.pair_dim)
+        pairs = subject.call(what, extractor.pair, policy.features(observations), actions)
+        subject.tensor(what, pairs, shape)
+        subject.require(pairs.requires_grad, f"cuts the gradient of the actions in {what}")
+    if policy.learns_apart:
+        loss = subject.call(
+            "auxiliary_loss", policy.auxiliary_loss, observations, actions.detach(), observations
+        )
+        check_gradients(subject, extractor, loss, {})
+    else:
+        check_gradients(subject, extractor, policy.features(observations, True), {})
+    part = {"name": subject.spec.name, **subject.params}
     check_copies(
         subject,
         extractor,
-        lambda: build(
-            "extractor", {"name": subject.spec.name, **subject.params}, policy.observation_space
-        ),
+        lambda: build_extractor(part, policy.observation_space, actions.shape[1]),
         evaluate,
     )
 

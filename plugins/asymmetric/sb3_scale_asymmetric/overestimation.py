@@ -47,5 +47,6 @@ class Overestimation(EpisodeDiagnostic):
 
     @th.no_grad()
     def _first_value(self, played: Episode) -> float:
-        critic = self.model.policy.critic
-        return float(critic.value(critic(played.features[:1], played.actions[:1])).mean())
+        policy = self.model.policy
+        outputs = policy.critic_outputs(played.features[:1], played.actions[:1])
+        return float(policy.critic.value(outputs).mean())

@@ -11,7 +11,8 @@ from sb3_scale.nn.actors import SquashedGaussianActor
 from sb3_scale.nn.linear import EnsembleLinear, orthogonal_
 from sb3_scale.nn.weights import ConstrainedModule, Init
 from sb3_scale.parts import build
-from sb3_scale.protocols import Critic, PartConfig
+from sb3_scale.policies import ScalePolicy
+from sb3_scale.protocols import PartConfig
 
 LOG_MIN, LOG_MAX = -10.0, 7.5
 """Bounds of the logarithm of a multiplier."""
@@ -187,13 +188,13 @@ class OptimisticActor(nn.Module):
         return self.policy.action_log_prob(features, training)
 
     def train_exploration(
-        self, features: Tensor, critic: Critic, optimize: Callable[[Tensor], None]
+        self, features: Tensor, policy: ScalePolicy, optimize: Callable[[Tensor], None]
     ) -> dict[str, Tensor]:
         """
         One step of the shift, then one of the multipliers.
 
         :param features: shape ``(batch, features_dim)``
-        :param critic: the critic
+        :param policy: whose critic judges actions
         :param optimize: steps the actor's optimiser with a loss
         :return: scalars to log
         """
@@ -204,11 +205,11 @@ class OptimisticActor(nn.Module):
         shift = self.shift(features, mean, training=True)
         noise = torch.randn_like(mean)
         actions = torch.tanh(mean + shift + self.std_multiplier * std * noise)
-        outputs = critic.forward(features, actions)
+        outputs = policy.critic_outputs(features, actions)
         upper = outputs.mean(dim=0) + optimism * outputs.std(dim=0, correction=0)
         divergence = 0.5 * (shift / std).square().mean()
         kl = shift.shape[1] * divergence
-        loss = kl_weight * kl - critic.value(upper.unsqueeze(0)).mean()
+        loss = kl_weight * kl - policy.critic.value(upper.unsqueeze(0)).mean()
         optimize(loss)
 
         excess = divergence.detach() - self.kl_target

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium
@@ -98,7 +99,7 @@ def test_one_step_is_that_of_the_equations(n_critics: int, n_outputs: int) -> No
         found["grads"] = torch.autograd.grad(loss, trained)
 
     torch.manual_seed(3)
-    figures = actor.train_exploration(features, critic, optimize)
+    figures = actor.train_exploration(features, judged_by(critic), optimize)
 
     torch.manual_seed(3)
     noise = torch.randn(9, ACTIONS)
@@ -119,6 +120,11 @@ def test_one_step_is_that_of_the_equations(n_critics: int, n_outputs: int) -> No
         torch.testing.assert_close(grad, wanted, rtol=1e-4, atol=1e-6)
 
 
+def judged_by(critic: torch.nn.Module) -> Any:
+    """What an exploring actor needs of a policy."""
+    return SimpleNamespace(critic=critic, critic_outputs=critic)
+
+
 def multiplier_by_numpy(start: float, gradients: list[float]) -> float:
     """Adam with betas 0.5 and 0.999 on the argument of tanh; the range is exp(-10) to exp(7.5)."""
     p, m, v = math.atanh((math.log(start) + 10) / 8.75 - 1), 0.0, 0.0
@@ -137,7 +143,7 @@ def test_multipliers_follow_the_divergence(kl_target: float) -> None:
     excess = []
     for _ in range(4):
         features = torch.randn(9, FEATURES)
-        figures = actor.train_exploration(features, critic, lambda loss: None)
+        figures = actor.train_exploration(features, judged_by(critic), lambda loss: None)
         excess.append(figures["exploration_kl"].item() - kl_target)
     too_far = excess[0] > 0
     assert too_far == (kl_target < 1)
@@ -167,7 +173,7 @@ def test_exploration_raises_the_upper_bound() -> None:
 
     before = bound()
     for _ in range(100):
-        actor.train_exploration(features, critic, optimize)
+        actor.train_exploration(features, judged_by(critic), optimize)
     assert bound() > before + 0.1
 
 

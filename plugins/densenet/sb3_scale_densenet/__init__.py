@@ -1,12 +1,12 @@
 """
-DenseNet, ResNet and D2RL networks, and prioritised replay.
+DenseNet, ResNet and D2RL networks, OFENet features and prioritised replay.
 
 Source: Ota, Jha and Kanezaki, "Training Larger Networks for Deep Reinforcement Learning", 2021.
 """
 
 from collections.abc import Iterator
 
-from sb3_scale import Network, ReplayBuffer, Spec, hookimpl
+from sb3_scale import Network, PairExtractor, ReplayBuffer, Spec, hookimpl
 
 _PAPER = "Ota et al., Training Larger Networks for Deep Reinforcement Learning, 2021"
 
@@ -34,6 +34,13 @@ def sb3_scale_components() -> Iterator[Spec]:
         summary="Each layer sees the one before it and the input.",
         reference="Sinha et al., D2RL: Deep Dense Architectures in Reinforcement Learning, 2020",
         equation="y_i = activation(norm(W_i [y_(i-1), x] + b_i))",
+    )
+    yield PairExtractor(
+        "ofenet",
+        "sb3_scale_densenet.ofenet:OFENet",
+        summary="Features that learn to predict the next observation, for actor and critic.",
+        reference=f"{_PAPER}, section 3.1, equation 1; Ota et al., 2020",
+        equation="z_s = phi_s(s), z_sa = phi_sa(z_s, a); mean |W z_sa + b - s'|^2",
     )
     yield ReplayBuffer(
         "prioritized",

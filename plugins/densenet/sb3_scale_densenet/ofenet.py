@@ -1,0 +1,116 @@
+"""Features that learn to predict the next observation."""
+
+import torch
+from gymnasium import spaces
+from torch import Tensor
+
+from sb3_scale.nn.activations import Activation
+from sb3_scale.nn.extractors import FlattenExtractor
+from sb3_scale.nn.linear import EnsembleLinear
+from sb3_scale.nn.weights import ConstrainedModule, Init
+from sb3_scale.parts import build
+from sb3_scale.protocols import PartConfig
+from sb3_scale_densenet.networks import DenseNet
+
+
+class OFENet(ConstrainedModule):
+    """
+    ``z_s = phi_s(s)`` for the actor and ``z_sa = phi_sa(z_s, a)`` for the critic, two DenseNets
+    that learn by ``mean |W z_sa + b - s'|^2`` and by nothing else.
+
+    In the loss, norms use the statistics of the batch and remember them; features for actor and
+    critic are made with what is remembered. Source: Ota et al., "Training Larger Networks for Deep
+    Reinforcement Learning", 2021, section 3.1, equation 1, and appendix A.2, after Ota et al., "Can
+    Increasing Input Dimensionality Improve Deep Reinforcement Learning?", 2020.
+
+    :param observation_space: the environment's space
+    :param action_dim: number of actions
+    :param width: of each layer
+    :param depth: layers of each of the two networks
+    :param activation: of each layer; ``silu`` is the paper's swish
+    :param norm: of each layer, nothing if null
+    :param predicted: numbers of the next observation to predict, counted from 0, all if null; for
+        instance without contact forces
+    :param learning_rate: of its own optimiser, which does not change
+    :param optimizer: the optimiser
+    :param pretraining_steps: steps on the first transitions, before actor and critic learn
+    :param constraint: rule that the weights of all layers obey
+    :param init: initialisation of the linear layers
+    """
+
+    def __init__(
+        self,
+        observation_space: "spaces.Space[object]",
+        action_dim: int,
+        width: int = 256,
+        depth: int = 8,
+        activation: Activation = "silu",
+        norm: PartConfig | None = "batch",
+        predicted: list[int] | None = None,
+        learning_rate: float = 3e-4,
+        optimizer: PartConfig = "adam",
+        pretraining_steps: int = 10_000,
+        constraint: PartConfig | None = None,
+        init: Init = "default",
+    ) -> None:
+        super().__init__()
+        if pretraining_steps < 0:
+            raise ValueError(f"pretraining_steps is {pretraining_steps}; allowed: 0 or more")
+        self.flatten = FlattenExtractor(observation_space)
+        size = self.flatten.features_dim
+        self.predicted = list(range(size)) if predicted is None else predicted
+        if not self.predicted or not set(self.predicted) <= set(range(size)):
+            raise ValueError(f"predicted is {predicted}; allowed: numbers from 0 to {size - 1}")
+        self.state = DenseNet(size, 1, width, depth, activation, norm)
+        self.features_dim = self.state.out_features
+        self.state_action = DenseNet(
+            self.features_dim + action_dim, 1, width, depth, activation, norm
+        )
+        self.pair_dim = self.state_action.out_features
+        self.output = EnsembleLinear(self.pair_dim, len(self.predicted), 1)
+        self.finish(init, constraint)
+        self.pretraining_steps = pretraining_steps
+        self.optimizer = build("optimizer", optimizer, self, learning_rate)
+
+    def forward(self, observations: object, training: bool = False) -> Tensor:
+        """
+        :param observations: a tensor, or a mapping of tensors, with the batch first
+        :param training: without effect: features are read, not learned
+        :return: shape ``(batch, features_dim)``
+        """
+        return self._state(observations, training=False)
+
+    def pair(self, features: Tensor, actions: Tensor) -> Tensor:
+        """
+        :param features: of observations, shape ``(batch, features_dim)``
+        :param actions: shape ``(batch, action_dim)``
+        :return: shape ``(batch, pair_dim)``, with a gradient for the actions if they want one
+        """
+        with torch.set_grad_enabled(torch.is_grad_enabled() and actions.requires_grad):
+            return self._pair(features, actions, training=False)
+
+    def auxiliary_loss(
+        self, observations: object, actions: Tensor, next_observations: object
+    ) -> Tensor:
+        """
+        Equation 1, and the mean over the batch.
+
+        :param observations: a tensor, or a mapping of tensors, with the batch first
+        :param actions: shape ``(batch, action_dim)``
+        :param next_observations: those one step later
+        :return: a scalar
+        """
+        features = self._state(observations, training=True)
+        pairs = self._pair(features, actions, training=True)
+        expected = self.flatten(next_observations)[:, self.predicted]
+        error: Tensor = self.output(pairs.unsqueeze(0))[0] - expected
+        return error.square().sum(dim=1).mean()
+
+    def _state(self, observations: object, training: bool) -> Tensor:
+        found: Tensor = self.state(self.flatten(observations).unsqueeze(0), training)[0]
+        return found
+
+    def _pair(self, features: Tensor, actions: Tensor, training: bool) -> Tensor:
+        both = torch.cat((features, actions), dim=-1).unsqueeze(0)
+        found: Tensor = self.state_action(both, training)[0]
+        return found

@@ -1,0 +1,238 @@
+"""OFENet: the paper's counts, its loss, and that nothing else trains it."""
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.vec_env import VecNormalize
+
+from sb3_scale import SAC, TD3, Sb3ScaleError
+from sb3_scale.policies import build_extractor
+from sb3_scale.testing import check_component, check_trains
+
+SMALL = {"name": "ofenet", "width": 6, "depth": 2, "pretraining_steps": 3}
+NETWORK = {"name": "mlp", "width": 8}
+
+
+def make(size: int = 5, action_dim: int = 2, **params: Any) -> Any:
+    space = spaces.Box(-np.inf, np.inf, (size,))
+    return build_extractor({**SMALL, **params}, space, action_dim)
+
+
+def agent(algorithm: Any, env: Any = "Pendulum-v1", extractor: Any = SMALL, **settings: Any) -> Any:
+    kind = "squashed-gaussian" if algorithm is SAC else "deterministic"
+    return algorithm(
+        "ScalePolicy",
+        env,
+        learning_starts=20,
+        batch_size=16,
+        buffer_size=200,
+        seed=0,
+        device="cpu",
+        policy_kwargs={
+            "extractor": extractor,
+            "actor": {"name": kind, "network": NETWORK},
+            "critic": {"name": "ensemble", "network": NETWORK},
+        },
+        **settings,
+    )
+
+
+def counted(layer: torch.nn.Module) -> int:
+    """As the paper counts: weight, bias, and four values per feature of a batch norm."""
+    buffers = [
+        b for name, b in layer.named_buffers() if name.rpartition(".")[2].startswith("running")
+    ]
+    return sum(tensor.numel() for tensor in (*layer.parameters(), *buffers))
+
+
+def test_counts_of_table_2() -> None:
+    """Ant-v2: 111 observations, 8 actions; OFENet z_s."""
+    extractor = make(111, 8, width=256, depth=8)
+    counts = [counted(layer) for layer in extractor.state.layers]
+    assert counts == [
+        29_696, 95_232, 160_768, 226_304, 291_840, 357_376, 422_912, 488_448,
+    ]  # fmt: skip
+    assert sum(counts) == 2_072_576
+    assert extractor.features_dim == 2159
+    assert extractor.pair_dim == 2159 + 8 + 8 * 256
+
+
+def numpy_densenet(network: torch.nn.Module, x: np.ndarray) -> np.ndarray:
+    for layer in network.layers:
+        weight, bias = (
+            t.detach()[0].double().numpy() for t in (layer.linear.weight, layer.linear.bias)
+        )
+        y = x @ weight + bias
+        y = (y - y.mean(axis=0)) / np.sqrt(y.var(axis=0) + layer.norm.eps)
+        x = np.concatenate((x, y / (1 + np.exp(-y))), axis=1)
+    return x
+
+
+def test_loss_is_equation_1() -> None:
+    torch.manual_seed(0)
+    extractor = make(predicted=[0, 3])
+    s, a, after = torch.randn(9, 5), torch.rand(9, 2), torch.randn(9, 5)
+    loss = extractor.auxiliary_loss(s, a, after)
+    z_s = numpy_densenet(extractor.state, s.double().numpy())
+    z_sa = numpy_densenet(extractor.state_action, np.concatenate((z_s, a.double().numpy()), axis=1))
+    weight, bias = (t.detach()[0].double().numpy() for t in extractor.output.parameters())
+    error = z_sa @ weight + bias - after.double().numpy()[:, [0, 3]]
+    assert loss.item() == pytest.approx((error**2).sum(axis=1).mean(), rel=1e-4)
+
+
+def test_features_for_actor_and_critic_have_the_statistics_of_the_past() -> None:
+    torch.manual_seed(0)
+    extractor = make()
+    s, a = torch.randn(9, 5), torch.rand(9, 2)
+    alone = extractor(s[:1], training=True)
+    torch.testing.assert_close(alone, extractor(s, training=True)[:1])
+    before = {name: buffer.clone() for name, buffer in extractor.named_buffers()}
+    extractor.pair(extractor(s, training=True), a)
+    for name, buffer in extractor.named_buffers():
+        torch.testing.assert_close(buffer, before[name], rtol=0, atol=0)
+    extractor.auxiliary_loss(s, a, s)
+    assert any(not torch.equal(b, before[name]) for name, b in extractor.named_buffers())
+
+
+@pytest.mark.parametrize("algorithm", [SAC, TD3])
+def test_actor_and_critic_do_not_train_it(algorithm: Any) -> None:
+    model = agent(algorithm)
+    model.learn(21)
+    extractor = model.policy.extractor
+    before = {name: tensor.clone() for name, tensor in extractor.state_dict().items()}
+    own = extractor.optimizer.step
+    extractor.optimizer.step = lambda *args, **kwargs: None
+    buffers = {name for name, _ in extractor.named_buffers()}
+    actor = [parameter.clone() for parameter in model.policy.actor.parameters()]
+    model.train(4, 16)
+    extractor.optimizer.step = own
+    for name, tensor in extractor.state_dict().items():
+        if name not in buffers:
+            torch.testing.assert_close(tensor, before[name], rtol=0, atol=0)
+    changed = zip(model.policy.actor.parameters(), actor, strict=True)
+    assert all(not torch.equal(new, old) for new, old in changed)
+
+
+def test_each_gradient_step_trains_it_once_after_pretraining() -> None:
+    model = agent(SAC)
+    model.set_logger(configure(None, []))
+    model.learn(25)
+    (parameter, *_) = model.policy.extractor.parameters()
+    assert model._n_updates == 5
+    assert model.policy.extractor.optimizer.state[parameter]["step"] == 3 + 5
+    assert model.logger.name_to_value["train/extractor_loss"] > 0
+
+
+def test_the_target_follows_with_its_statistics() -> None:
+    model = agent(SAC, tau=0.25)
+    model.learn(21)
+    policy = model.policy
+    target = [p.clone() for p in policy.extractor_target.parameters()]
+    model.train(1, 16)
+    for new, old, online in zip(
+        policy.extractor_target.parameters(), target, policy.extractor.parameters(), strict=True
+    ):
+        torch.testing.assert_close(new, old + 0.25 * (online - old))
+    for copied, buffer in zip(
+        policy.extractor_target.buffers(), policy.extractor.buffers(), strict=True
+    ):
+        torch.testing.assert_close(copied, buffer, rtol=0, atol=0)
+
+
+def test_critic_reads_pairs_of_its_own_extractor() -> None:
+    policy = agent(SAC).policy
+    for parameter in policy.extractor_target.parameters():
+        torch.nn.init.normal_(parameter)
+    s, a = torch.randn(4, 3), torch.rand(4, 1)
+    none = a[:, :0]
+    for outputs, extractor, critic in (
+        (policy.critic_outputs, policy.extractor, policy.critic),
+        (policy.target_outputs, policy.extractor_target, policy.critic_target),
+    ):
+        z_s = extractor(s)
+        expected = critic(extractor.pair(z_s, a), none)
+        torch.testing.assert_close(outputs(z_s, a), expected)
+    assert policy.critic.network.linears[0].in_features == policy.extractor.pair_dim
+
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "several steps": {"n_steps": 3},
+    "priorities": {
+        "replay_buffer_class": "prioritized",
+        "replay_buffer_kwargs": {"n_steps": 3},
+    },
+    "compiled": {"compile": True},
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_predicts_one_step_whatever_the_returns_are(name: str) -> None:
+    """Pendulum's angle moves a little per step: single steps lie nearer than three."""
+    env = VecNormalize(make_vec_env("Pendulum-v1", 1), norm_reward=False)
+    model = agent(SAC, env, **SETTINGS[name])
+    model.learn(40)
+    batch = model.sample(64)
+    single, returns = batch.auxiliary, batch
+    near = (single.next_observations - single.observations).abs().mean()
+    far = (returns.next_observations - returns.observations).abs().mean()
+    assert near < far or name == "compiled"
+    stored = env.normalize_obs(model.replay_buffer.observations[: model.replay_buffer.size(), 0])
+    rows = {row.tobytes() for row in stored.astype(np.float32)}
+    assert {row.tobytes() for row in single.observations.numpy()} <= rows
+
+
+def test_learns_to_predict() -> None:
+    model = agent(SAC, extractor={**SMALL, "pretraining_steps": 0, "width": 32})
+    model.learn(200)
+    batch = model.sample(128).auxiliary
+    with torch.no_grad():
+        before = model.policy.auxiliary_loss(*batch).item()
+    model.policy.extractor.pretraining_steps = 300
+    model.pretrain_extractor(64)
+    with torch.no_grad():
+        assert model.policy.auxiliary_loss(*batch).item() < 0.3 * before
+
+
+def test_saves_loads_and_goes_on(tmp_path: Path) -> None:
+    model = agent(SAC)
+    model.learn(30)
+    model.save(tmp_path / "model.zip")
+    again = SAC.load(tmp_path / "model.zip", gym.make("Pendulum-v1"))
+    for ours, theirs in zip(
+        model.policy.extractor.optimizer.state.values(),
+        again.policy.extractor.optimizer.state.values(),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours["exp_avg"], theirs["exp_avg"])
+    again.learn(25, reset_num_timesteps=False)
+    (parameter, *_) = again.policy.extractor.parameters()
+    state = again.policy.extractor.optimizer.state[parameter]
+    assert state["step"] == 3 + again._n_updates
+
+
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [
+        ({"predicted": [5]}, "predicted is [5]; allowed: numbers from 0 to 4"),
+        ({"predicted": []}, "predicted is []; allowed: numbers from 0 to 4"),
+        ({"pretraining_steps": -1}, "pretraining_steps is -1; allowed: 0 or more"),
+        ({"widht": 3}, "did you mean 'width'"),
+        ({"depth": 0}, "width and depth must be at least 1"),
+    ],
+)
+def test_bad_parameters_get_one_sentence(params: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(Sb3ScaleError) as raised:
+        make(**params)
+    assert sentence in str(raised.value)
+
+
+def test_keeps_the_contract() -> None:
+    check_component("extractor", "ofenet", {"width": 8, "depth": 2, "pretraining_steps": 2})
+    check_trains("extractor", "ofenet", {"width": 8, "depth": 2, "pretraining_steps": 2})

@@ -1,0 +1,44 @@
+"""Where the batches of a gradient step come from."""
+
+from typing import Any
+
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+
+from sb3_scale.algorithms.batch import Batch, Transitions
+from sb3_scale.policies import ScalePolicy
+from sb3_scale.replay.single import sample_single_steps
+from sb3_scale.replay.weighted import WeightedSamples
+
+
+class Sampling(OffPolicyAlgorithm):
+    """Draws from the replay buffer, whatever it gives."""
+
+    policy: ScalePolicy
+
+    def sample(self, batch_size: int) -> Batch:
+        """
+        Draw transitions.
+
+        :param batch_size: number of transitions
+        :return: the batch, without features
+        """
+        buffer: Any = self.replay_buffer
+        if hasattr(buffer, "progress_remaining"):
+            buffer.progress_remaining = self._current_progress_remaining
+        data = buffer.sample(batch_size, env=self._vec_normalize_env)
+        batch = Batch(
+            data.observations,
+            data.next_observations,
+            data.actions,
+            data.rewards,
+            1 - data.dones,
+            self.gamma if data.discounts is None else data.discounts,
+        )
+        if isinstance(data, WeightedSamples):
+            batch.weights, batch.drawn = data.weights, data.drawn
+        if self.policy.learns_apart:
+            single = sample_single_steps(buffer, batch_size, self._vec_normalize_env)
+            batch.auxiliary = Transitions(
+                single.observations, single.actions, single.next_observations
+            )
+        return batch
