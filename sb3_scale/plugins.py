@@ -230,6 +230,7 @@ KNOWN_PARTS: dict[tuple[str, str], str] = {
     ("network", "d2rl"): "sb3-scale-densenet",
     ("extractor", "ofenet"): "sb3-scale-densenet",
     ("replay-buffer", "prioritized"): "sb3-scale-densenet",
+    ("callback", "effective-rank"): "sb3-scale-densenet",
     ("env-backend", "envpool"): "sb3-scale-envs",
     ("env-backend", "navigation"): "sb3-scale-envs",
 }

@@ -6,7 +6,7 @@ Source: Ota, Jha and Kanezaki, "Training Larger Networks for Deep Reinforcement 
 
 from collections.abc import Iterator
 
-from sb3_scale import Network, PairExtractor, ReplayBuffer, Spec, hookimpl
+from sb3_scale import Callback, Network, PairExtractor, ReplayBuffer, Spec, hookimpl
 
 _PAPER = "Ota et al., Training Larger Networks for Deep Reinforcement Learning, 2021"
 
@@ -48,4 +48,11 @@ def sb3_scale_components() -> Iterator[Spec]:
         summary="Draws transitions in proportion to the error of the critic.",
         reference="Schaul et al., Prioritized Experience Replay, 2016; Ota et al., section 3.2",
         equation="p_i = (|error_i| + eps)^alpha, weights (N p_i / sum p)^-beta / max",
+    )
+    yield Callback(
+        "effective-rank",
+        "sb3_scale_densenet.effective_rank:EffectiveRank",
+        summary="Logs the effective rank of what the critic's output layer reads.",
+        reference=f"{_PAPER}, appendix A.4; Kumar et al., 2021",
+        equation="min k: (sum of the k largest singular values) / (sum of all) >= 1 - delta",
     )

@@ -111,6 +111,8 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
         :param infos: of each environment
         """
         index = self.pos * self.n_envs + np.arange(self.n_envs)
+        # Before the largest priority is read, so that it does not depend on who samples when.
+        self._settle_known()
         super().add(obs, next_obs, action, reward, done, infos)
         self.tree[index] = self.largest
         self.ends[index] = done
@@ -124,8 +126,7 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
         :param env: whose statistics normalise observations and rewards
         :return: tensors of ``batch_size`` rows on the buffer's device
         """
-        # A device may still compute the newest errors.
-        self._settle(keep=int(self.device.type == "cuda"))
+        self._settle_known()
         shares = (np.arange(batch_size) + np.random.random(batch_size)) / batch_size
         index = self.tree.find(shares)
         count = self.size() * self.n_envs
@@ -164,8 +165,12 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
         if copied is not None:
             copied.record()
 
+    def _settle_known(self) -> None:
+        """A GPU may still compute the newest errors."""
+        self._settle(keep=int(self.device.type == "cuda"))
+
     def _settle(self, keep: int = 0) -> None:
-        """Put errors that have arrived into the tree, but for the newest ``keep``."""
+        """Put errors into the tree, but for the newest ``keep``."""
         while len(self._late) > keep:
             (index, added), errors, copied = self._late.pop(0)
             if copied is not None:
