@@ -132,9 +132,17 @@ class ScalePolicy(BasePolicy):
         :param training: whether the critic's norms use the statistics of this batch
         :return: of the critic, shape ``(n_critics, batch, n_outputs)``
         """
-        pairs = self._pairs(self.extractor, features, actions)
-        outputs: th.Tensor = self.critic(*pairs, training=training)
+        read = self.critic_inputs(features, actions)
+        outputs: th.Tensor = self.critic(*read, training=training)
         return outputs
+
+    def critic_inputs(self, features: th.Tensor, actions: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
+        """
+        :param features: shape ``(batch, features_dim)``
+        :param actions: shape ``(batch, action_dim)``
+        :return: what the critic reads: the same, or features of both and no actions
+        """
+        return self._pairs(self.extractor, features, actions)
 
     def target_outputs(
         self, features: th.Tensor, actions: th.Tensor, training: bool = False

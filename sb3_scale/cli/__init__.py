@@ -73,6 +73,31 @@ def make_parser() -> argparse.ArgumentParser:
         help="to import because they register the environment",
     )
 
+    command = add("landscape", "Draw the critic's loss around its weights")
+    command.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="of a run with its replay buffer"
+    )
+    command.add_argument(
+        "--model", type=Path, metavar="ZIP", help="a checkpoint, by default the final model"
+    )
+    command.add_argument(
+        "--points", type=int, default=51, metavar="N", help="in each direction, by default 51"
+    )
+    command.add_argument(
+        "--range",
+        type=float,
+        default=1.0,
+        metavar="R",
+        help="of the grid, -R to R; at 1, the default, each filter has moved by its own norm",
+    )
+    command.add_argument(
+        "--transitions", type=int, default=1024, metavar="N", help="by default 1024"
+    )
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="by default 0")
+    command.add_argument(
+        "--output", type=Path, metavar="PATH", help="without an ending, by default in FOLDER"
+    )
+
     command = add("sweep", "Train every combination of settings and seeds of a file")
     command.add_argument("grid", type=Path, metavar="FILE", help="for instance grid.yml")
     command.add_argument(

@@ -86,4 +86,5 @@ def effective_rank(features: th.Tensor, delta: float) -> th.Tensor:
     """
     values = th.linalg.svdvals(features.double())
     share = values.cumsum(dim=1) / values.sum(dim=1, keepdim=True).clamp(min=1e-300)
-    return (share < 1 - delta).sum(dim=1) + 1
+    ranks: th.Tensor = (share < 1 - delta).sum(dim=1) + 1
+    return ranks

@@ -1,0 +1,44 @@
+"""``sb3-scale landscape``."""
+
+import argparse
+import time
+
+from rich.progress import track
+
+from sb3_scale.cli.output import make_console, make_table
+
+
+def run(args: argparse.Namespace) -> int:
+    """
+    :param args: ``folder``, ``model``, ``points``, ``range``, ``transitions``, ``seed`` and
+        ``output``
+    :return: 0
+    :raises Sb3ScaleError: if the run lacks what is needed, or a number is out of its range
+    """
+    from sb3_scale.landscape.checkpoint import load_problem
+    from sb3_scale.landscape.pictures import draw, draw_interactive
+    from sb3_scale.landscape.surface import Surface
+
+    problem = load_problem(args.folder, args.model, args.transitions, args.seed)
+    surface = Surface(problem, args.points, args.range, args.seed)
+    output = args.output or args.folder / "landscape"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    data = output.with_suffix(".npz")
+    surface.resume(data)
+    rows, console, start = surface.missing(), make_console(), time.perf_counter()
+    for row in track(rows, "rows of the grid", console=console):
+        surface.evaluate(row)
+        surface.save(data)
+    seconds = time.perf_counter() - start
+    draw(surface.at, surface.losses, problem.title, output.with_suffix(".png"))
+    draw_interactive(surface.at, surface.losses, problem.title, output.with_suffix(".html"))
+    middle = args.points // 2
+    centre, losses = surface.losses[middle, middle], surface.losses
+    shown = [
+        ("evaluated", f"{len(rows)} of {args.points} rows of {args.points} in {seconds:.1f} s"),
+        ("loss of the trained critic", f"{centre:.4g}"),
+        ("least and largest loss", f"{losses.min():.4g}, {losses.max():.4g}"),
+        ("files", f"{output}.npz, .png, .html"),
+    ]
+    console.print(make_table(("", problem.title), shown))
+    return 0

@@ -1,0 +1,106 @@
+"""A trained critic and the data that its loss is computed on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch as th
+from stable_baselines3.common.save_util import load_from_pkl
+from torch import nn
+
+from sb3_scale.cli.runs import read_run
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.nn.linear import linear_layers
+from sb3_scale.policies import ScalePolicy
+
+
+@dataclass(frozen=True)
+class Problem:
+    """
+    A loss of one network's weights; ``b`` transitions.
+
+    :param critic: without a constraint that acts in the forward pass
+    :param features: what the critic reads, ``(b, width)``
+    :param actions: likewise, ``(b, action_dim)``
+    :param target: of each transition, fixed, ``(b, n_outputs)`` or ``(n_critics, b, n_outputs)``
+    :param loss: from the critic's outputs and their target to a scalar
+    :param title: of the run
+    """
+
+    critic: nn.Module
+    features: th.Tensor
+    actions: th.Tensor
+    target: th.Tensor
+    loss: Any
+    title: str
+
+
+def load_problem(folder: Path, model_file: Path | None, transitions: int, seed: int) -> Problem:
+    """
+    Load a run of RL-Zoo and compute the targets of stored transitions once, with its target
+    networks (Ota et al., 2021, appendix A.3).
+
+    :param folder: of the run, for instance ``logs/sac/dog-run_1``
+    :param model_file: a checkpoint, by default the model at the end of the training
+    :param transitions: how many to draw
+    :param seed: of the draw, and of the actions in the targets
+    :return: the problem
+    :raises Sb3ScaleError: if the run, its model or its replay buffer is missing, or there is no
+        transition to draw
+    """
+    if transitions < 1:
+        raise Sb3ScaleError(f"transitions is {transitions}; allowed: at least 1")
+    run = read_run(folder)
+    path = model_file or folder / f"{run.env_id}.zip"
+    model = _load(run.algo, path)
+    _give_transitions(model, folder, run.env_id)
+    np.random.seed(seed)
+    th.manual_seed(seed)
+    with th.no_grad():
+        batch = model.sample(transitions)
+        model.extract(batch)
+        next_actions, penalty = model.next_actions(batch)
+        _, next_outputs = model.evaluate_critics(batch, next_actions)
+        target = model.critic_target_values(batch, next_outputs, penalty)
+        features, actions = model.policy.critic_inputs(batch.features, batch.actions)
+        critic = _without_scales(model.policy.critic)
+    title = f"{run.algo} on {run.env_id}, seed {run.seed}, {model.num_timesteps:,} decisions"
+    return Problem(critic, features, actions, target, model.critic_loss, title)
+
+
+def _load(algo: str, path: Path) -> Any:
+    from rl_zoo3 import ALGOS
+
+    from sb3_scale.zoo import install
+
+    install()
+    if not path.is_file():
+        raise Sb3ScaleError(f"there is no model '{path}'")
+    model = ALGOS[algo].load(path, device="cpu")
+    if not isinstance(model.policy, ScalePolicy):
+        raise Sb3ScaleError(
+            f"'{path}' has a {type(model.policy).__name__}; allowed: policy: ScalePolicy"
+        )
+    return model
+
+
+def _give_transitions(model: Any, folder: Path, env_id: str) -> None:
+    stored = folder / "replay_buffer.pkl"
+    if not stored.is_file():
+        raise Sb3ScaleError(
+            f"'{folder}' has no replay_buffer.pkl, and the loss is one of stored transitions; "
+            "train with --save-replay-buffer"
+        )
+    model.load_replay_buffer(stored)
+    statistics = folder / env_id / "vecnormalize.pkl"
+    if statistics.is_file():
+        model._vec_normalize_env = load_from_pkl(statistics)
+
+
+def _without_scales(critic: nn.Module) -> nn.Module:
+    """Put what a constraint does in the forward pass into the weights, so that they alone count."""
+    for layer in linear_layers(critic):
+        layer.weight.copy_(layer.effective_weight())
+        layer.scale = None
+    return critic
