@@ -126,6 +126,23 @@ def modern(blocks: int, width: int = 512) -> Configuration:
     )
 
 
+def densenet(width: int, title: str) -> Configuration:
+    """
+    :param width: of the two layers of each network
+    :param title: for a table
+    :return: SAC with the networks of Ota et al., 2021, section 4.2, without OFENet
+    """
+    network = {"name": "densenet", "width": width, "depth": 2}
+    return Configuration(
+        title,
+        sb3_scale.SAC,
+        {
+            "actor": {"name": "squashed-gaussian", "network": network},
+            "critic": {"name": "ensemble", "network": network},
+        },
+    )
+
+
 CONFIGURATIONS: dict[str, Configuration] = {
     "sac-256": sac(256, 256),
     "sac-256-512": sac(256, 512),
@@ -135,6 +152,7 @@ CONFIGURATIONS: dict[str, Configuration] = {
     "crossq-wn": crossq("CrossQ+WN", "batch", target=True, constraint="unit-norm"),
     "modern2": modern(2),
     "modern4": modern(4),
+    "densenet-l": densenet(2048, "densenet-L, 2 x 2048"),
 }
 
 
