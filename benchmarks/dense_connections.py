@@ -28,6 +28,7 @@ from rich.table import Table
 from torch import Tensor
 
 from sb3_scale.algorithms.products import fast_products
+from sb3_scale.nn.linear import linear_layers
 from sb3_scale_densenet.networks import DenseNet
 
 SHAPES = {
@@ -73,8 +74,7 @@ def split(network: DenseNet, x: Tensor) -> Tensor:
     :return: its output
     """
     outputs = [x]
-    for layer in network.layers:
-        linear = layer.linear
+    for linear in linear_layers(network):
         y = _Split.apply(linear.weight, linear.bias, *outputs)  # type: ignore[no-untyped-call]
         outputs.append(th.nn.functional.silu(y))
     return th.cat(outputs, dim=-1)
@@ -121,7 +121,7 @@ def buffered(network: DenseNet, x: Tensor) -> Tensor:
     :param x: shape ``(m, b, in)``
     :return: its output
     """
-    pairs = [(layer.linear.weight, layer.linear.bias) for layer in network.layers]
+    pairs = [(linear.weight, linear.bias) for linear in linear_layers(network)]
     flat = [tensor for pair in pairs for tensor in pair]
     out: Tensor = _Buffer.apply(x, *flat)  # type: ignore[no-untyped-call]
     return out

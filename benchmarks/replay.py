@@ -2,9 +2,9 @@
 Time and memory of the compact replay buffer next to Stable-Baselines3's.
 
 Both hold the same transitions of the dog's size (223 observations, 38 actions) in episodes of 500,
-far more than the caches hold, and take turns: the same seed gives them the same batches. The share
-is that of a gradient step of SAC with two hidden layers of 256, batch included. Run it on an idle
-machine:
+far more than the caches hold, and take turns: the same seed gives them the same batches. Then the
+prioritised buffer draws batches and takes their errors, by itself. The share is that of a gradient
+step of SAC with two hidden layers of 256, batch included. Run it on an idle machine:
 
     python benchmarks/replay.py
 """
@@ -27,6 +27,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 import sb3_scale
 from measuring import Spaces, measure
 from sb3_scale.replay.compact import CompactReplayBuffer
+from sb3_scale_densenet.prioritized import PrioritizedReplayBuffer
 from update_throughput import ratio
 
 OBSERVATIONS, ACTIONS = 223, 38
@@ -100,6 +101,23 @@ def gradient_step(ours: CompactReplayBuffer, args: argparse.Namespace) -> float:
     return 1e6 / measure(model, args.batch_size, args.seconds)
 
 
+def draw_and_tell(buffer: PrioritizedReplayBuffer, args: argparse.Namespace) -> list[float]:
+    """
+    :param buffer: a full one
+    :param args: of the command line
+    :return: microseconds to draw a batch and to change its priorities
+    """
+    times = []
+    for _ in range(args.batches):
+        errors = th.rand(args.batch_size)
+        start = time.perf_counter()
+        data = buffer.sample(args.batch_size)
+        buffer.update_priorities(data.drawn, errors)
+        buffer.settle()
+        times.append((time.perf_counter() - start) * 1e6)
+    return times
+
+
 def row(title: str, ours: Any, theirs: Any, step: float | None = None) -> list[str]:
     """
     :param title: of the row
@@ -155,6 +173,14 @@ def main() -> None:
             theirs_took.append(found[theirs])
         table.add_row(*row(title, ours_took, theirs_took, step))
     table.add_row(*row("add, µs per transition", [added[0]], [added[1]]))
+    del theirs
+    prioritized = PrioritizedReplayBuffer(args.capacity, *spaces, args.device, storage=args.storage)
+    adding = store(prioritized)
+    took = [float(np.median(draw_and_tell(prioritized, args))) for _ in range(args.rounds)]
+    share = f"{np.median(took) / step:.1%}"
+    shown = f"{np.median(took):.0f}"
+    table.add_row("prioritized: batch and its priorities, µs", "", shown, "", share)
+    table.add_row("prioritized: add, µs per transition", "", f"{adding:.0f}", "", "")
     table.add_row("gradient step, µs", "", f"{step:.0f}", "", "")
     console.print(table)
 

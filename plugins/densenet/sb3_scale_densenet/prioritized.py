@@ -89,7 +89,7 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
         # Where a sequence of several steps ends: an episode does, or the stream was cut.
         self.ends = np.zeros(self._transitions, bool)
         self.added = 0
-        self._late: list[tuple[np.ndarray, th.Tensor, th.cuda.Event | None]] = []
+        self._errors: list[tuple[np.ndarray, th.Tensor, th.cuda.Event | None]] = []
 
     def add(
         self,
@@ -112,7 +112,7 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
         """
         index = self.pos * self.n_envs + np.arange(self.n_envs)
         # Before the largest priority is read, so that it does not depend on who samples when.
-        self._settle_known()
+        self.settle(self._lag)
         super().add(obs, next_obs, action, reward, done, infos)
         self.tree[index] = self.largest
         self.ends[index] = done
@@ -126,7 +126,7 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
         :param env: whose statistics normalise observations and rewards
         :return: tensors of ``batch_size`` rows on the buffer's device
         """
-        self._settle_known()
+        self.settle(self._lag)
         shares = (np.arange(batch_size) + np.random.random(batch_size)) / batch_size
         index = self.tree.find(shares)
         count = self.size() * self.n_envs
@@ -161,18 +161,24 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
         :param errors: not negative, shape ``(b,)``
         """
         copied = th.cuda.Event() if errors.is_cuda else None  # type: ignore[no-untyped-call]
-        self._late.append((drawn, errors.to("cpu", non_blocking=True), copied))
+        self._errors.append((drawn, errors.to("cpu", non_blocking=True), copied))
         if copied is not None:
             copied.record()
 
-    def _settle_known(self) -> None:
-        """A GPU may still compute the newest errors."""
-        self._settle(keep=int(self.device.type == "cuda"))
+    @property
+    def _lag(self) -> int:
+        """Batches whose errors a GPU may still compute, and nobody waits for."""
+        return int(self.device.type == "cuda")
 
-    def _settle(self, keep: int = 0) -> None:
-        """Put errors into the tree, but for the newest ``keep``."""
-        while len(self._late) > keep:
-            (index, added), errors, copied = self._late.pop(0)
+    def settle(self, keep: int = 0) -> None:
+        """
+        Put errors into the tree.
+
+        :param keep: how many of the newest batches to leave for later
+        :raises Sb3ScaleError: if an error is not finite
+        """
+        while len(self._errors) > keep:
+            (index, added), errors, copied = self._errors.pop(0)
             if copied is not None:
                 copied.synchronize()
             found = errors.numpy().astype(np.float64)
@@ -215,5 +221,5 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
 
     def __getstate__(self) -> dict[str, Any]:
         """Errors that are on their way are settled first."""
-        self._settle()
+        self.settle()
         return super().__getstate__()
