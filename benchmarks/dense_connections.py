@@ -47,7 +47,7 @@ class _Split(th.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, bias: Tensor, *inputs: Tensor) -> Tensor:
         ctx.save_for_backward(weight, *inputs)
-        rows = weight.split([x.shape[-1] for x in inputs], dim=1)
+        rows = th.split(weight, [x.shape[-1] for x in inputs], dim=1)
         out = bias.expand(-1, inputs[0].shape[1], -1).clone()
         for x, part in zip(inputs, rows, strict=True):
             out.baddbmm_(x, part)
@@ -59,7 +59,9 @@ class _Split(th.autograd.Function):
         weight, *inputs = ctx.saved_tensors
         sizes = [x.shape[-1] for x in inputs]
         grad_weight = th.empty_like(weight)
-        parts = zip(inputs, weight.split(sizes, 1), grad_weight.split(sizes, 1), strict=True)
+        parts = zip(
+            inputs, *(th.split(w, sizes, dim=1) for w in (weight, grad_weight)), strict=True
+        )
         grad_inputs: list[Tensor | None] = []
         for i, (x, part, grad_part) in enumerate(parts):
             th.bmm(x.mT, grad, out=grad_part)

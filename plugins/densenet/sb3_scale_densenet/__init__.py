@@ -6,9 +6,18 @@ Source: Ota, Jha and Kanezaki, "Training Larger Networks for Deep Reinforcement 
 
 from collections.abc import Iterator
 
-from sb3_scale import Callback, Network, PairExtractor, ReplayBuffer, Spec, hookimpl
+from sb3_scale import Callback, Network, PairExtractor, ReplayBuffer, Spec, ZooConfig, hookimpl
 
 _PAPER = "Ota et al., Training Larger Networks for Deep Reinforcement Learning, 2021"
+
+_SETTINGS = {
+    "original": "networks without features",
+    "ofenet": "OFENet",
+    "densenet-s": "DenseNet of 256 units on OFENet",
+    "densenet-m": "DenseNet of 1024 units on OFENet",
+    "densenet-l": "DenseNet of 2048 units on OFENet",
+}
+"""Files of settings in this package, for SAC and for TD3."""
 
 
 @hookimpl
@@ -56,3 +65,12 @@ def sb3_scale_components() -> Iterator[Spec]:
         reference=f"{_PAPER}, appendix A.4; Kumar et al., 2021",
         equation="min k: (sum of the k largest singular values) / (sum of all) >= 1 - delta",
     )
+    for algo in ("sac", "td3"):
+        for name, summary in _SETTINGS.items():
+            yield ZooConfig(
+                f"{algo}-{name}",
+                f"sb3_scale_densenet:{algo}-{name}.yml",
+                summary=f"Ota et al., 2021: {summary}.",
+                algo=algo,
+                on_request=True,
+            )

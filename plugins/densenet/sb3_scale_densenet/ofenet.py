@@ -29,8 +29,8 @@ class OFENet(ConstrainedModule):
     :param depth: layers of each of the two networks
     :param activation: of each layer; ``silu`` is the paper's swish
     :param norm: of each layer, nothing if null
-    :param predicted: numbers of the next observation to predict, counted from 0, all if null; for
-        instance without contact forces
+    :param predicted: which numbers of the next observation to predict: the first so many, a list
+        that counts from 0, or all if null; for instance without contact forces
     :param learning_rate: of its own optimiser, which does not change
     :param optimizer: the optimiser
     :param pretraining_steps: steps on the first transitions, before actor and critic learn
@@ -46,7 +46,7 @@ class OFENet(ConstrainedModule):
         depth: int = 8,
         activation: Activation = "silu",
         norm: PartConfig | None = "batch",
-        predicted: list[int] | None = None,
+        predicted: int | list[int] | None = None,
         learning_rate: float = 3e-4,
         optimizer: PartConfig = "adam",
         pretraining_steps: int = 10_000,
@@ -58,9 +58,13 @@ class OFENet(ConstrainedModule):
             raise ValueError(f"pretraining_steps is {pretraining_steps}; allowed: 0 or more")
         self.flatten = FlattenExtractor(observation_space)
         size = self.flatten.features_dim
-        self.predicted = list(range(size)) if predicted is None else predicted
+        chosen = size if predicted is None else predicted
+        self.predicted = list(range(chosen)) if isinstance(chosen, int) else chosen
         if not self.predicted or not set(self.predicted) <= set(range(size)):
-            raise ValueError(f"predicted is {predicted}; allowed: numbers from 0 to {size - 1}")
+            raise ValueError(
+                f"predicted is {predicted}; allowed: 1 to {size}, or a list of numbers from 0 to "
+                f"{size - 1}"
+            )
         self.state = DenseNet(size, 1, width, depth, activation, norm)
         self.features_dim = self.state.out_features
         self.state_action = DenseNet(

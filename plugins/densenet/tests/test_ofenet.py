@@ -87,6 +87,11 @@ def test_loss_is_equation_1() -> None:
     assert loss.item() == pytest.approx((error**2).sum(axis=1).mean(), rel=1e-4)
 
 
+def test_a_number_predicts_the_first_of_them() -> None:
+    assert make(predicted=3).predicted == [0, 1, 2]
+    assert make().predicted == [0, 1, 2, 3, 4]
+
+
 def test_features_for_actor_and_critic_have_the_statistics_of_the_past() -> None:
     torch.manual_seed(0)
     extractor = make()
@@ -220,8 +225,10 @@ def test_saves_loads_and_goes_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
-        ({"predicted": [5]}, "predicted is [5]; allowed: numbers from 0 to 4"),
-        ({"predicted": []}, "predicted is []; allowed: numbers from 0 to 4"),
+        ({"predicted": [5]}, "predicted is [5]; allowed: 1 to 5, or a list of numbers from 0 to 4"),
+        ({"predicted": []}, "predicted is []; allowed: 1 to 5, or a list of numbers from 0 to 4"),
+        ({"predicted": 6}, "predicted is 6; allowed: 1 to 5"),
+        ({"predicted": 0}, "predicted is 0; allowed: 1 to 5"),
         ({"pretraining_steps": -1}, "pretraining_steps is -1; allowed: 0 or more"),
         ({"widht": 3}, "did you mean 'width'"),
         ({"depth": 0}, "width and depth must be at least 1"),
