@@ -1,0 +1,164 @@
+r"""
+What large networks cost: time and memory of an update and of an action, after Table 2 of Bjorck et
+al., "Towards Deeper Deep Reinforcement Learning with Spectral Normalization", 2021, but for
+observations of the dog's size instead of pixels.
+
+    python benchmarks/network_costs.py --out docs/results/network-costs.csv
+
+Each network is measured in a process of its own, so that memory is its own: the peak of what the
+process takes while it trains, beyond what it took before the agent was made, and the weights that
+acting needs. Times are medians.
+"""
+
+import argparse
+import csv
+import json
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch as th
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+import sb3_scale
+from configurations import OBSERVATIONS, VARIANTS, Configuration, densenet, make, modern
+
+OFENET = {"name": "ofenet", "width": 256, "depth": 8, "pretraining_steps": 0}
+WARMUP = 5
+"""Updates before the measurement: compilation, optimiser states."""
+
+
+def mlp(depth: int) -> Configuration:
+    """
+    :param depth: layers of 1024 in actor and critic
+    :return: SAC of Bjorck et al., 2021, section 4.3
+    """
+    network = {"name": "mlp", "width": 1024, "depth": depth}
+    parts: dict[str, Any] = {
+        "actor": {"name": "squashed-gaussian", "network": network},
+        "critic": {"name": "ensemble", "network": network},
+    }
+    settings = {"policy_delay": 2, "target_update_interval": 2}
+    return Configuration(f"mlp{depth}", sb3_scale.SAC, parts, settings=settings)
+
+
+def with_ofenet(configuration: Configuration) -> Configuration:
+    """
+    :param configuration: without an extractor
+    :return: the same on OFENet features
+    """
+    parts = {**configuration.policy_kwargs, "extractor": OFENET}
+    return Configuration(f"{configuration.title} on OFENet", configuration.algorithm, parts)
+
+
+DENSENET_L = densenet(2048, "densenet-L")
+NETWORKS = {
+    "mlp2": mlp(2),
+    "mlp4": mlp(4),
+    "modern2": modern(2, width=1024),
+    "modern4": modern(4, width=1024),
+    "densenet-l": DENSENET_L,
+    "densenet-l-ofenet": with_ofenet(DENSENET_L),
+}
+
+
+def milliseconds(call: Callable[[], object], seconds: float) -> float:
+    """
+    :param call: what to time
+    :param seconds: how long to repeat it
+    :return: the median
+    """
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        call()
+        times.append((time.perf_counter() - start) * 1e3)
+    return float(np.median(times))
+
+
+def measure(name: str, batch_size: int, variant: str, seconds: float) -> dict[str, Any]:
+    """
+    :param name: of the network
+    :param batch_size: transitions per gradient step
+    :param variant: how gradient steps run
+    :param seconds: of each measurement
+    :return: figures by name
+    """
+    before = psutil.Process().memory_info().rss
+    model = make(NETWORKS[name], batch_size, **VARIANTS[variant])
+    for _ in range(WARMUP):
+        model.train(1, batch_size)
+    # Two calls, since actor and targets may be due in every second only.
+    update = milliseconds(lambda: model.train(2, batch_size), seconds) / 2
+    observation = np.zeros(OBSERVATIONS, np.float32)
+    action = milliseconds(lambda: model.predict(observation), min(seconds, 2.0))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    acting = [model.policy.actor, model.policy.extractor]
+    if NETWORKS[name].policy_kwargs.get("extractor"):
+        # What the critic reads is not needed to act.
+        acting = [model.policy.actor, model.policy.extractor.state]
+    tensors = [t for module in acting for t in (*module.parameters(), *module.buffers())]
+    trained = [*model.policy.actor.parameters(), *model.policy.critic.parameters()]
+    trained += list(model.policy.extractor.parameters())
+    return {
+        "network": NETWORKS[name].title,
+        "parameters": sum(p.numel() for p in trained),
+        "update_ms": round(update, 2),
+        "train_peak_mb": round((peak - before) / 1e6, 1),
+        "action_ms": round(action, 3),
+        "act_mb": round(sum(t.numel() * t.element_size() for t in tensors) / 1e6, 2),
+    }
+
+
+def main() -> None:
+    """Print one table."""
+    parser = argparse.ArgumentParser(description="Time and memory of large networks.")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--variant", choices=VARIANTS, default="compile")
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--out", type=Path, help="CSV file")
+    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.alone:
+        (name,) = args.networks
+        print(json.dumps(measure(name, args.batch_size, args.variant, args.seconds)))
+        return
+    console, rows = Console(), []
+    for name in track(args.networks, "networks", console=console):
+        options = [__file__, "--alone", "--networks", name, "--variant", args.variant]
+        options += ["--batch-size", str(args.batch_size), "--seconds", str(args.seconds)]
+        done = subprocess.run([sys.executable, *options], capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{name}: {done.stderr}")
+        rows.append(json.loads(done.stdout.splitlines()[-1]))
+    titles = ("network", "parameters", "update, ms", "peak of training, MB", "action, ms")
+    table = Table(*titles, "weights to act, MB")
+    for row in rows:
+        table.add_row(
+            *(f"{value:,}" if not isinstance(value, str) else value for value in row.values())
+        )
+    console.print(table)
+    console.print(
+        f"dog's size, batch {args.batch_size}, {args.variant}; {platform.machine()}, "
+        f"{th.get_num_threads()} threads, PyTorch {th.__version__}"
+    )
+    if args.out:
+        with args.out.open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
