@@ -104,9 +104,10 @@ class Calibrated(SharedUpdate):
 
     def _check_calibration(self) -> None:
         soft = getattr(self, "backup_entropy", False)
-        if hasattr(self.policy.loss, "calibrate") and soft and self.n_steps > 1:
+        n_steps = max(self.n_steps, getattr(self.replay_buffer, "n_steps", 1))
+        if hasattr(self.policy.loss, "calibrate") and soft and n_steps > 1:
             raise Sb3ScaleError(
-                f"n_steps is {self.n_steps}, and loss {self.policy.parts['loss']!r} compares Q "
+                f"n_steps is {n_steps}, and loss {self.policy.parts['loss']!r} compares Q "
                 "with returns that have the entropy of each step; allowed: 1, or backup_entropy: "
                 "false"
             )

@@ -108,6 +108,7 @@ class Lifecycle(Overlapped):
             self._tell_of_replay_buffer()
         self._check_actor()
         self._check_calibration()
+        self._check_returns()
         self._check_batch_size()
         self._schedules: dict[str, Schedule] = {}
         self.add_schedule("actor", self.actor_learning_rate)
@@ -157,7 +158,21 @@ class Lifecycle(Overlapped):
         if self.verbose >= 1 and isinstance(self.replay_buffer, CompactReplayBuffer):
             print(self.replay_buffer.summary())
 
+    def _check_returns(self) -> None:
+        buffer = self.replay_buffer
+        gamma = getattr(buffer, "gamma", self.gamma)
+        if getattr(buffer, "n_steps", 1) > 1 and gamma != self.gamma:
+            raise Sb3ScaleError(
+                f"gamma of the replay buffer is {gamma}, and that of the algorithm is "
+                f"{self.gamma}; allowed: the same, in replay_buffer_kwargs"
+            )
+
     def _check_stock_policy(self) -> None:
+        if hasattr(self.replay_buffer_class, "update_priorities"):
+            raise Sb3ScaleError(
+                f"replay_buffer_class gives priorities, and {self.policy_class.__name__} does not "
+                "know them; allowed with policy: ScalePolicy"
+            )
         for name, default in self.own_arguments.items():
             value = getattr(self, name)
             if value != default:

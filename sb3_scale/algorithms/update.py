@@ -184,7 +184,8 @@ class SharedUpdate(Sampling):
 
     def pretrain_extractor(self, batch_size: int) -> None:
         """
-        Take the steps that an extractor learns alone, before the first gradient step.
+        Take the steps that an extractor learns alone, before the first gradient step. Its target
+        then begins where it ends.
 
         :param batch_size: transitions per batch
         :raises Sb3ScaleError: if the loss is not finite
@@ -196,6 +197,7 @@ class SharedUpdate(Sampling):
                 self.train_extractor(batch, metrics)
         if steps:
             check_finite(metrics.means(), 0, batch.__dict__, self.logger.dir)
+        self.policy.extractor_target.load_state_dict(self.policy.extractor.state_dict())
 
     def train_extractor(self, batch: Batch, metrics: Metrics) -> None:
         """
@@ -281,13 +283,20 @@ class SharedUpdate(Sampling):
             outputs = policy.critic_outputs(batch.features, batch.actions, training=True)
             with th.no_grad():
                 return outputs, policy.target_outputs(batch.next_features, next_actions)
-        features = th.cat((batch.features, batch.next_features))
+        features, next_features = batch.features, batch.next_features
         actions = th.cat((batch.actions, next_actions))
-        both = policy.critic_outputs(features, actions, training=True)
+        targets_own = policy.extractor_target is not policy.extractor
+        if targets_own:
+            with th.no_grad():
+                next_features = policy.features(batch.next_observations)
+        both = policy.critic_outputs(th.cat((features, next_features)), actions, training=True)
         outputs, next_outputs = both.chunk(2, dim=1)
         if policy.critic_target is not policy.critic:
             with th.no_grad():
-                both = policy.target_outputs(features, actions, training=True)
+                if targets_own:
+                    features = policy.target_features(batch.observations)
+                theirs = th.cat((features, batch.next_features))
+                both = policy.target_outputs(theirs, actions, training=True)
             _, next_outputs = both.chunk(2, dim=1)
         return outputs, next_outputs.detach()
 
@@ -317,7 +326,7 @@ class SharedUpdate(Sampling):
         parameters = trained(module)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
-        if self.max_grad_norm is not None:
+        if self.max_grad_norm is not None and module is not self.policy.extractor:
             # Kept for the diagnostic `gradient-norm`.
             module.unclipped_norm = nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
         module.optimizer.step()  # type: ignore[operator, union-attr]

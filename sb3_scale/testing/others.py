@@ -166,5 +166,6 @@ def check_zoo_config(subject: Subject) -> None:
 def _make_policy(policy_kwargs: dict[str, Any]) -> None:
     from sb3_scale.policies import ScalePolicy
 
-    box = spaces.Box(-1, 1, (3,))
-    ScalePolicy(box, box, lambda _: 1e-3, **policy_kwargs)
+    # As wide as the humanoid's, since settings may name numbers of an observation.
+    observations, actions = spaces.Box(-1, 1, (376,)), spaces.Box(-1, 1, (3,))
+    ScalePolicy(observations, actions, lambda _: 1e-3, **policy_kwargs)

@@ -117,6 +117,8 @@ class Reset(BaseCallback):
                 if module is not None:
                     module.load_state_dict(getattr(fresh, name).state_dict())
             self._forget(getattr(policy, part).parameters())
+        if policy.learns_apart and "extractor" in (self.parts or PARTS):
+            self.model.pretrain_extractor(self.model.batch_size)
 
     def _has_temperature(self) -> bool:
         return getattr(self.model, "log_ent_coef", None) is not None

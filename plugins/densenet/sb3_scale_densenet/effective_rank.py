@@ -86,5 +86,7 @@ def effective_rank(features: th.Tensor, delta: float) -> th.Tensor:
     """
     values = th.linalg.svdvals(features.double())
     share = values.cumsum(dim=1) / values.sum(dim=1, keepdim=True).clamp(min=1e-300)
-    ranks: th.Tensor = (share < 1 - delta).sum(dim=1) + 1
-    return ranks
+    ranks = (share < 1 - delta).sum(dim=1) + 1
+    # Features that are all zero have no singular value to count.
+    alive: th.Tensor = ranks * (values[:, 0] > 0)
+    return alive

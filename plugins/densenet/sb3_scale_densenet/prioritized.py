@@ -77,8 +77,8 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
         for name, value in (("alpha", alpha), ("beta", beta), ("final_beta", final_beta)):
             if not 0 <= value <= 1:
                 raise Sb3ScaleError(f"{name} is {value}; allowed: between 0 and 1")
-        if not eps > 0:
-            raise Sb3ScaleError(f"eps is {eps}; allowed: above 0")
+        if not 0 < eps < float("inf"):
+            raise Sb3ScaleError(f"eps is {eps}; allowed: above 0, and finite")
         if n_steps < 1:
             raise Sb3ScaleError(f"n_steps is {n_steps}; allowed: at least 1")
         self.alpha, self.beta, self.final_beta, self.eps = alpha, beta, final_beta, eps
@@ -90,6 +90,14 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
         self.ends = np.zeros(self._transitions, bool)
         self.added = 0
         self._errors: list[tuple[np.ndarray, th.Tensor, th.cuda.Event | None]] = []
+
+    def reset(self) -> None:
+        """Forget all transitions and their priorities."""
+        super().reset()
+        self.tree = SumTree(self._transitions)
+        self.ends[:] = False
+        self._errors.clear()
+        self.added, self.largest = 0, 1.0
 
     def add(
         self,
@@ -129,10 +137,10 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
         self.settle(self._lag)
         shares = (np.arange(batch_size) + np.random.random(batch_size)) / batch_size
         index = self.tree.find(shares)
-        count = self.size() * self.n_envs
         beta = self.final_beta + (self.beta - self.final_beta) * self.progress_remaining
-        weights = (count * self.tree[index] / self.tree.total) ** -beta
-        weights = (weights / weights.max()).astype(np.float32)[:, None]
+        priorities = self.tree[index]
+        # N and the sum are the same for all, and cancel.
+        weights = ((priorities / priorities.min()) ** -beta).astype(np.float32)[:, None]
         steps = self._steps(index)
         last = (index + (steps - 1) * self.n_envs) % self._transitions
         data = self.transitions(index, last, env)

@@ -24,7 +24,6 @@ MIXED = {
     "buffer_size": 1000,
     "callback": ["csv-logger", {"name": "effective-rank", "interval": 100}],
     "replay_buffer_class": "prioritized",
-    "replay_buffer_kwargs": {"n_steps": 3},
     "policy_kwargs": {
         "actor": {"name": "squashed-gaussian", "network": DENSENET, "constraint": "unit-norm"},
         "critic": {"name": "ensemble", "network": DENSENET, "constraint": "unit-norm"},

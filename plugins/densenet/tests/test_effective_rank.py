@@ -39,6 +39,10 @@ def test_rank(values: list[float], delta: float, rank: int) -> None:
     assert effective_rank(both, delta).tolist() == [rank, 1]
 
 
+def test_dead_features_have_no_rank() -> None:
+    assert effective_rank(torch.zeros(2, 20, 10), 0.01).tolist() == [0, 0]
+
+
 def make(**settings: Any) -> SAC:
     parts = {"critic": {"name": "ensemble", "network": NETWORK}}
     return SAC(

@@ -25,7 +25,13 @@ def make(size: int = 5, action_dim: int = 2, **params: Any) -> Any:
     return build_extractor({**SMALL, **params}, space, action_dim)
 
 
-def agent(algorithm: Any, env: Any = "Pendulum-v1", extractor: Any = SMALL, **settings: Any) -> Any:
+def agent(
+    algorithm: Any,
+    env: Any = "Pendulum-v1",
+    extractor: Any = SMALL,
+    critic: Any = None,
+    **settings: Any,
+) -> Any:
     kind = "squashed-gaussian" if algorithm is SAC else "deterministic"
     return algorithm(
         "ScalePolicy",
@@ -38,7 +44,7 @@ def agent(algorithm: Any, env: Any = "Pendulum-v1", extractor: Any = SMALL, **se
         policy_kwargs={
             "extractor": extractor,
             "actor": {"name": kind, "network": NETWORK},
-            "critic": {"name": "ensemble", "network": NETWORK},
+            "critic": {"name": "ensemble", "network": NETWORK, **(critic or {})},
         },
         **settings,
     )
@@ -179,18 +185,56 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_predicts_one_step_whatever_the_returns_are(name: str) -> None:
-    """Pendulum's angle moves a little per step: single steps lie nearer than three."""
     env = VecNormalize(make_vec_env("Pendulum-v1", 1), norm_reward=False)
     model = agent(SAC, env, **SETTINGS[name])
     model.learn(40)
-    batch = model.sample(64)
-    single, returns = batch.auxiliary, batch
-    near = (single.next_observations - single.observations).abs().mean()
-    far = (returns.next_observations - returns.observations).abs().mean()
-    assert near < far or name == "compiled"
-    stored = env.normalize_obs(model.replay_buffer.observations[: model.replay_buffer.size(), 0])
-    rows = {row.tobytes() for row in stored.astype(np.float32)}
-    assert {row.tobytes() for row in single.observations.numpy()} <= rows
+    single = model.sample(64).auxiliary
+    buffer = model.replay_buffer
+    known = set()
+    for before, after in zip(
+        buffer.observations[: buffer.size(), 0],
+        buffer.next_observations[: buffer.size(), 0],
+        strict=True,
+    ):
+        pair = env.normalize_obs(np.stack((before, after))).astype(np.float32)
+        known.add(pair.tobytes())
+    seen = torch.stack((single.observations, single.next_observations), dim=1).numpy()
+    assert {pair.tobytes() for pair in seen} <= known
+
+
+def test_the_target_begins_where_pretraining_ends() -> None:
+    model = agent(SAC, tau=1e-6)
+    model.learn(22)
+    model.pretrain_extractor(16)
+    policy = model.policy
+    online, target = policy.extractor.state_dict(), policy.extractor_target.state_dict()
+    for name, tensor in online.items():
+        torch.testing.assert_close(target[name], tensor, rtol=0, atol=0)
+
+
+def test_a_joint_batch_reads_each_extractor_alone() -> None:
+    """Both halves of a pass through critic or target are features of its own extractor."""
+    model = agent(SAC, critic={"joint_batch": True})
+    model.learn(25)
+    policy, batch = model.policy, model.sample(8)
+    for parameter in policy.extractor_target.parameters():
+        torch.nn.init.normal_(parameter)
+    model.extract(batch)
+    next_actions = torch.rand(8, 1)
+    outputs, next_outputs = model.evaluate_critics(batch, next_actions)
+    actions = torch.cat((batch.actions, next_actions))
+    both = torch.cat((batch.observations, batch.next_observations))
+    expected = policy.critic(policy.extractor.pair(policy.extractor(both), actions), actions[:, :0])
+    torch.testing.assert_close(outputs, expected[:, :8])
+    theirs = policy.extractor_target
+    expected = policy.critic_target(theirs.pair(theirs(both), actions), actions[:, :0])
+    torch.testing.assert_close(next_outputs, expected[:, 8:])
+
+
+def test_the_norm_of_gradients_is_limited_for_actor_and_critic_alone() -> None:
+    model = agent(SAC, max_grad_norm=1e-9)
+    model.learn(25)
+    assert max(float(p.grad.norm()) for p in model.policy.extractor.parameters()) > 1e-3
 
 
 def test_learns_to_predict() -> None:

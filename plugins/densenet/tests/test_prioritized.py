@@ -234,13 +234,108 @@ def test_goes_on_after_a_pickle() -> None:
         ({"alpha": 1.5}, "alpha is 1.5; allowed: between 0 and 1"),
         ({"beta": -0.1}, "beta is -0.1; allowed: between 0 and 1"),
         ({"final_beta": 2}, "final_beta is 2; allowed: between 0 and 1"),
-        ({"eps": 0.0}, "eps is 0.0; allowed: above 0"),
+        ({"eps": 0.0}, "eps is 0.0; allowed: above 0, and finite"),
+        ({"eps": float("inf")}, "eps is inf; allowed: above 0, and finite"),
         ({"n_steps": 0}, "n_steps is 0; allowed: at least 1"),
     ],
 )
 def test_bad_parameters(params: dict[str, Any], sentence: str) -> None:
     with pytest.raises(Sb3ScaleError, match=sentence):
         make(10, **params)
+
+
+def test_reset_forgets_everything() -> None:
+    buffer = make(10)
+    fill(buffer, 10)
+    buffer.update_priorities(np.array([[3], [10]]), torch.tensor([9.0]))
+    buffer.reset()
+    fill(buffer, 2)
+    assert set(buffer.sample(20).drawn[0]) == {0, 1}
+    np.testing.assert_array_equal(buffer.tree[np.arange(3)], [1, 1, 0])
+
+
+def test_draws_one_from_each_of_equal_shares() -> None:
+    buffer = make(16)
+    fill(buffer, 16)
+    assert sorted(buffer.sample(16).drawn[0]) == list(range(16))
+
+
+@pytest.mark.parametrize("extractor", ["flatten", "ofenet"])
+@pytest.mark.parametrize("reduction", ["min", "none"])
+def test_training_uses_weights_and_errors_of_its_own_equations(
+    extractor: str, reduction: str
+) -> None:
+    """TD3 without smoothing, step by step: targets, errors and the gradient by the weights."""
+    part = {"name": "ofenet", "width": 4, "depth": 1, "pretraining_steps": 2}
+    model = TD3(
+        "ScalePolicy",
+        "Pendulum-v1",
+        learning_starts=20,
+        batch_size=8,
+        buffer_size=100,
+        replay_buffer_class="prioritized",
+        target_policy_noise=0.0,
+        policy_kwargs={
+            "extractor": part if extractor == "ofenet" else "flatten",
+            "critic": {
+                "name": "ensemble",
+                "reduction": reduction,
+                "network": {"name": "mlp", "width": 8},
+            },
+        },
+        seed=0,
+    ).learn(40)
+    policy = model.policy
+    batch = model.sample(8)
+    batch.weights = torch.rand(8, 1)
+    _, gradients = model.critic_gradients(batch)
+    s, after = batch.observations, batch.next_observations
+    with torch.no_grad():
+        z_after = policy.extractor_target(after)
+        chosen = policy.actor_target(z_after)
+        z = policy.extractor(s)
+        if extractor == "ofenet":
+            read = policy.extractor_target.pair(z_after, chosen), chosen[:, :0]
+            pair = policy.extractor.pair(z, batch.actions), batch.actions[:, :0]
+        else:
+            read, pair = (z_after, chosen), (z, batch.actions)
+        values = policy.critic_target(*read)
+        values = values.amin(dim=0) if reduction == "min" else values
+        target = batch.rewards + batch.not_done * 0.99 * values
+    outputs = policy.critic(*pair)
+    errors = np.abs((outputs.detach() - target).numpy()).mean(axis=(0, 2))
+    np.testing.assert_allclose(batch.errors, errors, rtol=1e-4, atol=1e-5)
+    loss = (batch.weights * (outputs - target) ** 2).mean(dim=(1, 2)).sum()
+    expected = torch.autograd.grad(loss, list(policy.critic.parameters()))
+    for ours, theirs in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
+
+
+def test_a_stock_policy_would_ignore_priorities() -> None:
+    with pytest.raises(Sb3ScaleError, match="gives priorities, and SACPolicy does not know them"):
+        SAC("MlpPolicy", "Pendulum-v1", replay_buffer_class="prioritized")
+
+
+def test_gamma_of_returns_is_that_of_the_algorithm() -> None:
+    with pytest.raises(Sb3ScaleError, match="gamma of the replay buffer is"):
+        SAC(
+            "ScalePolicy",
+            "Pendulum-v1",
+            gamma=0.5,
+            replay_buffer_class="prioritized",
+            replay_buffer_kwargs={"n_steps": 3},
+        )
+
+
+def test_a_loss_that_compares_returns_wants_one_step() -> None:
+    with pytest.raises(Sb3ScaleError, match="n_steps is 3"):
+        SAC(
+            "ScalePolicy",
+            "Pendulum-v1",
+            replay_buffer_class="prioritized",
+            replay_buffer_kwargs={"n_steps": 3},
+            policy_kwargs={"loss": "adaptive-asymmetric"},
+        )
 
 
 def test_errors_that_are_no_numbers() -> None:
