@@ -15,6 +15,7 @@ from zoo_commands import run as run_python
 from sb3_scale.landscape.checkpoint import Problem, _without_scales, load_problem
 from sb3_scale.landscape.directions import random_direction
 from sb3_scale.landscape.surface import Surface
+from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import build
 
 TASK = {
@@ -73,6 +74,7 @@ def test_a_constraint_of_the_forward_pass_is_in_the_weights() -> None:
     before = critic(features, actions).detach()
     with torch.no_grad():
         torch.testing.assert_close(_without_scales(critic)(features, actions), before)
+    assert all(layer.scale is None for layer in linear_layers(critic))
 
 
 def test_filters_have_the_norms_of_the_network() -> None:
@@ -174,7 +176,7 @@ def test_a_checkpoint_without_transitions(folder: Path, tmp_path: Path, capsys) 
     ("option", "sentence"),
     [
         (("--points", "10"), "points is 10; allowed: odd numbers from 3"),
-        (("--range", "0"), "range is 0.0; allowed: above 0"),
+        (("--range", "0"), "range is 0.0; allowed: above 0, and finite"),
         (("--transitions", "0"), "transitions is 0; allowed: at least 1"),
         (("--model", "no.zip"), "there is no model 'no.zip'"),
     ],

@@ -92,6 +92,8 @@ def test_a_changed_file_keeps_the_trainings_that_it_leaves_as_they_are(asked):
     before = {one.key for one in trainings(read_sweep(asked()))}
     more = {"policy_kwargs.critic.network.width": [8, 16, 32]}
     assert before < {one.key for one in trainings(read_sweep(asked(grid=more)))}
+    named = {"width": {"small": {"policy_kwargs.critic.network.width": 8}}}
+    assert {one.key for one in trainings(read_sweep(asked(grid=named)))} < before
     longer = {one.key for one in trainings(read_sweep(asked(settings={"n_timesteps": 2000})))}
     assert not before & longer
     assert not before & {one.key for one in trainings(read_sweep(asked(eval_episodes=3)))}
@@ -104,6 +106,37 @@ WRONG = {
         "did you mean 'seeds'?",
     ),
     "a type": ({"seeds": 3}, "seeds is 3 (int); allowed: list[int]", ""),
+    "a seed": ({"seeds": [0, 1.5]}, "seeds is [1.5] (list); allowed: list[int]", ""),
+    "a seed twice": (
+        {"seeds": [3, 3]},
+        "'8, seed 3' and '8, seed 3' are one training; allowed: each once",
+        "",
+    ),
+    "two cells that are one": (
+        {"grid": {"size": {"a": {"gamma": 0.9}, "b": {"gamma": 0.9}}}},
+        "'a, seed 0' and 'b, seed 0' are one training; allowed: each once",
+        "",
+    ),
+    "labels in the name of a column": (
+        {"grid": {"algo": {"small": {"batch_size": 8}}}},
+        "grid.algo has labels, and the results have a column 'algo' of their own; allowed: another",
+        "",
+    ),
+    "evaluations after the end": (
+        {"eval_freq": 2000},
+        "eval_freq is 2000; allowed: 1 to 1000",
+        "",
+    ),
+    "a number of steps that YAML reads as text": (
+        {"settings": {"n_timesteps": "4e2"}},
+        "n_timesteps of 'Pendulum-v1' is '4e2'; allowed: at least 1",
+        "",
+    ),
+    "the seed as a setting": (
+        {"grid": {"seed": [0, 1]}},
+        "'seed' is no setting of RL-Zoo's files; allowed: seeds",
+        "",
+    ),
     "no seed": ({"seeds": []}, "seeds is []; allowed: at least one number", ""),
     "an axis": (
         {"grid": {"gamma": 0.9}},
@@ -162,6 +195,11 @@ def test_a_mistake_is_one_sentence_before_anything_is_trained(asked, capsys, nam
     assert start in told
     assert told.endswith(end)
     assert not Path("logs").exists()
+
+
+def test_words_for_rl_zoo_may_be_numbers(asked):
+    found = trainings(read_sweep(asked(train_args=["--save-freq", 10000])))
+    assert all(one.train_args == ("--save-freq", "10000") for one in found)
 
 
 def test_a_missing_file(tmp_path, capsys):

@@ -258,7 +258,8 @@ class Lifecycle(Overlapped):
         found = {}
         if hasattr(self.policy.actor, "exploration_optimizer"):
             found["policy.actor.exploration_optimizer"] = self.policy.actor.exploration_optimizer
-        if self.policy.learns_apart:
+        # Stock policies are saved this way too.
+        if getattr(self.policy, "learns_apart", False):
             found["policy.extractor.optimizer"] = self.policy.extractor.optimizer
         return found
 

@@ -14,6 +14,17 @@ from pathlib import Path
 from sb3_scale.errors import Sb3ScaleError
 
 
+def at_least_1(text: str) -> int:
+    """
+    :param text: of the command line
+    :return: the number
+    :raises argparse.ArgumentTypeError: if it is no whole number, or below 1
+    """
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: a whole number, at least 1")
+    return int(text)
+
+
 def make_parser() -> argparse.ArgumentParser:
     """
     :return: the parser of the command line, which sets ``module`` to the subcommand's module
@@ -104,17 +115,20 @@ def make_parser() -> argparse.ArgumentParser:
         "--output", type=Path, metavar="FOLDER", help="for all files, by default logs/NAME of FILE"
     )
     command.add_argument(
-        "--processes", type=int, metavar="N", help="trainings at once, by default the free cores"
+        "--processes",
+        type=at_least_1,
+        metavar="N",
+        help="trainings at once, by default the free cores",
     )
     command.add_argument(
-        "--threads", type=int, default=1, metavar="N", help="of each, by default 1"
+        "--threads", type=at_least_1, default=1, metavar="N", help="of each, by default 1"
     )
     command.add_argument(
         "--retries", type=int, default=1, metavar="N", help="of a training that fails, by default 1"
     )
     command.add_argument(
         "--last",
-        type=int,
+        type=at_least_1,
         default=1,
         metavar="N",
         help="evaluations at the end of a training whose mean is its return, by default 1",

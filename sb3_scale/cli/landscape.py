@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from pathlib import Path
 
 from rich.progress import track
 
@@ -23,15 +24,16 @@ def run(args: argparse.Namespace) -> int:
     surface = Surface(problem, args.points, args.range, args.seed)
     output = args.output or args.folder / "landscape"
     output.parent.mkdir(parents=True, exist_ok=True)
-    data = output.with_suffix(".npz")
+    # Not `with_suffix`, which would cut a name such as lr0.001.
+    data, picture, page = (Path(f"{output}.{ending}") for ending in ("npz", "png", "html"))
     surface.resume(data)
     rows, console, start = surface.missing(), make_console(), time.perf_counter()
     for row in track(rows, "rows of the grid", console=console):
         surface.evaluate(row)
         surface.save(data)
     seconds = time.perf_counter() - start
-    draw(surface.at, surface.losses, problem.title, output.with_suffix(".png"))
-    draw_interactive(surface.at, surface.losses, problem.title, output.with_suffix(".html"))
+    draw(surface.at, surface.losses, problem.title, picture)
+    draw_interactive(surface.at, surface.losses, problem.title, page)
     middle = args.points // 2
     centre, losses = surface.losses[middle, middle], surface.losses
     shown = [

@@ -109,7 +109,7 @@ def _read_evaluations(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64
     try:
         with np.load(path) as data:
             return data["results"].astype(np.float64), data["timesteps"].astype(np.int64)
-    except (BadZipFile, KeyError, OSError, ValueError) as error:
+    except (BadZipFile, EOFError, KeyError, OSError, ValueError) as error:
         raise Sb3ScaleError(f"'{path}' cannot be read: {error}") from None
 
 

@@ -17,6 +17,9 @@ from sb3_scale.landscape.directions import random_direction, weights
 CHUNK = 256
 """Transitions per pass: activations of a whole row of the grid stay in the caches' reach."""
 
+COPIED = 2**27
+"""Weights in the copies of a network that are evaluated at once: half a gigabyte."""
+
 
 class Surface:
     """
@@ -32,8 +35,8 @@ class Surface:
     def __init__(self, problem: Problem, points: int, extent: float, seed: int) -> None:
         if points < 3 or points % 2 == 0:
             raise Sb3ScaleError(f"points is {points}; allowed: odd numbers from 3")
-        if not extent > 0:
-            raise Sb3ScaleError(f"range is {extent}; allowed: above 0")
+        if not 0 < extent < np.inf:
+            raise Sb3ScaleError(f"range is {extent}; allowed: above 0, and finite")
         self.problem = problem
         self.at = np.linspace(-extent, extent, points)
         generator = th.Generator().manual_seed(seed)
@@ -77,17 +80,20 @@ class Surface:
     @th.no_grad()
     def evaluate(self, row: int) -> None:
         """
-        :param row: of the grid, all of whose points are evaluated at once
+        :param row: of the grid, all of whose points are evaluated at once, or in pieces where
+            that many copies of the weights are too many
         """
         y = float(self.at[row])
-        x = th.tensor(self.at, dtype=th.float32)
-        points = {
-            name: weight + y * self.second[name] + _outer(x, self.first[name])
-            for name, weight in weights(self.problem.critic).items()
-        }
-        self.losses[row] = sum(
-            share * losses.double().numpy() for share, losses in self._losses(points)
-        )
+        start = weights(self.problem.critic)
+        at_once = max(1, COPIED // sum(weight.numel() for weight in start.values()))
+        found = []
+        for x in th.tensor(self.at, dtype=th.float32).split(at_once):
+            points = {
+                name: weight + y * self.second[name] + _outer(x, self.first[name])
+                for name, weight in start.items()
+            }
+            found.append(sum(share * losses.double() for share, losses in self._losses(points)))
+        self.losses[row] = th.cat(found).numpy()  # type: ignore[arg-type]
 
     def _losses(self, points: dict[str, th.Tensor]) -> Iterator[tuple[float, th.Tensor]]:
         """Of each chunk of the transitions: its share of them, and its loss at each point."""

@@ -48,7 +48,14 @@ class Sweep:
     seeds: list[int] = field(default_factory=lambda: [0])
     eval_freq: int = 0
     eval_episodes: int = 5
-    train_args: list[str] = field(default_factory=list)
+    train_args: list[str | int | float] = field(default_factory=list)
+
+
+RESERVED = ("env", "algo", "seed", "return", "std", "episodes", "minutes", "error", "folder")
+"""Columns of the results that are no axes with labels of their own."""
+
+OWN_ARGUMENTS = ("seed", "verbose", "device", "tensorboard_log")
+"""Settings that RL-Zoo gives to the algorithm itself."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +91,11 @@ class Training:
     def key(self) -> str:
         """
         Its folder: words to read, and a digest of all that decides the outcome, so that a changed
-        file trains again what it changes and keeps the rest.
+        file trains again what it changes and keeps the rest, whatever the labels are.
         """
         content = {**asdict(self), "labels": None}
-        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
-        return f"{re.sub(r'[^A-Za-z0-9.=+-]+', '-', self.name)[:80]}_{digest}"
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+        return f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.env_id)}_{self.algo}_seed{self.seed}_{digest}"
 
 
 class _Variation(NamedTuple):
@@ -115,6 +122,8 @@ def read_sweep(path: Path) -> Sweep:
                 f"{path} has no key '{key}' (its value was {value!r})" + suggestion(key, hints)
             )
         check_type(str(path), key, value, hints[key])
+        for item in value if isinstance(value, list) else ():
+            check_type(str(path), key, [item], hints[key])
     return Sweep(**content)
 
 
@@ -129,7 +138,7 @@ def trainings(sweep: Sweep) -> list[Training]:
     cells = [_Cell.of(sweep, variations) for variations in itertools.product(*axes)]
     if not sweep.seeds:
         raise Sb3ScaleError("seeds is []; allowed: at least one number")
-    return [
+    found = [
         Training(
             cell.labels,
             cell.algo,
@@ -138,17 +147,38 @@ def trainings(sweep: Sweep) -> list[Training]:
             cell.settings,
             sweep.eval_freq or max(1, int(cell.settings["n_timesteps"]) // EVALUATIONS),
             sweep.eval_episodes,
-            tuple(sweep.train_args),
+            tuple(map(str, sweep.train_args)),
         )
         for cell in cells
         for seed in sweep.seeds
     ]
+    for training in found:
+        last = int(training.settings["n_timesteps"])
+        if not 0 < training.eval_freq <= last:
+            raise Sb3ScaleError(f"eval_freq is {training.eval_freq}; allowed: 1 to {last}")
+    _refuse_twins(found)
+    return found
+
+
+def _refuse_twins(found: list[Training]) -> None:
+    seen: dict[str, Training] = {}
+    for training in found:
+        twin = seen.setdefault(training.key, training)
+        if twin is not training:
+            raise Sb3ScaleError(
+                f"'{twin.name}' and '{training.name}' are one training; allowed: each once"
+            )
 
 
 def _axis(name: str, values: Any) -> list[_Variation]:
     if isinstance(values, list) and values:
         return [_Variation(name, _label(value), {name: value}) for value in values]
     if isinstance(values, dict) and values and all(isinstance(v, dict) for v in values.values()):
+        if name in RESERVED:
+            raise Sb3ScaleError(
+                f"grid.{name} has labels, and the results have a column '{name}' of their own; "
+                "allowed: another name"
+            )
         return [_Variation(name, str(label), changes) for label, changes in values.items()]
     raise Sb3ScaleError(
         f"grid.{name} is {values!r}; allowed: a list of values, or settings by label"
@@ -183,8 +213,13 @@ class _Cell:
         settings = _task_settings(algo, env_id, sweep.conf_file)
         for key, value in changes.items():
             _change(settings, key, value)
-        if "n_timesteps" not in settings:
-            raise Sb3ScaleError(f"the settings of '{env_id}' lack n_timesteps")
+        steps = settings.get("n_timesteps")
+        if not isinstance(steps, (int, float)) or steps < 1:
+            raise Sb3ScaleError(f"n_timesteps of '{env_id}' is {steps!r}; allowed: at least 1")
+        for key in OWN_ARGUMENTS:
+            if key in settings:
+                instead = "seeds" if key == "seed" else "train_args"
+                raise Sb3ScaleError(f"'{key}' is no setting of RL-Zoo's files; allowed: {instead}")
         check_settings(algo, env_id, settings)
         return cls({one.axis: one.label for one in variations}, algo, env_id, settings)
 

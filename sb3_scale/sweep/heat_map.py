@@ -51,10 +51,12 @@ def _panel(place: Axes, cells: pandas.DataFrame, rows: str, columns: str) -> Axe
         failed = f", {cell['failed']} failed" if cell["failed"] else ""
         texts[x, y] = f"{cell['mean']:.4g}\n{of}{failed}" if cell["seeds"] else "failed"
     image = place.imshow(values, aspect="auto", cmap="cividis")
-    middle = np.nanmean([np.nanmin(values), np.nanmax(values)]) if texts else 0.0
+    known = values[np.isfinite(values)]
+    middle = (known.min() + known.max()) / 2 if len(known) else 0.0
     for (x, y), text in texts.items():
-        dark = not values[y, x] > middle
-        place.text(x, y, text, ha="center", va="center", color="white" if dark else "black")
+        # What failed has no colour, and so a white ground.
+        colour = "white" if values[y, x] <= middle else "black"
+        place.text(x, y, text, ha="center", va="center", color=colour, parse_math=False)
     place.set_yticks(range(len(labels)), labels)
     place.set_xticks(range(len(others)), others)
     place.set_ylabel(rows)

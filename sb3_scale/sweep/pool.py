@@ -184,5 +184,6 @@ class _Process:
         return state
 
     def kill(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        if not self.over:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()

@@ -11,6 +11,7 @@ import numpy as np
 import pandas
 import psutil
 
+from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.sweep.runs import TrainingFolder
 
 COUNTS = ("env_steps", "decisions", "gradient_steps", "action_repeat")
@@ -41,19 +42,25 @@ def _line(folder: TrainingFolder, last: int) -> dict[str, Any]:
         "error": state.error if state else "not finished",
         "folder": str(folder.run.relative_to(folder.path.parents[1])),
     }
-    if folder.finished:
+    if not folder.finished:
+        return line
+    try:
         run = folder.read()
-        returns = run.evaluations[-last:]
-        line |= {
-            "return": round(float(returns.mean()), 4) if returns.size else np.nan,
-            "std": round(float(returns.std()), 4) if returns.size else np.nan,
-            "episodes": returns.size,
-            "env_steps": run.decisions * run.action_repeat,
-            "decisions": run.decisions,
-            "gradient_steps": run.gradient_steps,
-            "action_repeat": run.action_repeat,
-        }
-    return line
+    except Sb3ScaleError as error:
+        return {**line, "error": str(error)}
+    returns = run.evaluations[-last:]
+    if not returns.size:
+        return {**line, "error": "has no evaluation"}
+    return {
+        **line,
+        "return": round(float(returns.mean()), 4),
+        "std": round(float(returns.std()), 4),
+        "episodes": returns.size,
+        "env_steps": run.decisions * run.action_repeat,
+        "decisions": run.decisions,
+        "gradient_steps": run.gradient_steps,
+        "action_repeat": run.action_repeat,
+    }
 
 
 def per_cell(lines: pandas.DataFrame, axes: Sequence[str]) -> pandas.DataFrame:

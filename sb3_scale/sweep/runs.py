@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,13 +43,15 @@ class TrainingFolder:
     @property
     def run(self) -> Path:
         """The folder that RL-Zoo makes inside."""
-        return self.path / self.training.algo / f"{self.training.env_id}_1"
+        return self.path / self.training.algo / f"{self.training.env_id.replace('/', '-')}_1"
 
     @property
     def state(self) -> State | None:
         """How it ended; none if it did not start, or was interrupted."""
-        path = self.path / STATE
-        return State(**json.loads(path.read_text())) if path.is_file() else None
+        try:
+            return State(**json.loads((self.path / STATE).read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
 
     @property
     def finished(self) -> bool:
@@ -92,6 +95,8 @@ class TrainingFolder:
         return state
 
     def _last_words(self, status: int) -> str:
+        if status < 0:
+            return f"killed by {signal.Signals(-status).name}"
         lines = (self.path / LOG).read_text(errors="replace").split("\n")
         said = [line.strip() for line in lines if line.strip()]
         return f"{said[-1] if said else 'no output'} (exit status {status})"
