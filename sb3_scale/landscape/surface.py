@@ -87,7 +87,7 @@ class Surface:
         start = weights(self.problem.critic)
         at_once = max(1, COPIED // sum(weight.numel() for weight in start.values()))
         found = []
-        for x in th.tensor(self.at, dtype=th.float32).split(at_once):
+        for x in th.split(th.tensor(self.at, dtype=th.float32), at_once):
             points = {
                 name: weight + y * self.second[name] + _outer(x, self.first[name])
                 for name, weight in start.items()
