@@ -92,6 +92,8 @@ def draw(runs: pandas.DataFrame) -> Figure:
         axes.set_xticks(sorted(runs["n"].unique()), sorted(runs["n"].unique()))
         axes.minorticks_off()
     row[1].set_yscale("symlog")
+    # Its own margins reach far below zero where values are huge.
+    row[1].set_ylim(bottom=2 * min(0.0, float(runs["overestimation"].min())))
     row[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 

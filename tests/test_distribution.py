@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 DISTRIBUTIONS = [
     ROOT,
     ROOT / "envs",
-    *(ROOT / "plugins" / name for name in ("asymmetric", "crossq", "spectral")),
+    *(each.parent for each in ROOT.glob("plugins/*/pyproject.toml")),
 ]
 
 
@@ -57,6 +57,7 @@ def test_wheels_hold_what_they_must(wheels: Path) -> None:
         "sb3_scale",
         "sb3_scale_asymmetric",
         "sb3_scale_crossq",
+        "sb3_scale_densenet",
         "sb3_scale_envs",
         "sb3_scale_spectral",
     }
