@@ -70,7 +70,11 @@ def test_every_combination_of_axes_and_seeds(asked):
 
 
 def test_the_algorithm_may_vary_and_a_part_given_by_its_name_alone_gets_parameters(asked):
-    grid = {"algo": ["sac", "td3"], "policy_kwargs.critic.network.norm.affine": [False]}
+    deterministic = {"algo": "td3", "policy_kwargs.actor": "deterministic"}
+    grid = {
+        "algorithm": {"SAC": {}, "TD3": deterministic},
+        "policy_kwargs.critic.network.norm.affine": [False],
+    }
     found = trainings(read_sweep(asked(grid=grid)))
     assert [one.algo for one in found] == ["sac", "td3"]
     assert found[0].settings["policy_kwargs"]["critic"]["network"]["norm"] == {
@@ -144,6 +148,16 @@ WRONG = {
         "",
     ),
     "an algorithm": ({"algo": "sax"}, "algo is 'sax'; allowed: ", "did you mean 'sac'?"),
+    "an actor of the other kind": (
+        {"grid": {"algo": ["sac", "td3"]}},
+        "--algo td3 needs a deterministic actor, and the actor is 'squashed-gaussian'",
+        "",
+    ),
+    "an algorithm without ScalePolicy": (
+        {"algo": "ppo", "grid": {}},
+        "--algo ppo does not train ScalePolicy; allowed: ",
+        "",
+    ),
     "a task": (
         {"env": "dog-rum"},
         "there is no environment 'dog-rum'",

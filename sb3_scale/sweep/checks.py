@@ -8,6 +8,7 @@ import gymnasium
 import rl_zoo3
 from gymnasium import spaces
 
+from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.zoo import configs
 
@@ -31,13 +32,21 @@ def check_settings(algo: str, env_id: str, settings: Settings) -> None:
     algorithm = rl_zoo3.ALGOS[algo]
     scale = configs.uses_scale_policy(settings)
     policy_kwargs = settings.get("policy_kwargs") or {}
+    if scale and not hasattr(algorithm, "default_parts"):
+        able = [name for name, each in rl_zoo3.ALGOS.items() if hasattr(each, "default_parts")]
+        raise Sb3ScaleError(f"--algo {algo} does not train ScalePolicy; allowed: {', '.join(able)}")
     if not scale:
         settings = {**settings, "policy_kwargs": {}}
     configs.check(algo, algorithm, settings)
     if scale and isinstance(policy_kwargs, dict) and not RESHAPING & settings.keys():
         observations, actions = _spaces(env_id, json.dumps(settings.get("env_kwargs") or {}))
         parts = {**algorithm.default_parts, **policy_kwargs}
-        ScalePolicy(observations, actions, lambda _: 1e-3, **parts)
+        policy = ScalePolicy(observations, actions, lambda _: 1e-3, **parts)
+        if policy.actor.stochastic != algorithm.stochastic_actor:
+            kind = "stochastic" if algorithm.stochastic_actor else "deterministic"
+            raise Sb3ScaleError(
+                f"--algo {algo} needs a {kind} actor, and the actor is {policy.parts['actor']!r}"
+            )
 
 
 @cache
