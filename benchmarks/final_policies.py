@@ -21,7 +21,8 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 
-from reporting import markdown, run_parser
+from reporting import run_parser
+from sb3_scale.cli.output import markdown_table
 from sb3_scale.cli.runs import Run, read_run
 from sb3_scale.diagnostics.q_bias import QBias
 from sb3_scale.zoo import install
@@ -106,7 +107,7 @@ def table(policies: list[dict[str, Any]]) -> str:
         ]
         for row in policies
     ]
-    return markdown(head, lines)
+    return markdown_table(head, lines)
 
 
 def main() -> None:

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas
 
-from reporting import MARKERS, markdown, panels, run_parser, styles
+from reporting import MARKERS, panels, run_parser, styles
+from sb3_scale.cli.output import markdown_table
 from sb3_scale.cli.runs import read_run
 
 
@@ -91,7 +92,7 @@ def table(curves: pandas.DataFrame) -> str:
     for line, (_, row) in zip(lines, last.iterrows(), strict=True):
         line.append(f"{row['mean']:.1f} ± {row['std']:.1f} ({row['episodes']})")
     head = [*(name.replace("_", " ") for name in columns), "return ± std (episodes)"]
-    return markdown(head, lines)
+    return markdown_table(head, lines)
 
 
 def main() -> None:

@@ -21,7 +21,8 @@ from matplotlib.figure import Figure
 from rl_zoo3 import ALGOS
 from rliable.metrics import aggregate_iqm
 
-from reporting import markdown, panels, run_parser, styles
+from reporting import panels, run_parser, styles
+from sb3_scale.cli.output import markdown_table
 from sb3_scale.cli.runs import read_run
 from sb3_scale.zoo import install
 from sb3_scale_envs.navigation_vec_env import NavigationVecEnv
@@ -112,7 +113,7 @@ def table(runs: pandas.DataFrame) -> str:
         iqm = f"{aggregate_iqm(scores):.3f}"
         over = ", ".join(f"{value:.3g}" for value in group["overestimation"])
         lines.append([str(label), str(n), str(len(group)), *steps, iqm, each, over])
-    return markdown([*head, "overestimation of"], lines)
+    return markdown_table([*head, "overestimation of"], lines)
 
 
 def main() -> None:

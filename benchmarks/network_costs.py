@@ -17,7 +17,6 @@ import platform
 import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from rich.table import Table
 
 import sb3_scale
 from configurations import OBSERVATIONS, VARIANTS, Configuration, densenet, make, modern
+from machine import call_seconds
 
 OFENET = {"name": "ofenet", "width": 256, "depth": 8, "pretraining_steps": 0}
 WARMUP = 5
@@ -71,19 +71,14 @@ NETWORKS = {
 }
 
 
-def milliseconds(call: Callable[[], object], seconds: float) -> float:
+def milliseconds(call: Callable[[], object], model: Any, seconds: float) -> float:
     """
     :param call: what to time
+    :param model: whose device it uses
     :param seconds: how long to repeat it
     :return: the median
     """
-    times: list[float] = []
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        start = time.perf_counter()
-        call()
-        times.append((time.perf_counter() - start) * 1e3)
-    return float(np.median(times))
+    return float(np.median(call_seconds(call, model.device, seconds))) * 1e3
 
 
 def measure(name: str, batch_size: int, variant: str, seconds: float) -> dict[str, Any]:
@@ -99,9 +94,9 @@ def measure(name: str, batch_size: int, variant: str, seconds: float) -> dict[st
     for _ in range(WARMUP):
         model.train(1, batch_size)
     # Two calls, since actor and targets may be due in every second only.
-    update = milliseconds(lambda: model.train(2, batch_size), seconds) / 2
+    update = milliseconds(lambda: model.train(2, batch_size), model, seconds) / 2
     observation = np.zeros(OBSERVATIONS, np.float32)
-    action = milliseconds(lambda: model.predict(observation), min(seconds, 2.0))
+    action = milliseconds(lambda: model.predict(observation), model, min(seconds, 2.0))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     acting = [model.policy.actor, model.policy.extractor]
     if NETWORKS[name].policy_kwargs.get("extractor"):

@@ -94,12 +94,3 @@ def panels(
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
     return figure, row
-
-
-def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """
-    :param head: names of the columns
-    :param rows: as many texts each
-    :return: the table, ready for a page of the documentation
-    """
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))

@@ -178,7 +178,9 @@ def check_type(owner: str, key: str, value: Any, hint: Any) -> None:
     :raises Sb3ScaleError: if it has another type
     """
     try:
-        typeguard.check_type(value, hint)
+        typeguard.check_type(
+            value, hint, collection_check_strategy=typeguard.CollectionCheckStrategy.ALL_ITEMS
+        )
     except typeguard.TypeCheckError as error:
         raise Sb3ScaleError(
             f"{owner}: {key} is {value!r} ({type(value).__name__}); "

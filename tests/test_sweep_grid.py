@@ -110,7 +110,7 @@ WRONG = {
         "did you mean 'seeds'?",
     ),
     "a type": ({"seeds": 3}, "seeds is 3 (int); allowed: list[int]", ""),
-    "a seed": ({"seeds": [0, 1.5]}, "seeds is [1.5] (list); allowed: list[int]", ""),
+    "a seed": ({"seeds": [0, 1.5]}, "seeds is [0, 1.5] (list); allowed: list[int]", ""),
     "a seed twice": (
         {"seeds": [3, 3]},
         "'8, seed 3' and '8, seed 3' are one training; allowed: each once",

@@ -25,6 +25,7 @@ from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.parts import resolve, track_providers
 from sb3_scale.policies import ScalePolicy, check_policy_kwargs
 from sb3_scale.replay.compact import CompactReplayBuffer
+from sb3_scale.replay.weighted import has_priorities
 
 
 def is_scale_policy(policy: str | type[BasePolicy]) -> bool:
@@ -35,6 +36,22 @@ def is_scale_policy(policy: str | type[BasePolicy]) -> bool:
     if isinstance(policy, type):
         return issubclass(policy, ScalePolicy)
     return policy == "ScalePolicy"
+
+
+def check_actor(owner: str, policy: ScalePolicy, stochastic: bool) -> None:
+    """
+    :param owner: of the policy, for the message
+    :param policy: the policy
+    :param stochastic: which kind of actor the owner needs
+    :raises Sb3ScaleError: if the policy's is of the other kind
+    """
+    if policy.actor.stochastic != stochastic:
+        wanted = "squashed-gaussian" if stochastic else "deterministic"
+        kind = "stochastic" if stochastic else "deterministic"
+        raise Sb3ScaleError(
+            f"{owner} needs a {kind} actor, and the actor is {policy.parts['actor']!r}; "
+            f"did you mean '{wanted}'?"
+        )
 
 
 class Lifecycle(Overlapped):
@@ -106,7 +123,7 @@ class Lifecycle(Overlapped):
         self.part_providers = used
         if self.env is not None:
             self._tell_of_replay_buffer()
-        self._check_actor()
+        check_actor(type(self).__name__, self.policy, self.stochastic_actor)
         self._check_calibration()
         self._check_returns()
         self._check_batch_size()
@@ -132,7 +149,7 @@ class Lifecycle(Overlapped):
                 for part, function in self._gradients.items()
             }
         self._steps = self.run_steps
-        if self.capture and hasattr(self.replay_buffer_class, "update_priorities"):
+        if self.capture and has_priorities(self.replay_buffer_class):
             print("capture: gradient steps run one by one: the replay buffer wants their errors")
         elif self.capture and self.device.type == "cuda":
             self._steps = CapturedSteps(self, cuda_graph)
@@ -168,7 +185,7 @@ class Lifecycle(Overlapped):
             )
 
     def _check_stock_policy(self) -> None:
-        if hasattr(self.replay_buffer_class, "update_priorities"):
+        if has_priorities(self.replay_buffer_class):
             raise Sb3ScaleError(
                 f"replay_buffer_class gives priorities, and {self.policy_class.__name__} does not "
                 "know them; allowed with policy: ScalePolicy"
@@ -211,15 +228,6 @@ class Lifecycle(Overlapped):
                 f"train_freq: {ratio.denominator}, gradient_steps: {ratio.numerator}"
             )
         raise Sb3ScaleError(text)
-
-    def _check_actor(self) -> None:
-        if self.policy.actor.stochastic != self.stochastic_actor:
-            wanted = "squashed-gaussian" if self.stochastic_actor else "deterministic"
-            kind = "stochastic" if self.stochastic_actor else "deterministic"
-            raise Sb3ScaleError(
-                f"{type(self).__name__} needs a {kind} actor, and the actor is "
-                f"{self.policy.parts['actor']!r}; did you mean '{wanted}'?"
-            )
 
     def _check_batch_size(self) -> None:
         for module in self.policy.modules():

@@ -7,7 +7,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from sb3_scale.algorithms.batch import Batch, Transitions
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.replay.single import sample_single_steps
-from sb3_scale.replay.weighted import WeightedSamples
+from sb3_scale.replay.weighted import has_priorities
 
 
 class Sampling(OffPolicyAlgorithm):
@@ -23,7 +23,8 @@ class Sampling(OffPolicyAlgorithm):
         :return: the batch, without features
         """
         buffer: Any = self.replay_buffer
-        if hasattr(buffer, "progress_remaining"):
+        weighted = has_priorities(buffer)
+        if weighted:
             buffer.progress_remaining = self._current_progress_remaining
         data = buffer.sample(batch_size, env=self._vec_normalize_env)
         batch = Batch(
@@ -34,7 +35,7 @@ class Sampling(OffPolicyAlgorithm):
             1 - data.dones,
             self.gamma if data.discounts is None else data.discounts,
         )
-        if isinstance(data, WeightedSamples):
+        if weighted:
             batch.weights, batch.drawn = data.weights, data.drawn
         if self.policy.learns_apart:
             single = sample_single_steps(buffer, batch_size, self._vec_normalize_env)

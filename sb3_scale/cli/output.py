@@ -33,6 +33,15 @@ def make_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str
     return table
 
 
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """
+    :param head: names of the columns
+    :param rows: as many texts each
+    :return: the table, ready for a page of a documentation
+    """
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
+
+
 def print_json(data: Any) -> None:
     """
     :param data: plain data

@@ -1,6 +1,6 @@
 """Samples of a replay buffer that does not draw all transitions alike."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch as th
@@ -29,3 +29,11 @@ class WeightedSamples(NamedTuple):
     discounts: th.Tensor | None
     weights: th.Tensor
     drawn: np.ndarray
+
+
+def has_priorities(buffer: Any) -> bool:
+    """
+    :param buffer: a replay buffer, or its class
+    :return: whether it is a :class:`sb3_scale.protocols.PrioritizedReplayBuffer`
+    """
+    return hasattr(buffer, "update_priorities")

@@ -8,6 +8,7 @@ import gymnasium
 import rl_zoo3
 from gymnasium import spaces
 
+from sb3_scale.algorithms.lifecycle import check_actor
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.zoo import configs
@@ -42,11 +43,7 @@ def check_settings(algo: str, env_id: str, settings: Settings) -> None:
         observations, actions = _spaces(env_id, json.dumps(settings.get("env_kwargs") or {}))
         parts = {**algorithm.default_parts, **policy_kwargs}
         policy = ScalePolicy(observations, actions, lambda _: 1e-3, **parts)
-        if policy.actor.stochastic != algorithm.stochastic_actor:
-            kind = "stochastic" if algorithm.stochastic_actor else "deterministic"
-            raise Sb3ScaleError(
-                f"--algo {algo} needs a {kind} actor, and the actor is {policy.parts['actor']!r}"
-            )
+        check_actor(f"--algo {algo}", policy, algorithm.stochastic_actor)
 
 
 @cache

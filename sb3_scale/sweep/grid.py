@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -122,8 +122,6 @@ def read_sweep(path: Path) -> Sweep:
                 f"{path} has no key '{key}' (its value was {value!r})" + suggestion(key, hints)
             )
         check_type(str(path), key, value, hints[key])
-        for item in value if isinstance(value, list) else ():
-            check_type(str(path), key, [item], hints[key])
     return Sweep(**content)
 
 
@@ -134,28 +132,11 @@ def trainings(sweep: Sweep) -> list[Training]:
     :raises Sb3ScaleError: if an algorithm, a task, a setting or a part of any of them is wrong
     """
     install()
-    axes = [_axis(name, values) for name, values in sweep.grid.items()]
-    cells = [_Cell.of(sweep, variations) for variations in itertools.product(*axes)]
     if not sweep.seeds:
         raise Sb3ScaleError("seeds is []; allowed: at least one number")
-    found = [
-        Training(
-            cell.labels,
-            cell.algo,
-            cell.env_id,
-            seed,
-            cell.settings,
-            sweep.eval_freq or max(1, int(cell.settings["n_timesteps"]) // EVALUATIONS),
-            sweep.eval_episodes,
-            tuple(map(str, sweep.train_args)),
-        )
-        for cell in cells
-        for seed in sweep.seeds
-    ]
-    for training in found:
-        last = int(training.settings["n_timesteps"])
-        if not 0 < training.eval_freq <= last:
-            raise Sb3ScaleError(f"eval_freq is {training.eval_freq}; allowed: 1 to {last}")
+    axes = [_axis(name, values) for name, values in sweep.grid.items()]
+    cells = [_training(sweep, variations) for variations in itertools.product(*axes)]
+    found = [replace(cell, seed=seed) for cell in cells for seed in sweep.seeds]
     _refuse_twins(found)
     return found
 
@@ -189,39 +170,42 @@ def _label(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-@dataclass(frozen=True)
-class _Cell:
-    """What the seeds of one combination share."""
-
-    labels: dict[str, str]
-    algo: str
-    env_id: str
-    settings: Settings
-
-    @classmethod
-    def of(cls, sweep: Sweep, variations: tuple[_Variation, ...]) -> "_Cell":
-        changes = dict(sweep.settings)
-        for variation in variations:
-            changes |= variation.changes
-        algo, env_id = changes.pop("algo", sweep.algo), changes.pop("env", sweep.env)
-        if algo not in rl_zoo3.ALGOS:
-            raise Sb3ScaleError(f"algo is {algo!r}{suggestion(str(algo), rl_zoo3.ALGOS)}")
-        if env_id not in gymnasium.registry:
-            raise Sb3ScaleError(
-                f"there is no environment {env_id!r}{nearest(str(env_id), gymnasium.registry)}"
-            )
-        settings = _task_settings(algo, env_id, sweep.conf_file)
-        for key, value in changes.items():
-            _change(settings, key, value)
-        steps = settings.get("n_timesteps")
-        if not isinstance(steps, (int, float)) or steps < 1:
-            raise Sb3ScaleError(f"n_timesteps of '{env_id}' is {steps!r}; allowed: at least 1")
-        for key in OWN_ARGUMENTS:
-            if key in settings:
-                instead = "seeds" if key == "seed" else "train_args"
-                raise Sb3ScaleError(f"'{key}' is no setting of RL-Zoo's files; allowed: {instead}")
-        check_settings(algo, env_id, settings)
-        return cls({one.axis: one.label for one in variations}, algo, env_id, settings)
+def _training(sweep: Sweep, variations: tuple[_Variation, ...]) -> Training:
+    """One combination, with the first seed."""
+    changes = dict(sweep.settings)
+    for variation in variations:
+        changes |= variation.changes
+    algo, env_id = changes.pop("algo", sweep.algo), changes.pop("env", sweep.env)
+    if algo not in rl_zoo3.ALGOS:
+        raise Sb3ScaleError(f"algo is {algo!r}{suggestion(str(algo), rl_zoo3.ALGOS)}")
+    if env_id not in gymnasium.registry:
+        raise Sb3ScaleError(
+            f"there is no environment {env_id!r}{nearest(str(env_id), gymnasium.registry)}"
+        )
+    settings = _task_settings(algo, env_id, sweep.conf_file)
+    for key, value in changes.items():
+        _change(settings, key, value)
+    steps = settings.get("n_timesteps")
+    if not isinstance(steps, (int, float)) or steps < 1:
+        raise Sb3ScaleError(f"n_timesteps of '{env_id}' is {steps!r}; allowed: at least 1")
+    for key in OWN_ARGUMENTS:
+        if key in settings:
+            instead = "seeds" if key == "seed" else "train_args"
+            raise Sb3ScaleError(f"'{key}' is no setting of RL-Zoo's files; allowed: {instead}")
+    check_settings(algo, env_id, settings)
+    eval_freq = sweep.eval_freq or max(1, int(steps) // EVALUATIONS)
+    if not 0 < eval_freq <= int(steps):
+        raise Sb3ScaleError(f"eval_freq is {eval_freq}; allowed: 1 to {int(steps)}")
+    return Training(
+        {one.axis: one.label for one in variations},
+        algo,
+        env_id,
+        sweep.seeds[0],
+        settings,
+        eval_freq,
+        sweep.eval_episodes,
+        tuple(map(str, sweep.train_args)),
+    )
 
 
 def _task_settings(algo: str, env_id: str, conf_file: str) -> Settings:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas
 import psutil
 
+from sb3_scale.cli.output import markdown_table
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.sweep.runs import TrainingFolder
 
@@ -107,13 +108,13 @@ def markdown(cells: pandas.DataFrame, command: str) -> str:
     :return: a table, and below it command, commit, hardware and versions
     """
     head = [name.replace("_", " ") for name in cells]
-    rows = "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *texts(cells)))
     versions = ", ".join(
         f"{name} {metadata.version(name)}" for name in ("sb3-scale", "stable-baselines3", "torch")
     )
     cores, memory = psutil.cpu_count(), psutil.virtual_memory().total / 2**30
     return (
-        f"{rows}\n\nCommand: `{command}`. Commit of the working folder: {_commit()}. "
+        f"{markdown_table(head, texts(cells))}\n\n"
+        f"Command: `{command}`. Commit of the working folder: {_commit()}. "
         f"{_processor()}, {cores} cores, {memory:.0f} GiB; Python {platform.python_version()}, "
         f"{versions}.\n"
     )

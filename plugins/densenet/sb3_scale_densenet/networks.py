@@ -34,11 +34,8 @@ class DenseNet(nn.Module):
         norm: PartConfig | None = None,
     ) -> None:
         super().__init__()
-        _check(width, depth)
-        self.layers = nn.ModuleList(
-            HiddenLayer(in_features + i * width, width, n_members, activation, norm)
-            for i in range(depth)
-        )
+        inputs = [in_features + i * width for i in range(depth)]
+        self.layers = _layers(inputs, width, n_members, activation, norm)
         self.out_features = in_features + depth * width
 
     def forward(self, x: Tensor, training: bool = False) -> Tensor:
@@ -77,11 +74,8 @@ class ResNet(nn.Module):
         norm: PartConfig | None = None,
     ) -> None:
         super().__init__()
-        _check(width, depth)
-        self.layers = nn.ModuleList(
-            HiddenLayer(width if i else in_features, width, n_members, activation, norm)
-            for i in range(depth)
-        )
+        inputs = [width if i else in_features for i in range(depth)]
+        self.layers = _layers(inputs, width, n_members, activation, norm)
         self.out_features = width
 
     def forward(self, x: Tensor, training: bool = False) -> Tensor:
@@ -123,11 +117,8 @@ class D2RL(nn.Module):
         norm: PartConfig | None = None,
     ) -> None:
         super().__init__()
-        _check(width, depth)
-        self.layers = nn.ModuleList(
-            HiddenLayer(in_features + (width if i else 0), width, n_members, activation, norm)
-            for i in range(depth)
-        )
+        inputs = [in_features + (width if i else 0) for i in range(depth)]
+        self.layers = _layers(inputs, width, n_members, activation, norm)
         self.out_features = width
 
     def forward(self, x: Tensor, training: bool = False) -> Tensor:
@@ -143,6 +134,14 @@ class D2RL(nn.Module):
         return y
 
 
-def _check(width: int, depth: int) -> None:
-    if width < 1 or depth < 1:
+def _layers(
+    inputs: list[int],
+    width: int,
+    n_members: int,
+    activation: Activation,
+    norm: PartConfig | None,
+) -> nn.ModuleList:
+    """Layers of one width, by what each reads."""
+    if width < 1 or not inputs:
         raise ValueError("width and depth must be at least 1")
+    return nn.ModuleList(HiddenLayer(size, width, n_members, activation, norm) for size in inputs)
