@@ -1,34 +1,37 @@
 r"""
-Figures of the diagnostics over the training, for several runs side by side.
+Figures of what is logged over the training, diagnostics for instance, for several runs side by side.
 
     python benchmarks/diagnostic_curves.py --output docs/results/weight-norm \
-        --key weight_norm/critic/network.linears.1 --key q_value/mean \
+        --key diagnostics/weight_norm/critic/network.linears.1 --key diagnostics/q_value/mean \
         --run "CrossQ+WN=logs/sac/dog-stand_1" --run "CrossQ=logs/crossq/dog-stand_1"
 
-It reads ``progress.csv``, which the callback ``csv-logger`` writes. Written are ``OUTPUT.csv`` with
-one line per run, key and measurement, and ``OUTPUT.png`` with one panel per key.
+Runs with one label are seeds of one configuration. It reads ``progress.csv``, which the callback
+``csv-logger`` writes. Written are ``OUTPUT.csv`` with one line per run, key and measurement, and
+``OUTPUT.png`` with one panel per key.
 """
 
 from pathlib import Path
 
 import pandas
 
-from reporting import panels, run_parser, styles
+from reporting import draw_seeds, panels, run_parser, styles
+from sb3_scale.cli.runs import read_run
 
 
 def measurements(label: str, folder: Path, keys: list[str]) -> pandas.DataFrame:
     """
     :param label: of the run
     :param folder: of the run, for instance ``logs/sac/dog-stand_1``
-    :param keys: of the diagnostics, without ``diagnostics/``
-    :return: columns ``label``, ``decisions``, ``key`` and ``value``; keys a run lacks are left out
+    :param keys: columns of the run's progress.csv
+    :return: columns ``label``, ``seed``, ``decisions``, ``key`` and ``value``; keys a run lacks are
+        left out
     """
     progress = pandas.read_csv(folder / "progress.csv")
-    columns = {f"diagnostics/{key}": key for key in keys if f"diagnostics/{key}" in progress}
-    chosen = progress[["time/total_timesteps", *columns]].rename(columns=columns)
+    chosen = progress[["time/total_timesteps", *(key for key in keys if key in progress)]]
     long = chosen.melt("time/total_timesteps", var_name="key", value_name="value").dropna()
     long = long.rename(columns={"time/total_timesteps": "decisions"})
     long.insert(0, "label", label)
+    long.insert(1, "seed", read_run(folder).seed)
     return long
 
 
@@ -42,16 +45,17 @@ def draw(figures: pandas.DataFrame, keys: list[str], path: Path) -> None:
     style = styles(figures["label"].unique())
     for axes, key in zip(row, keys, strict=True):
         here = figures[figures["key"] == key]
-        for label, run in here.groupby("label", sort=False):
-            axes.plot(run["decisions"], run["value"], color=style[label][0], label=label)
-        axes.legend(frameon=False)
+        for label, group in here.groupby("label", sort=False):
+            by_seed = group.pivot(index="decisions", columns="seed", values="value")
+            draw_seeds(axes, label, by_seed, style[label])
+    row[-1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(path, dpi=130)
 
 
 def main() -> None:
     """Read the runs, write the files."""
-    parser = run_parser("Figures of the diagnostics over the training, several runs side by side.")
-    parser.add_argument("--key", action="append", required=True, help="without diagnostics/")
+    parser = run_parser("Figures of what is logged over the training, several runs side by side.")
+    parser.add_argument("--key", action="append", required=True, help="a column of progress.csv")
     arguments = parser.parse_args()
     figures = pandas.concat(
         [measurements(label, folder, arguments.key) for label, folder in arguments.run]

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 
-from reporting import MARKERS, panels, run_parser, styles
+from reporting import MARKERS, draw_seeds, panels, run_parser, styles
 from sb3_scale.cli.output import markdown_table
 from sb3_scale.cli.runs import read_run
 
@@ -62,11 +62,7 @@ def draw(
         here = curves[curves["task"] == task]
         for label, group in here.groupby("label", sort=False):
             by_seed = group.pivot(index="env_steps", columns="seed", values="mean")
-            seeds = f"{by_seed.shape[1]} seed{'s' if by_seed.shape[1] > 1 else ''}"
-            colour, marker = style[label]
-            axes.plot(by_seed, color=colour, alpha=0.35, linewidth=1)
-            (mean,) = axes.plot(by_seed.mean(axis=1), color=colour, marker=marker, linewidth=2)
-            mean.set(markersize=4, label=f"{label} ({seeds})")
+            draw_seeds(axes, label, by_seed, style[label])
         last = here["env_steps"].max()
         theirs = published[(published["env"] == task) & (published["env_steps"] <= last)]
         for marker, algorithm in zip(MARKERS, shown, strict=False):

@@ -29,9 +29,10 @@ def run_parser(description: str) -> argparse.ArgumentParser:
         "--sweep",
         action="extend",
         dest="run",
-        metavar="AXIS=RESULTS",
+        metavar="AXES=RESULTS",
         type=swept_folders,
-        help="all runs of a results.csv of sb3-scale sweep; the axis of its grid labels them",
+        help="all runs of a results.csv of sb3-scale sweep; axes of its grid, with commas between "
+        "them, label them",
     )
     parser.add_argument("--output", type=Path, required=True, help="path without an ending")
     return parser
@@ -51,20 +52,25 @@ def labelled_folder(text: str) -> tuple[str, Path]:
 
 def swept_folders(text: str) -> list[tuple[str, Path]]:
     """
-    :param text: ``AXIS=RESULTS``
+    :param text: ``AXES=RESULTS``
     :return: label and folder of each training that finished
     :raises argparse.ArgumentTypeError: if the file is missing or has no such axis
     """
-    axis, _, path = text.partition("=")
+    names, _, path = text.partition("=")
+    axes = names.split(",")
     if not Path(path).is_file():
-        raise argparse.ArgumentTypeError(f"{text!r}: no file {path!r}; AXIS=RESULTS is wanted")
+        raise argparse.ArgumentTypeError(f"{text!r}: no file {path!r}; AXES=RESULTS is wanted")
     table = pandas.read_csv(path, dtype=str, keep_default_na=False)
-    if axis not in table:
-        raise argparse.ArgumentTypeError(f"{path!r} has no axis {axis!r}, but {', '.join(table)}")
+    for axis in axes:
+        if axis not in table:
+            raise argparse.ArgumentTypeError(
+                f"{path!r} has no axis {axis!r}, but {', '.join(table)}"
+            )
     finished = table[table["error"] == ""]
+    labels = finished[axes].agg(", ".join, axis=1)
     return [
         (label, Path(path).parent / folder)
-        for label, folder in zip(finished[axis], finished["folder"], strict=True)
+        for label, folder in zip(labels, finished["folder"], strict=True)
     ]
 
 
@@ -94,3 +100,19 @@ def panels(
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
     return figure, row
+
+
+def draw_seeds(axes: Axes, label: str, by_seed: pandas.DataFrame, style: tuple[str, str]) -> None:
+    """
+    Draw a thin line per seed and their mean.
+
+    :param axes: to draw on
+    :param label: of the mean; the number of seeds is added
+    :param by_seed: a column per seed, indexed by what the horizontal axis counts
+    :param style: colour and marker
+    """
+    colour, marker = style
+    seeds = f"{by_seed.shape[1]} seed{'s' if by_seed.shape[1] > 1 else ''}"
+    axes.plot(by_seed, color=colour, alpha=0.35, linewidth=1)
+    (mean,) = axes.plot(by_seed.mean(axis=1), color=colour, marker=marker, linewidth=2)
+    mean.set(markersize=4, label=f"{label} ({seeds})")
