@@ -1,5 +1,5 @@
 r"""
-Figures of what is logged over the training, diagnostics for instance, for several runs side by side.
+Figures of what is logged over the training, diagnostics for instance, of several runs.
 
     python benchmarks/diagnostic_curves.py --output docs/results/weight-norm \
         --key diagnostics/weight_norm/critic/network.linears.1 --key diagnostics/q_value/mean \

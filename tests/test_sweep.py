@@ -70,7 +70,7 @@ def test_the_table_has_the_evaluations_of_rl_zoo(swept):
     for row in good:
         last = np.load(swept / "logs/grid" / row["folder"] / "evaluations.npz")["results"][-1]
         assert float(row["return"]) == pytest.approx(last.mean(), abs=1e-3)
-        counts = [int(row[name]) for name in ("env_steps", "decisions", "gradient_steps")]
+        counts = [int(row[name]) for name in ("env_steps", "decisions", "total_gradient_steps")]
         assert counts == [400, 400, 300]
         assert row["error"] == ""
     assert all(row["error"] and not row["return"] for row in rows if row["size"] == "bad")

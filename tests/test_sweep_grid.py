@@ -168,6 +168,16 @@ WRONG = {
         "start.yml has no settings for 'dog-run', and no 'default'",
         "",
     ),
+    "an argument of the task": (
+        {"settings": {"env_kwargs.max_steps": 9}},
+        "env_kwargs: 'Pendulum-v1' has no argument 'max_steps' (its value was 9); allowed: ",
+        "did you mean 'max_episode_steps'?",
+    ),
+    "a value that the task refuses": (
+        {"settings": {"env_kwargs.max_episode_steps": -5}},
+        """'Pendulum-v1' with env_kwargs {"max_episode_steps": -5}: """,
+        "actually: -5",
+    ),
     "a setting": (
         {"grid": {"gama": [0.9, 0.99]}},
         "sac has no setting 'gama' (its value was 0.9); allowed: ",

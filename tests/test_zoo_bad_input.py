@@ -63,6 +63,16 @@ def sb3_scale_components():
             "normalize_images, optimizer, use_sde; did you mean 'critic'?",
         ),
         (
+            {"env_kwargs": {"action_repaet": 2}},
+            "error: env_kwargs: 'pendulum-swingup' has no argument 'action_repaet' (its value was "
+            "2); allowed: action_repeat, camera_id, disable_env_checker, domain, height, "
+            "max_episode_steps, render_mode, task, width; did you mean 'action_repeat'?",
+        ),
+        (
+            {"env_kwargs": [2]},
+            "error: env_kwargs is [2]; allowed: arguments by name",
+        ),
+        (
             {"gamma": "0.99"},
             "error: sac: gamma is '0.99' (str); allowed: float",
         ),

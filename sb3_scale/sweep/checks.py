@@ -12,6 +12,7 @@ from sb3_scale.algorithms.lifecycle import check_actor
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.zoo import configs
+from sb3_scale.zoo.env_kwargs import check_env_kwargs
 
 Settings = dict[str, Any]
 
@@ -39,6 +40,7 @@ def check_settings(algo: str, env_id: str, settings: Settings) -> None:
     if not scale:
         settings = {**settings, "policy_kwargs": {}}
     configs.check(algo, algorithm, settings)
+    check_env_kwargs(env_id, settings.get("env_kwargs") or {})
     if scale and isinstance(policy_kwargs, dict) and not RESHAPING & settings.keys():
         observations, actions = _spaces(env_id, json.dumps(settings.get("env_kwargs") or {}))
         parts = {**algorithm.default_parts, **policy_kwargs}
@@ -48,7 +50,10 @@ def check_settings(algo: str, env_id: str, settings: Settings) -> None:
 
 @cache
 def _spaces(env_id: str, env_kwargs: str) -> tuple[spaces.Space[Any], Any]:
-    env = gymnasium.make(env_id, **json.loads(env_kwargs))
+    try:
+        env = gymnasium.make(env_id, **json.loads(env_kwargs))
+    except Exception as error:
+        raise Sb3ScaleError(f"'{env_id}' with env_kwargs {env_kwargs}: {error}") from error
     try:
         return env.observation_space, env.action_space
     finally:

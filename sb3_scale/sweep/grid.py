@@ -51,8 +51,11 @@ class Sweep:
     train_args: list[str | int | float] = field(default_factory=list)
 
 
-RESERVED = ("env", "algo", "seed", "return", "std", "episodes", "minutes", "error", "folder")
-"""Columns of the results that are no axes with labels of their own."""
+RESERVED = (
+    "env", "algo", "seed", "seeds", "return", "returns", "mean", "std", "episodes", "env_steps",
+    "decisions", "total_gradient_steps", "action_repeat", "minutes", "failed", "error", "folder",
+)  # fmt: skip
+"""Columns of the results, which no axis with labels of its own may be named after."""
 
 OWN_ARGUMENTS = ("seed", "verbose", "device", "tensorboard_log")
 """Settings that RL-Zoo gives to the algorithm itself."""

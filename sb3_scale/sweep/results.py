@@ -15,7 +15,7 @@ from sb3_scale.cli.output import markdown_table
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.sweep.runs import TrainingFolder
 
-COUNTS = ("env_steps", "decisions", "gradient_steps", "action_repeat")
+COUNTS = ("env_steps", "decisions", "total_gradient_steps", "action_repeat")
 
 
 def per_training(folders: Sequence[TrainingFolder], last: int) -> pandas.DataFrame:
@@ -59,7 +59,7 @@ def _line(folder: TrainingFolder, last: int) -> dict[str, Any]:
         "episodes": returns.size,
         "env_steps": run.decisions * run.action_repeat,
         "decisions": run.decisions,
-        "gradient_steps": run.gradient_steps,
+        "total_gradient_steps": run.gradient_steps,
         "action_repeat": run.action_repeat,
     }
 

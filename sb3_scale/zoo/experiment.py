@@ -11,6 +11,7 @@ from rl_zoo3.hyperparams_opt import HYPERPARAMS_CONVERTER, HYPERPARAMS_SAMPLER
 
 from sb3_scale.parts import resolve
 from sb3_scale.zoo import backends, callbacks, configs, samplers
+from sb3_scale.zoo.env_kwargs import check_env_kwargs
 
 Hyperparams = dict[str, Any]
 
@@ -41,6 +42,7 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
     backends.use(self, hyperparams.pop(backends.KEY, backends.GYMNASIUM))
     if configs.uses_scale_policy(hyperparams):
         configs.check(self.algo, ALGOS[self.algo], hyperparams)
+        check_env_kwargs(env_id, hyperparams.get("env_kwargs") or {})
         if "replay_buffer_class" in hyperparams:
             hyperparams["replay_buffer_class"] = _replay_buffer_class(hyperparams)
         chosen = callbacks.for_zoo(hyperparams.get("callback", []), self.save_path)

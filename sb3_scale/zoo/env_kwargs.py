@@ -1,0 +1,33 @@
+"""The arguments of a task, checked before it is made."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+from gymnasium.envs.registration import load_env_creator
+
+from sb3_scale.errors import Sb3ScaleError, suggestion
+
+
+def check_env_kwargs(env_id: str, env_kwargs: Mapping[str, Any]) -> None:
+    """
+    :param env_id: a task that Gymnasium knows
+    :param env_kwargs: arguments for it
+    :raises Sb3ScaleError: if they are no mapping, or neither ``gymnasium.make`` nor the task has an
+        argument of that name
+    """
+    if not isinstance(env_kwargs, Mapping):
+        raise Sb3ScaleError(f"env_kwargs is {env_kwargs!r}; allowed: arguments by name")
+    entry_point = gymnasium.spec(env_id).entry_point
+    creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+    own = inspect.signature(creator).parameters if creator else {}
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in own.values()):
+        return
+    known = {*own, *inspect.signature(gymnasium.make).parameters} - {"id", "kwargs"}
+    for key, value in env_kwargs.items():
+        if key not in known:
+            raise Sb3ScaleError(
+                f"env_kwargs: '{env_id}' has no argument '{key}' (its value was {value!r})"
+                + suggestion(key, known)
+            )
