@@ -40,7 +40,7 @@ def environment(run: Run, folder: Path) -> VecEnv:
     :return: its environment, with the statistics of its normalisation as they were at the end
     """
     env: VecEnv = DummyVecEnv([lambda: Monitor(gymnasium.make(run.env_id, **run.env_kwargs))])
-    statistics = folder / run.env_id / "vecnormalize.pkl"
+    statistics = folder / run.env_name / "vecnormalize.pkl"
     if statistics.exists():
         env = VecNormalize.load(str(statistics), env)
         env.training = False
@@ -57,7 +57,7 @@ def measure(label: str, folder: Path, episodes: int, seed: int) -> dict[str, Any
     """
     run = read_run(folder)
     env = environment(run, folder)
-    model = ALGOS[run.algo].load(folder / f"{run.env_id}.zip", env=env, device="cpu")
+    model = ALGOS[run.algo].load(folder / f"{run.env_name}.zip", env=env, device="cpu")
     model.set_logger(configure(None, []))
     figures: dict[str, Any] = {
         "label": label,

@@ -19,6 +19,7 @@ from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import build
 
 TASK = {
+    "env_wrapper": "gymnasium.wrappers.FlattenObservation",
     "n_timesteps": 300,
     "policy": "ScalePolicy",
     "learning_starts": 100,
@@ -121,16 +122,16 @@ def test_goes_on_with_what_is_missing(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A real run of RL-Zoo with its replay buffer."""
+    """A real run of RL-Zoo with its replay buffer, of a task whose folder has another name."""
     path = tmp_path_factory.mktemp("landscape")
-    (path / "settings.yml").write_text(yaml.safe_dump({"Pendulum-v1": TASK}))
+    (path / "settings.yml").write_text(yaml.safe_dump({"dm_control/pendulum-swingup-v0": TASK}))
     command = (
-        "rl_zoo3.train --algo sac --env Pendulum-v1 -conf settings.yml --seed 1 --eval-freq -1 "
-        "--save-replay-buffer -f logs"
+        "rl_zoo3.train --algo sac --env dm_control/pendulum-swingup-v0 -conf settings.yml --seed 1 "
+        "--eval-freq -1 --save-replay-buffer -f logs --gym-packages shimmy"
     )
     done = run_python(path, "-m", *command.split())
     assert done.returncode == 0, done.stderr
-    return path / "logs/sac/Pendulum-v1_1"
+    return path / "logs/sac/dm_control-pendulum-swingup-v0_1"
 
 
 def test_the_middle_is_the_loss_of_the_trained_critic(folder: Path) -> None:
@@ -156,8 +157,8 @@ def test_command(folder: Path) -> None:
         assert np.isfinite(data["losses"]).all()
     with Image.open(folder / "landscape.png") as picture:
         assert len(picture.convert("RGB").getcolors(1 << 24)) > 10
-    page = (folder / "landscape.html").read_text()
-    assert "sac on Pendulum-v1, seed 1, 300 decisions" in page
+    page = (folder / "landscape.html").read_text().replace("\\u002f", "/")
+    assert "sac on dm_control/pendulum-swingup-v0, seed 1, 300 decisions" in page
     assert 'src="http' not in page
     again = run("landscape", str(folder), "--points", "5", "--transitions", "64")
     assert "0 of 5 rows of 5" in again.stdout

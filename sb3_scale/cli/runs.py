@@ -47,6 +47,11 @@ class Run:
     evaluations: NDArray[np.float64]
     evaluated_at: NDArray[np.int64]
 
+    @property
+    def env_name(self) -> str:
+        """The environment in RL-Zoo's names of files."""
+        return self.env_id.replace("/", "-")
+
 
 def read_run(folder: Path) -> Run:
     """

@@ -52,9 +52,9 @@ def load_problem(folder: Path, model_file: Path | None, transitions: int, seed: 
     if transitions < 1:
         raise Sb3ScaleError(f"transitions is {transitions}; allowed: at least 1")
     run = read_run(folder)
-    path = model_file or folder / f"{run.env_id}.zip"
+    path = model_file or folder / f"{run.env_name}.zip"
     model = _load(run.algo, path)
-    _give_transitions(model, folder, run.env_id)
+    _give_transitions(model, folder, run.env_name)
     np.random.seed(seed)
     th.manual_seed(seed)
     with th.no_grad():
@@ -85,7 +85,7 @@ def _load(algo: str, path: Path) -> Any:
     return model
 
 
-def _give_transitions(model: Any, folder: Path, env_id: str) -> None:
+def _give_transitions(model: Any, folder: Path, env_name: str) -> None:
     stored = folder / "replay_buffer.pkl"
     if not stored.is_file():
         raise Sb3ScaleError(
@@ -93,7 +93,7 @@ def _give_transitions(model: Any, folder: Path, env_id: str) -> None:
             "train with --save-replay-buffer"
         )
     model.load_replay_buffer(stored)
-    statistics = folder / env_id / "vecnormalize.pkl"
+    statistics = folder / env_name / "vecnormalize.pkl"
     if statistics.is_file():
         model._vec_normalize_env = load_from_pkl(statistics)
 
