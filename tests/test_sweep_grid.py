@@ -158,6 +158,11 @@ WRONG = {
         "--algo ppo does not train ScalePolicy; allowed: ",
         "",
     ),
+    "a package of tasks": (
+        {"gym_packages": ["shimy"]},
+        "gym_packages: 'shimy' cannot be imported: No module named 'shimy'",
+        "",
+    ),
     "a task": (
         {"env": "dog-rum"},
         "there is no environment 'dog-rum'",
@@ -224,6 +229,15 @@ def test_a_mistake_is_one_sentence_before_anything_is_trained(asked, capsys, nam
 def test_words_for_rl_zoo_may_be_numbers(asked):
     found = trainings(read_sweep(asked(train_args=["--save-freq", 10000])))
     assert all(one.train_args == ("--save-freq", "10000") for one in found)
+
+
+def test_tasks_of_other_packages(asked):
+    task = "dm_control/pendulum-swingup-v0"
+    path = asked(gym_packages=["shimmy"], env=task)
+    wrapped = {**TASK, "env_wrapper": "gymnasium.wrappers.FlattenObservation"}
+    Path("start.yml").write_text(yaml.safe_dump({task: wrapped}))
+    found = trainings(read_sweep(path))
+    assert all(one.train_args == ("--gym-packages", "shimmy") for one in found)
 
 
 def test_a_missing_file(tmp_path, capsys):

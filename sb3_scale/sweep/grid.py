@@ -1,6 +1,7 @@
 """The file of a sweep: which trainings it asks for."""
 
 import hashlib
+import importlib
 import itertools
 import json
 import re
@@ -38,6 +39,8 @@ class Sweep:
     :param eval_freq: decisions between evaluations, a tenth of the training by default
     :param eval_episodes: per evaluation
     :param train_args: further words for RL-Zoo's command
+    :param gym_packages: modules to import before the task is looked up, as RL-Zoo's
+        ``--gym-packages``
     """
 
     algo: str = "sac"
@@ -49,6 +52,7 @@ class Sweep:
     eval_freq: int = 0
     eval_episodes: int = 5
     train_args: list[str | int | float] = field(default_factory=list)
+    gym_packages: list[str] = field(default_factory=list)
 
 
 RESERVED = (
@@ -135,6 +139,11 @@ def trainings(sweep: Sweep) -> list[Training]:
     :raises Sb3ScaleError: if an algorithm, a task, a setting or a part of any of them is wrong
     """
     install()
+    for package in sweep.gym_packages:
+        try:
+            importlib.import_module(package)
+        except ImportError as error:
+            raise Sb3ScaleError(f"gym_packages: '{package}' cannot be imported: {error}") from None
     if not sweep.seeds:
         raise Sb3ScaleError("seeds is []; allowed: at least one number")
     axes = [_axis(name, values) for name, values in sweep.grid.items()]
@@ -199,6 +208,7 @@ def _training(sweep: Sweep, variations: tuple[_Variation, ...]) -> Training:
     eval_freq = sweep.eval_freq or max(1, int(steps) // EVALUATIONS)
     if not 0 < eval_freq <= int(steps):
         raise Sb3ScaleError(f"eval_freq is {eval_freq}; allowed: 1 to {int(steps)}")
+    packages = ("--gym-packages", *sweep.gym_packages) if sweep.gym_packages else ()
     return Training(
         {one.axis: one.label for one in variations},
         algo,
@@ -207,7 +217,7 @@ def _training(sweep: Sweep, variations: tuple[_Variation, ...]) -> Training:
         settings,
         eval_freq,
         sweep.eval_episodes,
-        tuple(map(str, sweep.train_args)),
+        (*map(str, sweep.train_args), *packages),
     )
 
 
