@@ -52,11 +52,11 @@ class Listening(MSELoss):
         return {"length": torch.tensor(len(values))}
 
 
-def made(algorithm: Any, env: Any, **settings: Any) -> Any:
+def made(algorithm: Any, env: Any, learning_starts: int = 3, **settings: Any) -> Any:
     model = algorithm(
         "ScalePolicy",
         env,
-        learning_starts=3,
+        learning_starts=learning_starts,
         buffer_size=100,
         batch_size=8,
         gamma=GAMMA,
@@ -192,6 +192,12 @@ def test_the_entropy_of_later_actions_counts() -> None:
     entropies = torch.cat(draws, dim=1).numpy()
     assert np.all(np.abs(bonuses / GAMMA - entropies.mean(axis=1)) < 6 * entropies.std(axis=1))
     assert np.all(bonuses != 0)
+
+
+def test_nothing_is_told_before_the_first_gradient_step() -> None:
+    model = made(TD3, DummyVecEnv([lambda: Walk(True)]), learning_starts=2 * LENGTH - 1)
+    model.learn(3 * LENGTH + 1)
+    assert len(model.policy.loss.heard) == 1
 
 
 def test_units_are_those_of_the_critic() -> None:

@@ -136,10 +136,15 @@ class Calibrated(SharedUpdate):
         """
         if self._recorder is not None and self._recorder.finished is not None:
             episode, self._recorder.finished = self._recorder.finished, None
-            values, returns = self.values_and_returns(episode)
-            for name, value in self.policy.loss.calibrate(values, returns).items():
-                self.logger.record(f"calibration/{name}", float(value))
+            # Before the first gradient step Q is that of the initial weights.
+            if self._n_updates > 0:
+                self._calibrate(episode)
         super().train(gradient_steps, batch_size)
+
+    def _calibrate(self, episode: Finished) -> None:
+        values, returns = self.values_and_returns(episode)
+        for name, value in self.policy.loss.calibrate(values, returns).items():
+            self.logger.record(f"calibration/{name}", float(value))
 
     @th.no_grad()
     def values_and_returns(self, episode: Finished) -> tuple[th.Tensor, th.Tensor]:

@@ -5,6 +5,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+MEMORY = 10_000
+"""Pairs over which the scale of Q and returns is averaged."""
+
 
 def asymmetric_loss(outputs: Tensor, target: Tensor, alpha: float | Tensor) -> Tensor:
     """
@@ -50,21 +53,24 @@ class AdaptiveAsymmetricLoss(nn.Module):
     The asymmetric loss with an alpha that follows the bias of Q.
 
     After each finished episode, with Q of its pairs under the present critic and their discounted
-    returns G, ``bias = mean(Q - G) / mean((|Q| + |G|) / 2)``, which lies in [-2, 2], and
-    ``logit(alpha) <- logit(alpha) + rate (bias - target_bias)``, kept within the bounds. So alpha
-    rises as long as Q is above what the agent then earns, and falls where Q is below it, as the
-    number of dropped quantiles does in Dorka et al., "Adaptively Calibrated Critic Estimates for
-    Deep Reinforcement Learning", 2021. Hui, 2022, leaves finding alpha as future work (section
-    3.6).
+    returns G, ``bias = mean(Q - G) / sqrt(m)`` and ``logit(alpha) <- logit(alpha) + rate (pairs /
+    1000) (bias - target_bias)``, kept within the bounds. ``m`` is the mean of ``(Q^2 + G^2) / 2``
+    over the last 10,000 pairs or so before the episode: a scale that does not know the episode, so
+    that many small returns and a large one that make Q right on average cancel out. So alpha rises
+    as long as Q is above what the agent then earns, and falls where Q is below it, as the number
+    of dropped quantiles does in Dorka et al., "Adaptively Calibrated Critic Estimates for Deep
+    Reinforcement Learning", 2021.
+    Hui, 2022, leaves finding alpha as future work (section 3.6).
 
     :param initial: alpha at the start
-    :param rate: change of logit(alpha) per episode and unit of bias
+    :param rate: change of logit(alpha) per 1000 pairs and unit of bias
     :param target_bias: the bias at which alpha rests
     :param minimum: lower bound of alpha
     :param maximum: upper bound of alpha
     """
 
     logit: Tensor
+    mean_square: Tensor
 
     def __init__(
         self,
@@ -92,6 +98,7 @@ class AdaptiveAsymmetricLoss(nn.Module):
         self.bounds = _logit(minimum), _logit(maximum)
         # A buffer, so that checkpoints have it and a compiled or captured loss reads it anew.
         self.register_buffer("logit", torch.tensor(_logit(initial)))
+        self.register_buffer("mean_square", torch.tensor(0.0))
 
     def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
         """
@@ -108,9 +115,14 @@ class AdaptiveAsymmetricLoss(nn.Module):
         :param returns: their discounted returns, shape ``(t,)``
         :return: alpha and the bias, to log
         """
-        scale = 0.5 * (values.abs() + returns.abs()).mean()
-        bias = (values - returns).mean() / scale.clamp_min(torch.finfo(scale.dtype).tiny)
-        self.logit.add_(self.rate * (bias - self.target_bias)).clamp_(*self.bounds)
+        square = 0.5 * (values.square() + returns.square()).mean().to(self.mean_square)
+        # The scale before this episode: one that it raised would hide how far a rare return is off.
+        earlier = torch.where(self.mean_square > 0, self.mean_square, square)
+        self.mean_square.copy_(earlier.lerp(square, min(1.0, len(values) / MEMORY)))
+        scale = earlier.sqrt().clamp_min(torch.finfo(square.dtype).tiny)
+        bias = (values - returns).mean() / scale
+        step = self.rate * (len(values) / 1000) * (bias - self.target_bias)
+        self.logit.add_(step).clamp_(*self.bounds)
         return {"alpha": self.logit.sigmoid(), "bias": bias}
 
 

@@ -86,29 +86,52 @@ def test_bad_parameters_of_the_adaptive_loss(parameters: dict[str, float], messa
 
 
 def test_calibration_by_hand() -> None:
-    loss = build("loss", {"name": "adaptive-asymmetric", "rate": 0.2, "target_bias": 0.1})
-    values, returns = np.array([3.0, 5.0, -1.0]), np.array([1.0, 2.0, 0.5])
-    bias = (values - returns).mean() / ((np.abs(values) + np.abs(returns)).mean() / 2)
-    logit = 0.2 * (bias - 0.1)
-    figures = loss.calibrate(torch.tensor(values), torch.tensor(returns))
-    assert float(figures["bias"]) == pytest.approx(bias)
-    assert float(figures["alpha"]) == pytest.approx(1 / (1 + np.exp(-logit)))
+    parameters = {"rate": 0.2, "target_bias": 0.1}
+    loss = build("loss", {"name": "adaptive-asymmetric", **parameters})
+    rng = np.random.default_rng(0)
+    square, logit = None, 0.0
+    for pairs in (1000, 200):
+        values, returns = rng.normal(3, 1, pairs), rng.normal(1, 2, pairs)
+        now = (values**2 + returns**2).mean() / 2
+        square = now if square is None else square
+        bias = (values - returns).mean() / np.sqrt(square)
+        square += pairs / 10_000 * (now - square)
+        logit += 0.2 * pairs / 1000 * (bias - 0.1)
+        figures = loss.calibrate(torch.tensor(values), torch.tensor(returns))
+        assert float(figures["bias"]) == pytest.approx(bias)
+        assert float(figures["alpha"]) == pytest.approx(1 / (1 + np.exp(-logit)))
     outputs, target = torch.tensor([[[2.0]]]), torch.tensor([[1.0]])
     assert float(loss(outputs, target)) == pytest.approx(1 / (1 + np.exp(-logit)))
 
 
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
+def test_one_large_return_outweighs_many_small_ones(unit: float) -> None:
+    wide = {"minimum": 1e-9, "maximum": 1 - 1e-9}
+    loss = build("loss", {"name": "adaptive-asymmetric", **wide})
+    rng = np.random.default_rng(0)
+    biases = []
+    for _ in range(4000):
+        # Right on average: one episode in ten earns what ten values promise.
+        returns = torch.full((1000,), 10 * unit * (rng.random() < 0.1))
+        biases.append(float(loss.calibrate(torch.full((1000,), unit), returns)["bias"]))
+    assert abs(np.mean(biases)) < 3 * np.std(biases) / np.sqrt(len(biases))
+
+
 def test_bounds_and_checkpoints() -> None:
     loss = build("loss", "adaptive-asymmetric")
-    high, low = torch.full((10,), 5.0), torch.zeros(10)
+    high, low = torch.full((1000,), 5.0), torch.zeros(1000)
     for _ in range(100):
         figures = loss.calibrate(high, low)
     assert float(figures["alpha"]) == pytest.approx(0.95)
     again = build("loss", "adaptive-asymmetric")
     again.load_state_dict(loss.state_dict())
+    assert float(again.mean_square) == pytest.approx(12.5)
     for _ in range(100):
         figures = again.calibrate(low, high)
     assert float(figures["alpha"]) == pytest.approx(0.3)
     assert torch.isfinite(again.calibrate(low, low)["alpha"])
+    nothing = build("loss", "adaptive-asymmetric").calibrate(low, low)
+    assert float(nothing["alpha"]) == pytest.approx(0.5)
 
 
 def test_entropy_and_returns_over_several_steps_do_not_go_together() -> None:
@@ -124,7 +147,7 @@ def test_compiled_losses_read_alpha_anew() -> None:
     compiled = torch.compile(loss, backend="eager", fullgraph=True)
     outputs, target = torch.full((1, 4, 1), 2.0), torch.zeros(4, 1)
     for values in (5.0, -5.0):
-        loss.calibrate(torch.full((9,), values), torch.zeros(9))
+        loss.calibrate(torch.full((900,), values), torch.zeros(900))
         alpha = float(loss.logit.sigmoid())
         assert alpha != 0.5
         assert float(compiled(outputs, target)) == pytest.approx(4 * alpha)
