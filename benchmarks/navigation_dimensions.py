@@ -7,9 +7,10 @@ Q-Learning for Continuous Control", 2022.
 
 Runs with one label and one dimension are seeds. Each final policy plays ``--episodes`` episodes,
 all at once, with its mean action. ``OUTPUT.csv`` has one line per run, ``OUTPUT.png`` a panel with
-the interquartile mean of the normalised return (1 is the best possible) and one with the last
-figure of the diagnostic ``overestimation``, where the run has it; the terminal gets the table in
-Markdown.
+the normalised return (1 is the best possible) and one with the last figure of the diagnostic
+``overestimation``, where the run has it; the terminal gets the table in Markdown. Returns are
+interquartile means over the episodes of a run, or of all runs with one label: a start near the
+origin makes the normalised return of one episode as far from 1 as it likes.
 """
 
 from pathlib import Path
@@ -69,8 +70,8 @@ def measure(label: str, folder: Path, episodes: int, seed: int) -> dict[str, Any
         "env_steps": run.decisions,
         "gradient_steps": model._n_updates,
         "episodes": episodes,
-        "normalized_return": round(float(returns.mean()), 4),
-        "std": round(float(returns.std()), 4),
+        "returns": returns,
+        "normalized_return": round(float(aggregate_iqm(returns)), 4),
         "overestimation": round(float(found.iloc[-1]), 4) if len(found) else np.nan,
     }
 
@@ -87,8 +88,7 @@ def draw(runs: pandas.DataFrame) -> Figure:
         for label, group in runs.groupby("label", sort=False):
             colour, marker = style[label]
             axes.plot(group["n"], group[column], marker, color=colour, alpha=0.35, markersize=4)
-            means = group.groupby("n")[column].agg(lambda each: aggregate_iqm(each.to_numpy()))
-            axes.plot(means, color=colour, marker=marker, linewidth=2, label=label)
+            axes.plot(_means(group, column), color=colour, marker=marker, linewidth=2, label=label)
         axes.set_xscale("log")
         axes.set_xticks(sorted(runs["n"].unique()), sorted(runs["n"].unique()))
         axes.minorticks_off()
@@ -99,6 +99,18 @@ def draw(runs: pandas.DataFrame) -> Figure:
     return figure
 
 
+def _means(runs: pandas.DataFrame, column: str) -> pandas.Series:
+    """Of the runs of each dimension."""
+    if column == "normalized_return":
+        return runs.groupby("n")["returns"].agg(_iqm)
+    return runs.groupby("n")[column].mean()
+
+
+def _iqm(returns: pandas.Series) -> float:
+    """Interquartile mean over all episodes of several runs."""
+    return float(aggregate_iqm(np.concatenate(list(returns))))
+
+
 def table(runs: pandas.DataFrame) -> str:
     """
     :param runs: of :func:`measure`
@@ -107,10 +119,9 @@ def table(runs: pandas.DataFrame) -> str:
     head = ["label", "n", "seeds", "env steps", "gradient steps", "normalised return, IQM", "of"]
     lines = []
     for (label, n), group in runs.groupby(["label", "n"], sort=False):
-        scores = group["normalized_return"].to_numpy()
         steps = [str(group[name].min()) for name in ("env_steps", "gradient_steps")]
-        each = ", ".join(f"{score:.3f}" for score in scores)
-        iqm = f"{aggregate_iqm(scores):.3f}"
+        each = ", ".join(f"{score:.4g}" for score in group["normalized_return"])
+        iqm = f"{_iqm(group['returns']):.4g}"
         over = ", ".join(f"{value:.3g}" for value in group["overestimation"])
         lines.append([str(label), str(n), str(len(group)), *steps, iqm, each, over])
     return markdown_table([*head, "overestimation of"], lines)
@@ -128,7 +139,7 @@ def main() -> None:
         for label, folder in arguments.run
     )
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    runs.to_csv(arguments.output.with_suffix(".csv"), index=False)
+    runs.drop(columns="returns").to_csv(arguments.output.with_suffix(".csv"), index=False)
     draw(runs).savefig(arguments.output.with_suffix(".png"), dpi=130)
     print(table(runs))
 
