@@ -1,9 +1,11 @@
 r"""
-What large networks cost: time and memory of an update and of an action, after Table 2 of Bjorck et
-al., "Towards Deeper Deep Reinforcement Learning with Spectral Normalization", 2021, but for
-observations of the dog's size instead of pixels.
+What networks cost: time and memory of an update and of an action, after Table 2 of Bjorck et al.,
+"Towards Deeper Deep Reinforcement Learning with Spectral Normalization", 2021, but for observations
+of the dog's size instead of pixels; and what the actors of Hui, 2022, cost under one critic.
 
     python benchmarks/network_costs.py --out docs/results/network-costs.csv
+    python benchmarks/network_costs.py --networks deterministic squashed-gaussian \
+        conditional-flow variational --out docs/results/actor-costs.csv
 
 Each network is measured in a process of its own, so that memory is its own: the peak of what the
 process takes while it trains, beyond what it took before the agent was made, and the weights that
@@ -31,6 +33,7 @@ from rich.table import Table
 import sb3_scale
 from configurations import OBSERVATIONS, VARIANTS, Configuration, densenet, make, modern
 from machine import call_seconds
+from sb3_scale_asymmetric.td2 import TD2
 
 OFENET = {"name": "ofenet", "width": 256, "depth": 8, "pretraining_steps": 0}
 WARMUP = 5
@@ -60,8 +63,24 @@ def with_ofenet(configuration: Configuration) -> Configuration:
     return Configuration(f"{configuration.title} on OFENet", configuration.algorithm, parts)
 
 
+def actor(name: str) -> Configuration:
+    """
+    :param name: of the actor
+    :return: it and the twin critic of Hui, 2022, section 3.3: TD2 if it is deterministic, else
+        SACLite
+    """
+    network = {"name": "mlp", "width": 256, "depth": 2}
+    parts: dict[str, Any] = {
+        "actor": {"name": name, "network": network},
+        "critic": {"name": "ensemble", "network": {**network, "norm": "group"}},
+    }
+    if name == "deterministic":
+        return Configuration(name, TD2, parts)
+    return Configuration(name, sb3_scale.SAC, parts, settings={"backup_entropy": False})
+
+
 DENSENET_L = densenet(2048, "densenet-L")
-NETWORKS = {
+NETWORKS: dict[str, Configuration] = {
     "mlp2": mlp(2),
     "mlp4": mlp(4),
     "modern2": modern(2, width=1024),
@@ -69,6 +88,9 @@ NETWORKS = {
     "densenet-l": DENSENET_L,
     "densenet-l-ofenet": with_ofenet(DENSENET_L),
 }
+LARGE = list(NETWORKS)
+for name in ("deterministic", "squashed-gaussian", "conditional-flow", "variational"):
+    NETWORKS[name] = actor(name)
 
 
 def milliseconds(call: Callable[[], object], model: Any, seconds: float) -> float:
@@ -117,8 +139,8 @@ def measure(name: str, batch_size: int, variant: str, seconds: float) -> dict[st
 
 def main() -> None:
     """Print one table."""
-    parser = argparse.ArgumentParser(description="Time and memory of large networks.")
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser = argparse.ArgumentParser(description="Time and memory of networks.")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=LARGE)
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--variant", choices=VARIANTS, default="compile")
     parser.add_argument("--seconds", type=float, default=5.0)

@@ -36,7 +36,20 @@ def sb3_scale_components() -> Iterator[Spec]:
         reference="Wu and He, Group Normalization, 2018; Hui, 2022, section 3.3",
         equation="(x_g - mean(x_g)) / sqrt(var(x_g) + eps) * weight + bias, per group g",
     )
-    yield from _losses()
+    yield Loss(
+        "asymmetric",
+        "sb3_scale_asymmetric.losses:AsymmetricLoss",
+        summary="Squared Bellman error that weighs over- and underestimation differently.",
+        reference="Hui, Stabilizing Q-Learning for Continuous Control, 2022, section 3.4",
+        equation="alpha max(0, d)^2 + (1 - alpha) min(0, d)^2, d = Q_i - y",
+    )
+    yield Loss(
+        "adaptive-asymmetric",
+        "sb3_scale_asymmetric.losses:AdaptiveAsymmetricLoss",
+        summary="The asymmetric loss with an alpha that follows the bias of Q.",
+        reference="After Dorka et al., Adaptively Calibrated Critic Estimates, 2021",
+        equation="logit(alpha) += rate pairs/1000 (mean(Q - G) / rms(Q, G) - target_bias)",
+    )
     yield Actor(
         "conditional-flow",
         "sb3_scale_asymmetric.flow:ConditionalFlowActor",
@@ -68,21 +81,4 @@ def sb3_scale_components() -> Iterator[Spec]:
         summary="Hui, 2022, table 2.1: residual critics.",
         algo="td2",
         on_request=True,
-    )
-
-
-def _losses() -> Iterator[Spec]:
-    yield Loss(
-        "asymmetric",
-        "sb3_scale_asymmetric.losses:AsymmetricLoss",
-        summary="Squared Bellman error that weighs over- and underestimation differently.",
-        reference="Hui, Stabilizing Q-Learning for Continuous Control, 2022, section 3.4",
-        equation="alpha max(0, d)^2 + (1 - alpha) min(0, d)^2, d = Q_i - y",
-    )
-    yield Loss(
-        "adaptive-asymmetric",
-        "sb3_scale_asymmetric.losses:AdaptiveAsymmetricLoss",
-        summary="The asymmetric loss with an alpha that follows the bias of Q.",
-        reference="After Dorka et al., Adaptively Calibrated Critic Estimates, 2021",
-        equation="logit(alpha) += rate (mean(Q - G) / mean((|Q| + |G|) / 2) - target_bias)",
     )

@@ -14,7 +14,8 @@ class Overestimation(EpisodeDiagnostic):
 
     ``mean`` and ``std`` are over episodes, in units of the return, and ``q`` and ``return`` are the
     means of the two. Episodes are played in an environment of their own; what comes after their
-    last step is left out (``gamma^1000`` is 4e-5 for 0.99). Q is the mean over the critics. A
+    last step is left out: ``gamma^1000`` is 4e-5 for 0.99, but where a time limit cuts after 200
+    steps, 13% of a steady value seem to be overestimated. Q is the mean over the critics. A
     stochastic actor samples, and its entropy counts where the critic's target has it.
     Source: Hui, 2022, section 3.3, figure 3.2, which uses one state.
 
