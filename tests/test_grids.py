@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
+
 from navigation_dimensions import table
 from reporting import swept_folders
-
 from sb3_scale.sweep.grid import read_sweep, trainings
 
 REPOSITORY = Path(__file__).parents[1]

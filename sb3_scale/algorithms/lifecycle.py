@@ -1,11 +1,9 @@
-"""How an algorithm with a ScalePolicy is checked, set up, saved and loaded."""
+"""How an algorithm with a ScalePolicy is set up, saved and loaded."""
 
 import io
 import pathlib
-from fractions import Fraction
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch as th
 from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
@@ -16,6 +14,14 @@ from stable_baselines3.common.utils import update_learning_rate
 from sb3_scale.algorithms.allocator import keep_freed_memory
 from sb3_scale.algorithms.captured import CapturedSteps, cuda_graph, release
 from sb3_scale.algorithms.checkpoints import check_archive, random_states, set_random_states
+from sb3_scale.algorithms.checks import (
+    check_actor,
+    check_batch_size,
+    check_returns,
+    check_settings,
+    check_stock_policy,
+    is_scale_policy,
+)
 from sb3_scale.algorithms.compiled import Compiled
 from sb3_scale.algorithms.devices import check_device
 from sb3_scale.algorithms.overlapped import Overlapped
@@ -26,32 +32,6 @@ from sb3_scale.parts import resolve, track_providers
 from sb3_scale.policies import ScalePolicy, check_policy_kwargs
 from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale.replay.weighted import has_priorities
-
-
-def is_scale_policy(policy: str | type[BasePolicy]) -> bool:
-    """
-    :param policy: the policy class or its name
-    :return: whether it is ours
-    """
-    if isinstance(policy, type):
-        return issubclass(policy, ScalePolicy)
-    return policy == "ScalePolicy"
-
-
-def check_actor(owner: str, policy: ScalePolicy, stochastic: bool) -> None:
-    """
-    :param owner: of the policy, for the message
-    :param policy: the policy
-    :param stochastic: which kind of actor the owner needs
-    :raises Sb3ScaleError: if the policy's is of the other kind
-    """
-    if policy.actor.stochastic != stochastic:
-        wanted = "squashed-gaussian" if stochastic else "deterministic"
-        kind = "stochastic" if stochastic else "deterministic"
-        raise Sb3ScaleError(
-            f"{owner} needs a {kind} actor, and the actor is {policy.parts['actor']!r}; "
-            f"did you mean '{wanted}'?"
-        )
 
 
 class Lifecycle(Overlapped):
@@ -109,10 +89,10 @@ class Lifecycle(Overlapped):
     def _setup_model(self) -> None:
         self._choose_replay_buffer()
         if not issubclass(self.policy_class, ScalePolicy):
-            self._check_stock_policy()
+            check_stock_policy(self, self.own_arguments)
             super()._setup_model()
             return
-        self._check_settings()
+        check_settings(self)
         capacity = self.buffer_size
         if self.env is None:
             # Loaded for prediction: set_env makes the real buffer.
@@ -125,8 +105,8 @@ class Lifecycle(Overlapped):
             self._tell_of_replay_buffer()
         check_actor(type(self).__name__, self.policy, self.stochastic_actor)
         self._check_calibration()
-        self._check_returns()
-        self._check_batch_size()
+        check_returns(self)
+        check_batch_size(self.batch_size, self.policy)
         self._schedules: dict[str, Schedule] = {}
         self.add_schedule("actor", self.actor_learning_rate)
         self.add_schedule("critic", self.critic_learning_rate)
@@ -174,68 +154,6 @@ class Lifecycle(Overlapped):
     def _tell_of_replay_buffer(self) -> None:
         if self.verbose >= 1 and isinstance(self.replay_buffer, CompactReplayBuffer):
             print(self.replay_buffer.summary())
-
-    def _check_returns(self) -> None:
-        buffer = self.replay_buffer
-        gamma = getattr(buffer, "gamma", self.gamma)
-        if getattr(buffer, "n_steps", 1) > 1 and gamma != self.gamma:
-            raise Sb3ScaleError(
-                f"gamma of the replay buffer is {gamma}, and that of the algorithm is "
-                f"{self.gamma}; allowed: the same, in replay_buffer_kwargs"
-            )
-
-    def _check_stock_policy(self) -> None:
-        if has_priorities(self.replay_buffer_class):
-            raise Sb3ScaleError(
-                f"replay_buffer_class gives priorities, and {self.policy_class.__name__} does not "
-                "know them; allowed with policy: ScalePolicy"
-            )
-        for name, default in self.own_arguments.items():
-            value = getattr(self, name)
-            if value != default:
-                raise Sb3ScaleError(
-                    f"{name} is {value!r}, and {self.policy_class.__name__} does not know it; "
-                    "allowed with policy: ScalePolicy"
-                )
-
-    def _check_settings(self) -> None:
-        """Arguments of all algorithms; TD3 has no ``target_update_interval``."""
-        self._check_gradient_steps()
-        for name in ("policy_delay", "target_update_interval"):
-            value = getattr(self, name, 1)
-            if not isinstance(value, (int, np.integer)) or value < 1:
-                raise Sb3ScaleError(f"{name} is {value!r}; allowed: a whole number, at least 1")
-        if self.acting_device is not None:
-            check_device("acting_device", self.acting_device, "cpu, or nothing")
-        for name in ("compile", "autocast", "capture", "overlap"):
-            if not isinstance(getattr(self, name), bool):
-                value = getattr(self, name)
-                raise Sb3ScaleError(f"{name} is {value!r}; allowed: true, false")
-        norm = self.max_grad_norm
-        if norm is not None and not (isinstance(norm, (int, float)) and norm > 0):
-            raise Sb3ScaleError(f"max_grad_norm is {norm!r}; allowed: a number above 0, or nothing")
-
-    def _check_gradient_steps(self) -> None:
-        steps = self.gradient_steps
-        if isinstance(steps, (int, np.integer)) and (steps >= 1 or steps == -1):
-            return
-        text = f"gradient_steps is {steps!r}; allowed: a whole number, at least 1, or -1 for as "
-        text += "many as there were environment steps"
-        if isinstance(steps, (int, float)) and steps > 0:
-            ratio = Fraction(steps).limit_denominator(100)
-            text += (
-                f"; for {steps} gradient steps per environment step write "
-                f"train_freq: {ratio.denominator}, gradient_steps: {ratio.numerator}"
-            )
-        raise Sb3ScaleError(text)
-
-    def _check_batch_size(self) -> None:
-        for module in self.policy.modules():
-            if self.batch_size < 2 and getattr(module, "batch_statistics", False):
-                raise Sb3ScaleError(
-                    f"batch_size is {self.batch_size}, and {type(module).__name__} needs the "
-                    "statistics of a batch; allowed: at least 2"
-                )
 
     def add_schedule(self, part: str, rate: LearningRate) -> None:
         """

@@ -8,7 +8,7 @@ import gymnasium
 import rl_zoo3
 from gymnasium import spaces
 
-from sb3_scale.algorithms.lifecycle import check_actor
+from sb3_scale.algorithms.checks import check_actor
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.zoo import configs

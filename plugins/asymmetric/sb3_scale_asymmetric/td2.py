@@ -10,7 +10,7 @@ from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.td3.policies import TD3Policy
 
 from sb3_scale.algorithms import TD3
-from sb3_scale.algorithms.lifecycle import is_scale_policy
+from sb3_scale.algorithms.checks import is_scale_policy
 from sb3_scale.algorithms.schedules import LearningRate
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.policies import ScalePolicy

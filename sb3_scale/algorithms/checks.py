@@ -1,0 +1,126 @@
+"""What can be wrong with the arguments of an algorithm with a ScalePolicy."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+
+from sb3_scale.algorithms.devices import check_device
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.policies import ScalePolicy
+from sb3_scale.replay.weighted import has_priorities
+
+
+def is_scale_policy(policy: str | type[BasePolicy]) -> bool:
+    """
+    :param policy: the policy class or its name
+    :return: whether it is ours
+    """
+    if isinstance(policy, type):
+        return issubclass(policy, ScalePolicy)
+    return policy == "ScalePolicy"
+
+
+def check_actor(owner: str, policy: ScalePolicy, stochastic: bool) -> None:
+    """
+    :param owner: of the policy, for the message
+    :param policy: the policy
+    :param stochastic: which kind of actor the owner needs
+    :raises Sb3ScaleError: if the policy's is of the other kind
+    """
+    if policy.actor.stochastic != stochastic:
+        wanted = "squashed-gaussian" if stochastic else "deterministic"
+        kind = "stochastic" if stochastic else "deterministic"
+        raise Sb3ScaleError(
+            f"{owner} needs a {kind} actor, and the actor is {policy.parts['actor']!r}; "
+            f"did you mean '{wanted}'?"
+        )
+
+
+def check_stock_policy(model: OffPolicyAlgorithm, own_arguments: Mapping[str, Any]) -> None:
+    """
+    :param model: with a policy of Stable-Baselines3
+    :param own_arguments: that stock policies do not know, with their defaults
+    :raises Sb3ScaleError: if one of them, or priorities of the replay buffer, would be ignored
+    """
+    policy = model.policy_class.__name__
+    if has_priorities(model.replay_buffer_class):
+        raise Sb3ScaleError(
+            f"replay_buffer_class gives priorities, and {policy} does not know them; allowed with "
+            "policy: ScalePolicy"
+        )
+    for name, default in own_arguments.items():
+        value = getattr(model, name)
+        if value != default:
+            raise Sb3ScaleError(
+                f"{name} is {value!r}, and {policy} does not know it; allowed with policy: "
+                "ScalePolicy"
+            )
+
+
+def check_settings(model: Any) -> None:
+    """
+    Check arguments of all algorithms, before anything is made.
+
+    :param model: an algorithm; TD3 has no ``target_update_interval``
+    :raises Sb3ScaleError: if one has a wrong value
+    """
+    _check_gradient_steps(model.gradient_steps)
+    for name in ("policy_delay", "target_update_interval"):
+        value = getattr(model, name, 1)
+        if not isinstance(value, (int, np.integer)) or value < 1:
+            raise Sb3ScaleError(f"{name} is {value!r}; allowed: a whole number, at least 1")
+    if model.acting_device is not None:
+        check_device("acting_device", model.acting_device, "cpu, or nothing")
+    for name in ("compile", "autocast", "capture", "overlap"):
+        value = getattr(model, name)
+        if not isinstance(value, bool):
+            raise Sb3ScaleError(f"{name} is {value!r}; allowed: true, false")
+    norm = model.max_grad_norm
+    if norm is not None and not (isinstance(norm, (int, float)) and norm > 0):
+        raise Sb3ScaleError(f"max_grad_norm is {norm!r}; allowed: a number above 0, or nothing")
+
+
+def _check_gradient_steps(steps: Any) -> None:
+    if isinstance(steps, (int, np.integer)) and (steps >= 1 or steps == -1):
+        return
+    text = f"gradient_steps is {steps!r}; allowed: a whole number, at least 1, or -1 for as many "
+    text += "as there were environment steps"
+    if isinstance(steps, (int, float)) and steps > 0:
+        ratio = Fraction(steps).limit_denominator(100)
+        text += (
+            f"; for {steps} gradient steps per environment step write "
+            f"train_freq: {ratio.denominator}, gradient_steps: {ratio.numerator}"
+        )
+    raise Sb3ScaleError(text)
+
+
+def check_batch_size(batch_size: int, policy: ScalePolicy) -> None:
+    """
+    :param batch_size: transitions per gradient step
+    :param policy: the policy
+    :raises Sb3ScaleError: if a norm of the policy needs more
+    """
+    for module in policy.modules():
+        if batch_size < 2 and getattr(module, "batch_statistics", False):
+            raise Sb3ScaleError(
+                f"batch_size is {batch_size}, and {type(module).__name__} needs the statistics of "
+                "a batch; allowed: at least 2"
+            )
+
+
+def check_returns(model: OffPolicyAlgorithm) -> None:
+    """
+    :param model: with its replay buffer
+    :raises Sb3ScaleError: if the buffer discounts returns of several steps with another gamma
+    """
+    buffer = model.replay_buffer
+    gamma = getattr(buffer, "gamma", model.gamma)
+    if getattr(buffer, "n_steps", 1) > 1 and gamma != model.gamma:
+        raise Sb3ScaleError(
+            f"gamma of the replay buffer is {gamma}, and that of the algorithm is {model.gamma}; "
+            "allowed: the same, in replay_buffer_kwargs"
+        )
