@@ -30,6 +30,8 @@ def measurements(label: str, folder: Path, keys: list[str]) -> pandas.DataFrame:
     chosen = progress[["time/total_timesteps", *(key for key in keys if key in progress)]]
     long = chosen.melt("time/total_timesteps", var_name="key", value_name="value").dropna()
     long = long.rename(columns={"time/total_timesteps": "decisions"})
+    # A figure may be dumped twice at one step.
+    long = long.drop_duplicates(["decisions", "key"], keep="last")
     long.insert(0, "label", label)
     long.insert(1, "seed", read_run(folder).seed)
     return long
@@ -48,7 +50,7 @@ def draw(figures: pandas.DataFrame, keys: list[str], path: Path) -> None:
         for label, group in here.groupby("label", sort=False):
             by_seed = group.pivot(index="decisions", columns="seed", values="value")
             draw_seeds(axes, label, by_seed, style[label])
-    row[-1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+        axes.legend(frameon=False)
     figure.savefig(path, dpi=130)
 
 
@@ -57,6 +59,10 @@ def main() -> None:
     parser = run_parser("Figures of what is logged over the training, several runs side by side.")
     parser.add_argument("--key", action="append", required=True, help="a column of progress.csv")
     arguments = parser.parse_args()
+    seeds = [(label, read_run(folder).seed) for label, folder in arguments.run]
+    for label, seed in seeds:
+        if seeds.count((label, seed)) > 1:
+            parser.error(f"two runs have the label {label!r} and seed {seed}; allowed: one")
     figures = pandas.concat(
         [measurements(label, folder, arguments.key) for label, folder in arguments.run]
     )

@@ -19,7 +19,7 @@ MARKERS = ("o", "s", "^", "D", "v")
 def run_parser(description: str) -> argparse.ArgumentParser:
     """
     :param description: of the program
-    :return: parser of ``--run LABEL=FOLDER`` or ``--sweep AXIS=RESULTS``, as often as wanted, and
+    :return: parser of ``--run LABEL=FOLDER`` or ``--sweep AXES=RESULTS``, as often as wanted, and
         of ``--output PATH``
     """
     parser = argparse.ArgumentParser(description=description)
@@ -67,6 +67,8 @@ def swept_folders(text: str) -> list[tuple[str, Path]]:
                 f"{path!r} has no axis {axis!r}, but {', '.join(table)}"
             )
     finished = table[table["error"] == ""]
+    if finished.empty:
+        raise argparse.ArgumentTypeError(f"no training of {path!r} has finished")
     labels = finished[axes].agg(", ".join, axis=1)
     return [
         (label, Path(path).parent / folder)
@@ -104,15 +106,19 @@ def panels(
 
 def draw_seeds(axes: Axes, label: str, by_seed: pandas.DataFrame, style: tuple[str, str]) -> None:
     """
-    Draw a thin line per seed and their mean.
+    Draw a thin line per seed and, where all seeds have one, their mean.
 
     :param axes: to draw on
     :param label: of the mean; the number of seeds is added
-    :param by_seed: a column per seed, indexed by what the horizontal axis counts
+    :param by_seed: a column per seed, indexed by what the horizontal axis counts; seeds may have
+        been measured at different places
     :param style: colour and marker
     """
     colour, marker = style
     seeds = f"{by_seed.shape[1]} seed{'s' if by_seed.shape[1] > 1 else ''}"
+    by_seed = by_seed.interpolate(method="index", limit_area="inside")
     axes.plot(by_seed, color=colour, alpha=0.35, linewidth=1)
-    (mean,) = axes.plot(by_seed.mean(axis=1), color=colour, marker=marker, linewidth=2)
+    (mean,) = axes.plot(
+        by_seed.mean(axis=1, skipna=False), color=colour, marker=marker, linewidth=2
+    )
     mean.set(markersize=4, label=f"{label} ({seeds})")

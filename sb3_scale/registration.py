@@ -1,7 +1,11 @@
-"""Makes the plugins' environments known to Gymnasium."""
+"""Makes the plugins' environments, and those of other packages, known to Gymnasium."""
+
+from collections.abc import Iterable
+from importlib import import_module
 
 import gymnasium
 
+from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.plugins import manager
 from sb3_scale.specs import Env
 
@@ -16,3 +20,18 @@ def register_envs() -> None:
                 vector_entry_point=spec.vector_target or None,
                 kwargs=dict(spec.kwargs),
             )
+
+
+def import_packages(option: str, packages: Iterable[str]) -> None:
+    """
+    Import modules that register environments.
+
+    :param option: that names them, for the message
+    :param packages: names of modules
+    :raises Sb3ScaleError: if one cannot be imported
+    """
+    for package in packages:
+        try:
+            import_module(package)
+        except (ImportError, ValueError) as error:
+            raise Sb3ScaleError(f"{option} names '{package}': {error}") from None

@@ -126,8 +126,8 @@ def folder(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("landscape")
     (path / "settings.yml").write_text(yaml.safe_dump({"dm_control/pendulum-swingup-v0": TASK}))
     command = (
-        "rl_zoo3.train --algo sac --env dm_control/pendulum-swingup-v0 -conf settings.yml --seed 1 "
-        "--eval-freq -1 --save-replay-buffer -f logs --gym-packages shimmy"
+        "sb3_scale.zoo train --algo sac --env dm_control/pendulum-swingup-v0 -conf settings.yml "
+        "--seed 1 --eval-freq -1 --save-replay-buffer -f logs --gym-packages shimmy"
     )
     done = run_python(path, "-m", *command.split())
     assert done.returncode == 0, done.stderr

@@ -160,7 +160,12 @@ WRONG = {
     ),
     "a package of tasks": (
         {"gym_packages": ["shimy"]},
-        "gym_packages: 'shimy' cannot be imported: No module named 'shimy'",
+        "gym_packages names 'shimy': No module named 'shimy'",
+        "",
+    ),
+    "a package of tasks as a word for RL-Zoo": (
+        {"train_args": ["--gym-packages", "shimmy"]},
+        "train_args has '--gym-packages'; allowed: the key gym_packages",
         "",
     ),
     "a task": (

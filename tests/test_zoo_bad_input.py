@@ -86,6 +86,12 @@ def test_mistakes_in_a_file(tmp_path: Path, settings: dict[str, object], sentenc
     assert refused(run(tmp_path, *configuration(tmp_path, **settings))) == sentence
 
 
+def test_argument_of_the_task_on_the_command_line(tmp_path: Path) -> None:
+    command = [*configuration(tmp_path), "--env-kwargs", "action_repaet:2"]
+    sentence = refused(run(tmp_path, *command))
+    assert "has no argument 'action_repaet' (its value was 2)" in sentence
+
+
 def test_unknown_setting_names_the_nearest(tmp_path: Path) -> None:
     sentence = refused(run(tmp_path, *configuration(tmp_path, polcy_delay=3)))
     assert sentence.startswith("error: sac has no setting 'polcy_delay' (its value was 3)")

@@ -97,7 +97,7 @@ class Calibrated(SharedUpdate):
     """
     Tells a loss that is a :class:`sb3_scale.protocols.CalibratedLoss` of finished episodes.
 
-    At most one per ``train`` call, the latest, before its gradient steps.
+    At most one per ``train`` call, the latest, before its gradient steps; none before the first.
     """
 
     _recorder: Recorder | None = None

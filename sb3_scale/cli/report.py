@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 import gymnasium
@@ -14,7 +13,7 @@ from rich.console import Console
 from sb3_scale.cli.output import make_console, make_table, print_json
 from sb3_scale.cli.runs import Run, read_run
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.registration import register_envs
+from sb3_scale.registration import import_packages, register_envs
 
 LAST_EPISODES = 10
 
@@ -154,11 +153,7 @@ def random_returns(training: Run, episodes: int, packages: Sequence[str]) -> NDA
     :return: returns, shape ``(episodes,)``
     :raises Sb3ScaleError: if a package or the environment cannot be found
     """
-    for package in packages:
-        try:
-            import_module(package)
-        except ImportError as error:
-            raise Sb3ScaleError(f"--gym-packages names '{package}': {error}") from None
+    import_packages("--gym-packages", packages)
     register_envs()
     try:
         env = gymnasium.make(training.env_id, **training.env_kwargs)

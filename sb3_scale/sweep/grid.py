@@ -1,7 +1,6 @@
 """The file of a sweep: which trainings it asks for."""
 
 import hashlib
-import importlib
 import itertools
 import json
 import re
@@ -16,6 +15,7 @@ import rl_zoo3
 
 from sb3_scale.errors import Sb3ScaleError, nearest, suggestion
 from sb3_scale.parts import check_type
+from sb3_scale.registration import import_packages
 from sb3_scale.sweep.checks import Settings, check_settings
 from sb3_scale.zoo import configs, install
 
@@ -139,11 +139,9 @@ def trainings(sweep: Sweep) -> list[Training]:
     :raises Sb3ScaleError: if an algorithm, a task, a setting or a part of any of them is wrong
     """
     install()
-    for package in sweep.gym_packages:
-        try:
-            importlib.import_module(package)
-        except ImportError as error:
-            raise Sb3ScaleError(f"gym_packages: '{package}' cannot be imported: {error}") from None
+    import_packages("gym_packages", sweep.gym_packages)
+    if "--gym-packages" in sweep.train_args:
+        raise Sb3ScaleError("train_args has '--gym-packages'; allowed: the key gym_packages")
     if not sweep.seeds:
         raise Sb3ScaleError("seeds is []; allowed: at least one number")
     axes = [_axis(name, values) for name, values in sweep.grid.items()]

@@ -33,7 +33,8 @@ def main() -> None:
     if script not in SCRIPTS:
         raise Sb3ScaleError(f"there is no script '{script}'{suggestion(script, SCRIPTS)}")
     install()
-    if script == "train" and "--env" in sys.argv[:-1]:
+    # Tasks of other packages are not registered yet: RL-Zoo imports those and looks itself.
+    if script == "train" and "--env" in sys.argv[:-1] and "--gym-packages" not in sys.argv:
         env_id = sys.argv[sys.argv.index("--env") + 1]
         if env_id not in gymnasium.registry:
             near = suggestion(env_id, gymnasium.registry).rpartition("; ")[2]

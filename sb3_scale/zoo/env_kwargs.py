@@ -19,9 +19,9 @@ def check_env_kwargs(env_id: str, env_kwargs: Mapping[str, Any]) -> None:
     """
     if not isinstance(env_kwargs, Mapping):
         raise Sb3ScaleError(f"env_kwargs is {env_kwargs!r}; allowed: arguments by name")
-    entry_point = gymnasium.spec(env_id).entry_point
-    creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
-    own = inspect.signature(creator).parameters if creator else {}
+    if not env_kwargs:
+        return
+    own = _parameters(env_id)
     if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in own.values()):
         return
     known = {*own, *inspect.signature(gymnasium.make).parameters} - {"id", "kwargs"}
@@ -29,5 +29,14 @@ def check_env_kwargs(env_id: str, env_kwargs: Mapping[str, Any]) -> None:
         if key not in known:
             raise Sb3ScaleError(
                 f"env_kwargs: '{env_id}' has no argument '{key}' (its value was {value!r})"
-                + suggestion(key, known)
+                + suggestion(str(key), known)
             )
+
+
+def _parameters(env_id: str) -> Mapping[str, inspect.Parameter]:
+    entry_point = gymnasium.spec(env_id).entry_point
+    try:
+        creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+        return inspect.signature(creator).parameters if creator else {}
+    except Exception as error:
+        raise Sb3ScaleError(f"'{env_id}' cannot be made: {error}") from error

@@ -42,7 +42,8 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
     backends.use(self, hyperparams.pop(backends.KEY, backends.GYMNASIUM))
     if configs.uses_scale_policy(hyperparams):
         configs.check(self.algo, ALGOS[self.algo], hyperparams)
-        check_env_kwargs(env_id, hyperparams.get("env_kwargs") or {})
+        for env_kwargs in (hyperparams.get("env_kwargs"), self.env_kwargs, self.eval_env_kwargs):
+            check_env_kwargs(env_id, env_kwargs or {})
         if "replay_buffer_class" in hyperparams:
             hyperparams["replay_buffer_class"] = _replay_buffer_class(hyperparams)
         chosen = callbacks.for_zoo(hyperparams.get("callback", []), self.save_path)

@@ -55,8 +55,9 @@ class AdaptiveAsymmetricLoss(nn.Module):
     After each finished episode, with Q of its pairs under the present critic and their discounted
     returns G, ``bias = mean(Q - G) / sqrt(m)`` and ``logit(alpha) <- logit(alpha) + rate (pairs /
     1000) (bias - target_bias)``, kept within the bounds. ``m`` is the mean of ``(Q^2 + G^2) / 2``
-    over the last 10,000 pairs or so before the episode: a scale that does not know the episode, so
-    that many small returns and a large one that make Q right on average cancel out. So alpha rises
+    over the last 10,000 pairs or so before the episode, of the first episode itself: a scale that
+    does not know the episode, so that many small returns and a large one that make Q right on
+    average cancel out, as long as large ones come within those pairs and alpha is off its bounds. So alpha rises
     as long as Q is above what the agent then earns, and falls where Q is below it, as the number
     of dropped quantiles does in Dorka et al., "Adaptively Calibrated Critic Estimates for Deep
     Reinforcement Learning", 2021.
@@ -92,8 +93,8 @@ class AdaptiveAsymmetricLoss(nn.Module):
             )
         if not 0 < rate < math.inf:
             raise ValueError(f"rate is {rate}; allowed: a number above 0")
-        if not -2 < target_bias < 2:
-            raise ValueError(f"target_bias is {target_bias}; allowed: between -2 and 2")
+        if not math.isfinite(target_bias):
+            raise ValueError(f"target_bias is {target_bias}; allowed: finite numbers")
         self.rate = rate
         self.target_bias = target_bias
         self.bounds = _logit(minimum), _logit(maximum)
