@@ -118,7 +118,5 @@ def draw_seeds(axes: Axes, label: str, by_seed: pandas.DataFrame, style: tuple[s
     seeds = f"{by_seed.shape[1]} seed{'s' if by_seed.shape[1] > 1 else ''}"
     by_seed = by_seed.interpolate(method="index", limit_area="inside")
     axes.plot(by_seed, color=colour, alpha=0.35, linewidth=1)
-    (mean,) = axes.plot(
-        by_seed.mean(axis=1, skipna=False), color=colour, marker=marker, linewidth=2
-    )
-    mean.set(markersize=4, label=f"{label} ({seeds})")
+    (mean,) = axes.plot(by_seed.mean(axis=1, skipna=False), color=colour, marker=marker)
+    mean.set(linewidth=2, markersize=4, label=f"{label} ({seeds})")

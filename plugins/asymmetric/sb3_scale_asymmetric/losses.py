@@ -57,10 +57,10 @@ class AdaptiveAsymmetricLoss(nn.Module):
     1000) (bias - target_bias)``, kept within the bounds. ``m`` is the mean of ``(Q^2 + G^2) / 2``
     over the last 10,000 pairs or so before the episode, of the first episode itself: a scale that
     does not know the episode, so that many small returns and a large one that make Q right on
-    average cancel out, as long as large ones come within those pairs and alpha is off its bounds. So alpha rises
-    as long as Q is above what the agent then earns, and falls where Q is below it, as the number
-    of dropped quantiles does in Dorka et al., "Adaptively Calibrated Critic Estimates for Deep
-    Reinforcement Learning", 2021.
+    average cancel out, as long as large ones come within those pairs and alpha is off its bounds.
+    So alpha rises as long as Q is above what the agent then earns, and falls where Q is below it,
+    as the number of dropped quantiles does in Dorka et al., "Adaptively Calibrated Critic
+    Estimates for Deep Reinforcement Learning", 2021.
     Hui, 2022, leaves finding alpha as future work (section 3.6). The bounds are the least and the
     largest alpha that is best for a task of its Table 3.1.
 
