@@ -18,9 +18,10 @@ from reporting import draw_seeds, panels, run_parser, styles
 from sb3_scale.cli.runs import read_run
 
 
-def measurements(label: str, folder: Path, keys: list[str]) -> pandas.DataFrame:
+def measurements(label: str, seed: int, folder: Path, keys: list[str]) -> pandas.DataFrame:
     """
     :param label: of the run
+    :param seed: of the run
     :param folder: of the run, for instance ``logs/sac/dog-stand_1``
     :param keys: columns of the run's progress.csv
     :return: columns ``label``, ``seed``, ``decisions``, ``key`` and ``value``; keys a run lacks are
@@ -33,7 +34,7 @@ def measurements(label: str, folder: Path, keys: list[str]) -> pandas.DataFrame:
     # A figure may be dumped twice at one step.
     long = long.drop_duplicates(["decisions", "key"], keep="last")
     long.insert(0, "label", label)
-    long.insert(1, "seed", read_run(folder).seed)
+    long.insert(1, "seed", seed)
     return long
 
 
@@ -59,12 +60,14 @@ def main() -> None:
     parser = run_parser("Figures of what is logged over the training, several runs side by side.")
     parser.add_argument("--key", action="append", required=True, help="a column of progress.csv")
     arguments = parser.parse_args()
-    seeds = [(label, read_run(folder).seed) for label, folder in arguments.run]
-    for label, seed in seeds:
-        if seeds.count((label, seed)) > 1:
+    runs: dict[tuple[str, int], Path] = {}
+    for label, folder in arguments.run:
+        seed = read_run(folder).seed
+        if (label, seed) in runs:
             parser.error(f"two runs have the label {label!r} and seed {seed}; allowed: one")
+        runs[label, seed] = folder
     figures = pandas.concat(
-        [measurements(label, folder, arguments.key) for label, folder in arguments.run]
+        [measurements(*run, folder, arguments.key) for run, folder in runs.items()]
     )
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     figures.to_csv(arguments.output.with_suffix(".csv"), index=False)

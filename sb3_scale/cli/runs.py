@@ -50,7 +50,15 @@ class Run:
     @property
     def env_name(self) -> str:
         """The environment in RL-Zoo's names of files."""
-        return self.env_id.replace("/", "-")
+        return env_name(self.env_id)
+
+
+def env_name(env_id: str) -> str:
+    """
+    :param env_id: an environment
+    :return: it in RL-Zoo's names of files and folders
+    """
+    return env_id.replace("/", "-")
 
 
 def read_run(folder: Path) -> Run:

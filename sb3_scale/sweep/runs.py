@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from sb3_scale.cli.runs import Run, read_run
+from sb3_scale.cli.runs import Run, env_name, read_run
 from sb3_scale.sweep.grid import Training
 
 LOG, SETTINGS, STATE = "output.log", "settings.yml", "state.json"
@@ -43,7 +43,7 @@ class TrainingFolder:
     @property
     def run(self) -> Path:
         """The folder that RL-Zoo makes inside."""
-        return self.path / self.training.algo / f"{self.training.env_id.replace('/', '-')}_1"
+        return self.path / self.training.algo / f"{env_name(self.training.env_id)}_1"
 
     @property
     def state(self) -> State | None:
