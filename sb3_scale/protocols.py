@@ -261,8 +261,8 @@ class CalibratedLoss(Loss, Protocol):
 
     def calibrate(self, values: Tensor, returns: Tensor) -> dict[str, Tensor]:
         """
-        Called after an episode has ended, between gradient steps and not before the first. Of
-        several episodes that end at once one is told.
+        Called before a ``train`` call's gradient steps, but for the first, with the latest episode
+        that has ended since the one before.
 
         :param values: Q of its pairs under the present critic, as the bootstrap target combines the
             members, shape ``(t,)``

@@ -58,7 +58,8 @@ def episode(model: Any, env: VecEnv, max_steps: int) -> Episode:
         else:
             action = policy.actor(seen)
             bonuses.append(th.zeros(1))
-        observation, reward, done, infos = env.step(policy.unscale_action(action.cpu().numpy()))
+        taken = action.cpu().numpy().reshape(-1, *policy.action_space.shape)
+        observation, reward, done, infos = env.step(policy.unscale_action(taken))
         features.append(seen)
         actions.append(action)
         rewards.append(float(reward[0]))

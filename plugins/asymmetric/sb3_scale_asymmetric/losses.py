@@ -55,9 +55,9 @@ class AdaptiveAsymmetricLoss(nn.Module):
     After each finished episode, with Q of its pairs under the present critic and their discounted
     returns G, ``bias = mean(Q - G) / sqrt(m)`` and ``logit(alpha) <- logit(alpha) + rate (pairs /
     1000) (bias - target_bias)``, kept within the bounds. ``m`` is the mean of ``(Q^2 + G^2) / 2``
-    over the last 10,000 pairs or so before the episode, of the first episode itself: a scale that
-    does not know the episode, so that many small returns and a large one that make Q right on
-    average cancel out, as long as large ones come within those pairs and alpha is off its bounds.
+    over the pairs before the episode, about the last 10,000, or of the first episode itself: a
+    scale that does not know the episode, so that many small returns and a large one that make Q
+    right on average cancel out, as long as alpha is off its bounds.
     So alpha rises as long as Q is above what the agent then earns, and falls where Q is below it,
     as the number of dropped quantiles does in Dorka et al., "Adaptively Calibrated Critic
     Estimates for Deep Reinforcement Learning", 2021.
@@ -73,6 +73,7 @@ class AdaptiveAsymmetricLoss(nn.Module):
 
     logit: Tensor
     mean_square: Tensor
+    pairs: Tensor
 
     def __init__(
         self,
@@ -101,6 +102,7 @@ class AdaptiveAsymmetricLoss(nn.Module):
         # A buffer, so that checkpoints have it and a compiled or captured loss reads it anew.
         self.register_buffer("logit", torch.tensor(_logit(initial)))
         self.register_buffer("mean_square", torch.tensor(0.0))
+        self.register_buffer("pairs", torch.tensor(0.0))
 
     def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
         """
@@ -120,7 +122,8 @@ class AdaptiveAsymmetricLoss(nn.Module):
         square = 0.5 * (values.square() + returns.square()).mean().to(self.mean_square)
         # The scale before this episode: one that it raised would hide how far a rare return is off.
         earlier = torch.where(self.mean_square > 0, self.mean_square, square)
-        self.mean_square.copy_(earlier.lerp(square, min(1.0, len(values) / MEMORY)))
+        self.pairs.add_(len(values)).clamp_(max=MEMORY)
+        self.mean_square.copy_(earlier.lerp(square, (len(values) / self.pairs).clamp(max=1.0)))
         scale = earlier.sqrt().clamp_min(torch.finfo(square.dtype).tiny)
         bias = (values - returns).mean() / scale
         step = self.rate * (len(values) / 1000) * (bias - self.target_bias)

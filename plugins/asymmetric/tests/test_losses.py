@@ -89,14 +89,14 @@ def test_calibration_by_hand() -> None:
     parameters = {"rate": 0.2, "target_bias": 0.1}
     loss = build("loss", {"name": "adaptive-asymmetric", **parameters})
     rng = np.random.default_rng(0)
-    square, logit = None, 0.0
-    for pairs in (1000, 200):
-        values, returns = rng.normal(3, 1, pairs), rng.normal(1, 2, pairs)
-        now = (values**2 + returns**2).mean() / 2
-        square = now if square is None else square
-        bias = (values - returns).mean() / np.sqrt(square)
-        square += pairs / 10_000 * (now - square)
-        logit += 0.2 * pairs / 1000 * (bias - 0.1)
+    seen, logit = np.empty((2, 0)), 0.0
+    for unit, pairs in ((0.1, 50), (1.0, 1000), (3.0, 200)):
+        episode = unit * np.stack((rng.normal(3, 1, pairs), rng.normal(1, 2, pairs)))
+        values, returns = episode
+        scale = np.sqrt(np.mean((seen if seen.size else episode) ** 2))
+        seen = np.concatenate((seen, episode), axis=1)
+        bias = (values - returns).mean() / scale
+        logit = np.clip(logit + 0.2 * pairs / 1000 * (bias - 0.1), np.log(4 / 6), np.log(9))
         figures = loss.calibrate(torch.tensor(values), torch.tensor(returns))
         assert float(figures["bias"]) == pytest.approx(bias)
         assert float(figures["alpha"]) == pytest.approx(1 / (1 + np.exp(-logit)))
