@@ -34,10 +34,10 @@ class ScalePolicy(BasePolicy):
     :param actor: the actor part
     :param critic: the critic part
     :param loss: the critic's loss
-    :param extractor: features of the observation, trained by the critic's loss
+    :param extractor: features of the observation, trained by the critic's loss or by one of its own
     :param optimizer: of actor and critic, where they have none of their own
     :param actor_optimizer: of the actor
-    :param critic_optimizer: of critic and extractor
+    :param critic_optimizer: of critic and of an extractor that does not learn apart
     :param normalize_images: whether to divide images by 255
     :param use_sde: not supported, must be false
     :raises Sb3ScaleError: if a name, a parameter or a value is wrong

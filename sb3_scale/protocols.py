@@ -326,7 +326,9 @@ class PrioritizedReplayBuffer(ReplayBuffer, Protocol):
     A replay buffer that draws some transitions more often than others.
 
     Its ``sample`` gives :class:`sb3_scale.replay.weighted.WeightedSamples`. The update multiplies
-    the gradient of each transition by its weight, whatever the critic's loss.
+    the gradient of each transition by its weight, whatever the critic's loss. Beside an extractor
+    that learns apart it needs a method ``sample_single_steps(batch_size, env)``, too, which draws
+    all transitions alike.
     """
 
     progress_remaining: float

@@ -16,14 +16,18 @@ from torch.distributions.transforms import TanhTransform
 from sb3_scale import SAC
 
 SMALL = {"name": "mlp", "width": 16}
+OFENET = {"name": "ofenet", "width": 6, "depth": 2, "predicted": [0, 2], "pretraining_steps": 3}
 
 
-def make(algorithm: Any, env: Any = "Pendulum-v1", **settings: Any) -> Any:
+def make(
+    algorithm: Any, env: Any = "Pendulum-v1", extractor: Any = "flatten", **settings: Any
+) -> Any:
     """An untrained SAC or TD3 of small parts, with a small buffer and a seed."""
     kind = "squashed-gaussian" if algorithm is SAC else "deterministic"
     parts = {
         "actor": {"name": kind, "network": SMALL},
         "critic": {"name": "ensemble", "network": SMALL},
+        "extractor": extractor,
     }
     defaults = {
         "buffer_size": 500,

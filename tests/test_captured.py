@@ -37,10 +37,12 @@ class Again:
 
 
 def make(**settings: Any) -> Any:
-    defaults: dict[str, Any] = {"gradient_steps": 2, "policy_delay": 3}
-    return small_models.make(
-        SAC, learning_rate=lambda left: 1e-3 * left, **{**defaults, **settings}
-    )
+    defaults: dict[str, Any] = {
+        "gradient_steps": 2,
+        "policy_delay": 3,
+        "learning_rate": lambda left: 1e-3 * left,
+    }
+    return small_models.make(SAC, **{**defaults, **settings})
 
 
 def captured(record: Any, **settings: Any) -> Any:
@@ -70,6 +72,15 @@ def _moments(model: Any) -> list[dict[int, Any]]:
         ({}, 3),
         ({"gradient_steps": 6}, 1),
         ({"gradient_steps": 1, "policy_delay": 2, "target_update_interval": 4}, 3),
+        # Batch norm amplifies what is lost of a rate that float32 does not have.
+        (
+            {
+                "gradient_steps": 6,
+                "learning_rate": 2**-10,
+                "extractor": {**small_models.OFENET, "learning_rate": 2**-11},
+            },
+            1,
+        ),
     ],
 )
 def test_replayed_training_is_the_same(settings: dict[str, Any], patterns: int) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import gymnasium
 import pytest
+import small_models
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -81,6 +82,20 @@ def test_exploration_and_quantiles_read_nothing() -> None:
         model.gradient_step(model.sample(8), Metrics())
     assert "aten::std_mean" in recorder.names or "aten::std" in recorder.names
     assert not READS & set(recorder.names)
+
+
+@pytest.mark.parametrize("algorithm", [sb3_scale.SAC, sb3_scale.TD3])
+def test_an_extractor_and_priorities_read_nothing(algorithm: Any) -> None:
+    model = small_models.make(
+        algorithm, extractor=small_models.OFENET, replay_buffer_class="prioritized"
+    )
+    model.learn(25)
+    batch = model.sample(8)
+    with Recorder() as recorder:
+        model.gradient_step(batch, Metrics())
+    assert not READS & set(recorder.names)
+    # An index of Python numbers would be copied to the device.
+    assert "aten::index" not in recorder.names
 
 
 def test_the_recorder_sees_a_read() -> None:

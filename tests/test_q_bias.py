@@ -34,7 +34,7 @@ class Counter(gymnasium.Env[np.ndarray, np.ndarray]):
     """Gives the number of the step as reward and ends after ``length`` steps."""
 
     observation_space = spaces.Box(-1, 1, (2,), np.float32)
-    action_space = spaces.Box(-3, 5, (2,), np.float32)
+    action_space = spaces.Box(-3, 5, (2, 1), np.float32)
 
     def __init__(self, length: int, terminates: bool) -> None:
         self.length = length

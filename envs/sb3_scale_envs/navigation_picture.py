@@ -1,4 +1,4 @@
-"""Pictures of navigation: the path in the plane, or the distance to the origin over time."""
+"""Pictures of navigation: the distance to the origin over time, and the path in the plane."""
 
 from typing import Any
 
@@ -36,13 +36,13 @@ def draw(path: NDArray[np.float64], normalized_return: float) -> NDArray[np.uint
 
     figure = load_figure()(figsize=(INCHES, INCHES), dpi=DPI, layout="constrained")
     canvas = FigureCanvasAgg(figure)
-    axes = figure.subplots()
+    figure.suptitle(f"step {len(path) - 1}, normalised return {normalized_return:.3f}")
     if path.shape[1] == 2:
-        _draw_plane(axes, path)
+        plane, over_time = figure.subplots(2, height_ratios=(3, 1))
+        _draw_plane(plane, path)
+        _draw_distance(over_time, np.linalg.norm(path, axis=1))
     else:
-        _draw_distance(axes, path[:, 0])
-    axes.set_title(f"step {len(path) - 1}, normalised return {normalized_return:.3f}")
-    axes.grid(alpha=0.25)
+        _draw_distance(figure.subplots(), path[:, 0])
     canvas.draw()
     picture: NDArray[np.uint8] = np.asarray(canvas.buffer_rgba())[..., :3].copy()
     return picture
@@ -55,10 +55,12 @@ def _draw_plane(axes: Any, path: NDArray[np.float64]) -> None:
     axes.plot(*path[-1], "o", color="C1", label="position")
     axes.plot(0, 0, "k+", markersize=12)
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="x1", ylabel="x2")
-    axes.legend(loc="upper right")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    axes.grid(alpha=0.25)
 
 
 def _draw_distance(axes: Any, distances: NDArray[np.float64]) -> None:
     axes.plot(distances, ".-", color="C0", linewidth=1)
-    axes.set(xlim=(0, max(10, len(distances) - 1)), xlabel="step", ylabel="distance to the origin")
+    axes.set(xlim=(0, max(10, len(distances) - 1)), xlabel="step", ylabel="distance")
     axes.set_ylim(0, 1.1 * distances.max())
+    axes.grid(alpha=0.25)

@@ -185,6 +185,15 @@ def test_the_plane_shows_where_the_position_is():
     assert left[1] - top[1] > 25
 
 
+def test_below_the_plane_is_the_distance_over_time():
+    near, mirrored, far = (
+        draw(np.array([[0.0, 0.0], end, [0.0, 1.0]]), 0.0)[350:]
+        for end in ([-0.3, 0], [0.3, 0], [0.8, 0])
+    )
+    np.testing.assert_array_equal(near, mirrored)
+    assert not np.array_equal(near, far)
+
+
 @pytest.mark.parametrize("n", [1, 2, 10])
 def test_a_picture(n):
     env = NavigationEnv(n, render_mode="rgb_array")

@@ -11,6 +11,7 @@ from stable_baselines3.common.policies import BasePolicy
 from sb3_scale.algorithms.devices import check_device
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.policies import ScalePolicy
+from sb3_scale.replay.single import gives_single_steps
 from sb3_scale.replay.weighted import has_priorities
 
 
@@ -112,15 +113,27 @@ def check_batch_size(batch_size: int, policy: ScalePolicy) -> None:
             )
 
 
-def check_returns(model: OffPolicyAlgorithm) -> None:
+def check_replay_buffer(model: Any) -> None:
     """
-    :param model: with its replay buffer
-    :raises Sb3ScaleError: if the buffer discounts returns of several steps with another gamma
+    :param model: with its policy and its replay buffer
+    :raises Sb3ScaleError: if the buffer's returns are not those of the algorithm's ``n_steps`` and
+        ``gamma``, or an extractor needs single steps that it does not give
     """
-    buffer = model.replay_buffer
+    buffer, kind = model.replay_buffer, type(model.replay_buffer).__name__
+    n_steps = getattr(buffer, "n_steps", 1)
+    if model.n_steps > 1 and n_steps != model.n_steps:
+        raise Sb3ScaleError(
+            f"n_steps is {model.n_steps}, and {kind} gives returns over {n_steps}; allowed: the "
+            "same, in replay_buffer_kwargs"
+        )
     gamma = getattr(buffer, "gamma", model.gamma)
-    if getattr(buffer, "n_steps", 1) > 1 and gamma != model.gamma:
+    if n_steps > 1 and gamma != model.gamma:
         raise Sb3ScaleError(
             f"gamma of the replay buffer is {gamma}, and that of the algorithm is {model.gamma}; "
             "allowed: the same, in replay_buffer_kwargs"
+        )
+    if model.policy.learns_apart and not gives_single_steps(buffer):
+        raise Sb3ScaleError(
+            f"extractor {model.policy.parts['extractor']!r} learns from single steps, and {kind} "
+            "does not give them; allowed: replay buffers with a method sample_single_steps"
         )

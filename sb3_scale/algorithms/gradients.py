@@ -42,3 +42,21 @@ def weigh_gradient(outputs: th.Tensor, weights: th.Tensor) -> th.Tensor:
     """
     fixed = outputs.detach()
     return fixed + weights * (outputs - fixed)
+
+
+def descend(module: nn.Module, gradients: Gradients, max_norm: float | None = None) -> None:
+    """
+    Step the optimiser of one part and restore the constraint on its weights.
+
+    :param module: the actor, critic or extractor, with its ``optimizer``
+    :param gradients: one per parameter of :func:`trained`
+    :param max_norm: norm that they are clipped to
+    """
+    parameters = trained(module)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+    if max_norm is not None:
+        # Kept for the diagnostic `gradient-norm`.
+        module.unclipped_norm = nn.utils.clip_grad_norm_(parameters, max_norm)
+    module.optimizer.step()  # type: ignore[operator, union-attr]
+    module.project_()  # type: ignore[operator]

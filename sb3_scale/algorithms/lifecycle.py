@@ -2,6 +2,8 @@
 
 import io
 import pathlib
+import warnings
+from inspect import signature
 from typing import Any, ClassVar, Self
 
 import torch as th
@@ -17,7 +19,7 @@ from sb3_scale.algorithms.checkpoints import check_archive, random_states, set_r
 from sb3_scale.algorithms.checks import (
     check_actor,
     check_batch_size,
-    check_returns,
+    check_replay_buffer,
     check_settings,
     check_stock_policy,
     is_scale_policy,
@@ -97,7 +99,10 @@ class Lifecycle(Overlapped):
         if self.env is None:
             # Loaded for prediction: set_env makes the real buffer.
             self.buffer_size = 1
-        with track_providers(getattr(self, "part_providers", {})) as used:
+        providers = getattr(self, "part_providers", {})
+        with warnings.catch_warnings(), track_providers(providers) as used:
+            # Not ignored: check_replay_buffer compares it with the buffer's.
+            warnings.filterwarnings("ignore", "`n_steps=.* is ignored")
             super()._setup_model()
         self.buffer_size = capacity
         self.part_providers = used
@@ -105,7 +110,7 @@ class Lifecycle(Overlapped):
             self._tell_of_replay_buffer()
         check_actor(type(self).__name__, self.policy, self.stochastic_actor)
         self._check_calibration()
-        check_returns(self)
+        check_replay_buffer(self)
         check_batch_size(self.batch_size, self.policy)
         self._schedules: dict[str, Schedule] = {}
         self.add_schedule("actor", self.actor_learning_rate)
@@ -149,7 +154,12 @@ class Lifecycle(Overlapped):
             self.replay_buffer_class = "compact"
         if isinstance(self.replay_buffer_class, str):
             part = {"name": self.replay_buffer_class, **self.replay_buffer_kwargs}
-            self.replay_buffer_class, _, _ = resolve("replay-buffer", part)
+            found, _, _ = resolve("replay-buffer", part)
+            # Returns over several steps are the algorithm's, unless somebody says otherwise.
+            known = signature(found).parameters.keys() & {"n_steps", "gamma"}
+            shared = {name: getattr(self, name) for name in known}
+            self.replay_buffer_class = found
+            self.replay_buffer_kwargs = shared | self.replay_buffer_kwargs
 
     def _tell_of_replay_buffer(self) -> None:
         if self.verbose >= 1 and isinstance(self.replay_buffer, CompactReplayBuffer):
@@ -218,6 +228,18 @@ class Lifecycle(Overlapped):
                 **self.replay_buffer_kwargs,
             )
             self._tell_of_replay_buffer()
+
+    def load_replay_buffer(self, path: Any, truncate_last_traj: bool = True) -> None:
+        """
+        Load a replay buffer as Stable-Baselines3 does.
+
+        :param path: of the pickle
+        :param truncate_last_traj: see the same method of Stable-Baselines3
+        :raises Sb3ScaleError: if its returns are not the algorithm's
+        """
+        super().load_replay_buffer(path, truncate_last_traj)
+        if issubclass(self.policy_class, ScalePolicy):
+            check_replay_buffer(self)
 
     def save(self, path: Any, exclude: Any = None, include: Any = None) -> None:
         """

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch as th
 
 from sb3_scale.errors import Sb3ScaleError
@@ -53,12 +54,18 @@ def check_finite(
     for name, value in figures.items():
         if not math.isfinite(value):
             path = Path(folder or tempfile.mkdtemp()) / f"not_finite_{n_updates}.pt"
-            tensors = {key: _detached(value) for key, value in batch.items()}
-            th.save({"figures": dict(figures), "batch": tensors}, path)
+            th.save({"figures": dict(figures), "batch": _plain(batch)}, path)
             raise Sb3ScaleError(
                 f"{name} is {value} at gradient step {n_updates}; the batch is saved in {path}"
             )
 
 
-def _detached(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    """What ``torch.load`` reads by default."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    if isinstance(value, np.ndarray):
+        return th.from_numpy(value)
     return value.detach().cpu() if isinstance(value, th.Tensor) else value

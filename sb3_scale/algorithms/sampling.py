@@ -38,8 +38,15 @@ class Sampling(OffPolicyAlgorithm):
         if weighted:
             batch.weights, batch.drawn = data.weights, data.drawn
         if self.policy.learns_apart:
-            single = sample_single_steps(buffer, batch_size, self._vec_normalize_env)
-            batch.auxiliary = Transitions(
-                single.observations, single.actions, single.next_observations
-            )
+            batch.auxiliary = self.sample_transitions(batch_size)
         return batch
+
+    def sample_transitions(self, batch_size: int) -> Transitions:
+        """
+        Draw single steps, all alike.
+
+        :param batch_size: number of transitions
+        :return: what an extractor that learns apart sees
+        """
+        data = sample_single_steps(self.replay_buffer, batch_size, self._vec_normalize_env)
+        return Transitions(data.observations, data.actions, data.next_observations)

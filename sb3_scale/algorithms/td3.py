@@ -33,7 +33,7 @@ class TD3(Lifecycle, stable_baselines3.TD3):
     :param policy_delay: gradient steps of the critic for one of the actor and of the targets
     :param actor_learning_rate: of the actor; a number, ``"lin_3e-4"``, ``"cos_3e-4_3e-5"`` or a
         schedule
-    :param critic_learning_rate: of critic and extractor
+    :param critic_learning_rate: of critic and of an extractor that does not learn apart
     :param max_grad_norm: norm that the gradients of actor and of critic are clipped to
     :param compile: whether ``torch.compile`` makes one program of each loss and its gradients
     :param autocast: whether the matrix products of both losses round what they multiply to

@@ -7,29 +7,29 @@ replay batch -> features -> critic target -> critic loss -> step -> project
 Nothing here reads a tensor on the host; :meth:`SharedUpdate.execute` does once, at its end.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import torch as th
-from rich.progress import track
 from torch import nn
 
 from sb3_scale.algorithms.batch import Batch
+from sb3_scale.algorithms.extractor_training import ExtractorTraining
 from sb3_scale.algorithms.gradients import (
     Figures,
     Gradients,
+    descend,
     gradients_of,
-    trained,
     weigh_gradient,
 )
 from sb3_scale.algorithms.metrics import Metrics, check_finite
 from sb3_scale.algorithms.products import fast_products
-from sb3_scale.algorithms.sampling import Sampling
 from sb3_scale.algorithms.tensors import copy_all
+from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.policies import ScalePolicy, synced_buffers
 
 
-class SharedUpdate(Sampling):
+class SharedUpdate(ExtractorTraining):
     """
     The gradient step. Subclasses say what the next action is, the actor's loss, and what is due.
     """
@@ -39,12 +39,6 @@ class SharedUpdate(Sampling):
 
     _steps: Callable[[Iterable[Batch]], tuple[Batch, Metrics]]
     """:meth:`run_steps`, or what repeats it."""
-
-    _gradients: Mapping[str, Callable[[Batch], tuple[Figures, Gradients]]]
-    """
-    :meth:`critic_gradients`, :meth:`actor_gradients` and, for an extractor that learns apart,
-    :meth:`extractor_gradients`, as they are or compiled.
-    """
 
     def next_actions(self, batch: Batch) -> tuple[th.Tensor, th.Tensor | None]:
         """
@@ -146,11 +140,19 @@ class SharedUpdate(Sampling):
         """
         :param batches: one per gradient step
         :return: the last of them, and the metrics of all
+        :raises Sb3ScaleError: if a loss is not finite and a replay buffer noticed it
         """
-        metrics = Metrics()
-        for batch in batches:
-            self._n_updates += 1
-            self.gradient_step(batch, metrics)
+        metrics, batch = Metrics(), None
+        try:
+            for batch in batches:
+                self._n_updates += 1
+                self.gradient_step(batch, metrics)
+        except Sb3ScaleError:
+            # A replay buffer sees an error that is not finite before the figures are read.
+            if batch is not None:
+                check_finite(metrics.means(), self._n_updates, batch.__dict__, self.logger.dir)
+            raise
+        assert batch is not None
         return batch, metrics
 
     def update_learning_rates(self) -> None:
@@ -165,14 +167,14 @@ class SharedUpdate(Sampling):
         :param metrics: where to add figures
         """
         if batch.auxiliary is not None:
-            self.train_extractor(batch, metrics)
+            self.train_extractor(batch.auxiliary, metrics)
         figures, gradients = self._gradients["critic"](batch)
         metrics.update(figures)
-        self.descend(self.policy.critic, gradients)
+        descend(self.policy.critic, gradients, self.max_grad_norm)
         if self.actor_due():
             figures, gradients = self._gradients["actor"](batch)
             metrics.update(figures)
-            self.descend(self.policy.actor, gradients)
+            descend(self.policy.actor, gradients, self.max_grad_norm)
             self.train_exploration(batch, metrics)
             self.after_actor(batch, metrics)
         if self.targets_due():
@@ -181,45 +183,6 @@ class SharedUpdate(Sampling):
             self.replay_buffer.update_priorities(  # type: ignore[union-attr]
                 batch.drawn, batch.errors
             )
-
-    def pretrain_extractor(self, batch_size: int) -> None:
-        """
-        Take the steps that an extractor learns alone, before the first gradient step. Its target
-        then begins where it ends.
-
-        :param batch_size: transitions per batch
-        :raises Sb3ScaleError: if the loss is not finite
-        """
-        steps, metrics = self.policy.extractor.pretraining_steps, Metrics()
-        with fast_products(self.device):
-            for _ in track(range(steps), "pre-training the extractor", disable=self.verbose < 1):
-                batch = self.sample(batch_size)
-                self.train_extractor(batch, metrics)
-        if steps:
-            check_finite(metrics.means(), 0, batch.__dict__, self.logger.dir)
-        self.policy.extractor_target.load_state_dict(self.policy.extractor.state_dict())
-
-    def train_extractor(self, batch: Batch, metrics: Metrics) -> None:
-        """
-        One step of an extractor that learns apart.
-
-        :param batch: with transitions for it
-        :param metrics: where to add figures
-        """
-        figures, gradients = self._gradients["extractor"](batch)
-        metrics.update(figures)
-        self.descend(self.policy.extractor, gradients)
-
-    def extractor_gradients(self, batch: Batch) -> tuple[Figures, Gradients]:
-        """
-        The loss of an extractor that learns apart; a function that ``torch.compile`` can take.
-
-        :param batch: with transitions for it
-        :return: the loss, and the gradients of what the extractor's optimiser trains
-        """
-        assert batch.auxiliary is not None
-        loss = self.policy.auxiliary_loss(*batch.auxiliary)
-        return {"extractor_loss": loss.detach()}, gradients_of(loss, self.policy.extractor)
 
     def critic_gradients(self, batch: Batch) -> tuple[Figures, Gradients]:
         """
@@ -316,22 +279,6 @@ class SharedUpdate(Sampling):
             next_values = next_values - penalty
         return batch.rewards + batch.not_done * batch.discounts * next_values
 
-    def descend(self, module: nn.Module, gradients: Gradients) -> None:
-        """
-        Step the optimiser of one part and restore the constraint on its weights.
-
-        :param module: the actor or critic, with its ``optimizer``
-        :param gradients: of what the optimiser trains, in its order
-        """
-        parameters = trained(module)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
-        if self.max_grad_norm is not None and module is not self.policy.extractor:
-            # Kept for the diagnostic `gradient-norm`.
-            module.unclipped_norm = nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
-        module.optimizer.step()  # type: ignore[operator, union-attr]
-        module.project_()  # type: ignore[operator]
-
     def optimize(self, module: nn.Module, loss: th.Tensor) -> None:
         """
         Compute a part's gradients and step its optimiser.
@@ -339,7 +286,7 @@ class SharedUpdate(Sampling):
         :param module: the actor or critic, with its ``optimizer``
         :param loss: a scalar
         """
-        self.descend(module, gradients_of(loss, module))
+        descend(module, gradients_of(loss, module), self.max_grad_norm)
 
     @th.no_grad()
     def sync_targets(self) -> None:

@@ -25,7 +25,7 @@ class GradientNorm(GradientStepDiagnostic):
     L2 norm of the gradient of one gradient step, over all parameters of the actor or critic.
 
     The gradient is that of the loss, before ``max_grad_norm`` clips it. The critic's parameters are
-    those of all members and of a learned extractor, which its optimiser trains too.
+    those of all members and of an extractor that its optimiser trains too.
 
     :param interval: environment steps (decisions) from one measurement to the next
     """

@@ -63,12 +63,12 @@ class CompactReplayBuffer(ReplayBuffer):
         )
         if not isinstance(observation_space, spaces.Box):
             raise Sb3ScaleError(
-                f"replay buffer 'compact' cannot store {type(observation_space).__name__} "
+                f"{type(self).__name__} cannot store {type(observation_space).__name__} "
                 "observations; allowed: Box"
             )
         if optimize_memory_usage:
             raise Sb3ScaleError(
-                "optimize_memory_usage is True, and replay buffer 'compact' stores nothing twice; "
+                f"optimize_memory_usage is True, and {type(self).__name__} stores nothing twice; "
                 "allowed: False"
             )
         self.buffer_size = max(buffer_size // n_envs, 1)
@@ -165,6 +165,19 @@ class CompactReplayBuffer(ReplayBuffer):
         # Stable-Baselines3 draws the environments here, after the rows.
         env_inds = np.random.randint(0, high=self.n_envs, size=(len(batch_inds),))
         index = batch_inds * self.n_envs + env_inds
+        return self.transitions(index, index, env)
+
+    def sample_single_steps(
+        self, batch_size: int, env: VecNormalize | None = None
+    ) -> ReplayBufferSamples:
+        """
+        Draw transitions of one step, all alike, whatever ``sample`` of a subclass gives.
+
+        :param batch_size: transitions to draw
+        :param env: whose statistics normalise observations and rewards
+        :return: tensors of ``batch_size`` rows on the buffer's device
+        """
+        index = np.random.randint(0, self.size() * self.n_envs, batch_size)
         return self.transitions(index, index, env)
 
     def transitions(

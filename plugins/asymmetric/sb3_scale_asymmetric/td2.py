@@ -1,6 +1,6 @@
 """TD2 and DDPG: TD3 without what it adds."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch as th
 from stable_baselines3.common.buffers import ReplayBuffer
@@ -13,6 +13,7 @@ from sb3_scale.algorithms import TD3
 from sb3_scale.algorithms.checks import is_scale_policy
 from sb3_scale.algorithms.schedules import LearningRate
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.parts import parameters, spec_of
 from sb3_scale.policies import ScalePolicy
 
 
@@ -29,7 +30,7 @@ class TD2(TD3):
     :param learning_rate: of all parts that have none of their own
     :param actor_learning_rate: of the actor; a number, ``"lin_3e-4"``, ``"cos_3e-4_3e-5"`` or a
         schedule
-    :param critic_learning_rate: of critic and extractor
+    :param critic_learning_rate: of critic and of an extractor that does not learn apart
     :param max_grad_norm: norm that the gradients of actor and of critic are clipped to
     :param compile: whether ``torch.compile`` makes one program of each loss and its gradients
     :param autocast: whether the matrix products of both losses round what they multiply to
@@ -119,11 +120,6 @@ class DDPG(TD2):
     ``stable_baselines3.DDPG`` does.
     """
 
-    default_parts: ClassVar[dict[str, Any]] = {
-        **TD2.default_parts,
-        "critic": {"name": "ensemble", "n_critics": 1},
-    }
-
     def check_arguments(
         self,
         policy: str | type[BasePolicy],
@@ -136,10 +132,17 @@ class DDPG(TD2):
         :param policy: the policy class or its name
         :param policy_kwargs: its arguments
         :param device: the device that was asked for
-        :return: the arguments, with one critic
+        :return: the arguments, with one critic where they do not say how many
+        :raises Sb3ScaleError: if an argument cannot be used
         """
-        checked = super().check_arguments(policy, policy_kwargs, device)
-        return checked if is_scale_policy(policy) else {"n_critics": 1, **(checked or {})}
+        checked = super().check_arguments(policy, policy_kwargs, device) or {}
+        if not is_scale_policy(policy):
+            return {"n_critics": 1, **checked}
+        critic = checked.get("critic", "ensemble")
+        if "n_critics" in parameters(spec_of("critic", critic)):
+            named = {"name": critic} if isinstance(critic, str) else critic
+            checked["critic"] = {"n_critics": 1, **named}
+        return checked
 
     def _setup_model(self) -> None:
         super()._setup_model()

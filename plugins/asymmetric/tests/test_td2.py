@@ -63,6 +63,10 @@ def test_it_is_td3_without_smoothing_and_delay(algorithm: Any, n_critics: int) -
 
 
 def test_ddpg_has_one_critic() -> None:
-    assert DDPG("ScalePolicy", "Pendulum-v1", **SETTINGS).policy.critic.n_critics == 1
+    unsaid: list[dict[str, Any]] = [{}, {"critic": "ensemble"}, {"critic": {"name": "ensemble"}}]
+    for parts in unsaid:
+        model = DDPG("ScalePolicy", "Pendulum-v1", policy_kwargs=parts, **SETTINGS)
+        assert model.policy.critic.n_critics == 1
+    twins = {"critic": {"name": "ensemble", "n_critics": 2}}
     with pytest.raises(sb3_scale.Sb3ScaleError, match="n_critics is 2, and DDPG has one critic"):
-        DDPG("ScalePolicy", "Pendulum-v1", policy_kwargs={"critic": "ensemble"}, **SETTINGS)
+        DDPG("ScalePolicy", "Pendulum-v1", policy_kwargs=twins, **SETTINGS)

@@ -52,7 +52,7 @@ class CrossQ(EntropyRegularized, sb3_contrib.CrossQ):  # type: ignore[misc]
     :param backup_entropy: whether the entropy term is part of the bootstrap target
     :param actor_learning_rate: of the actor; a number, ``"lin_3e-4"``, ``"cos_3e-4_3e-5"`` or a
         schedule
-    :param critic_learning_rate: of critic and extractor
+    :param critic_learning_rate: of critic and of an extractor that does not learn apart
     :param ent_coef_learning_rate: of the temperature
     :param ent_coef_optimizer_kwargs: of the temperature's Adam, for instance
         ``{"betas": [0.5, 0.999]}``

@@ -38,6 +38,8 @@ class OFENet(ConstrainedModule):
     :param init: initialisation of the linear layers
     """
 
+    predicted: Tensor
+
     def __init__(
         self,
         observation_space: "spaces.Space[object]",
@@ -59,8 +61,8 @@ class OFENet(ConstrainedModule):
         self.flatten = FlattenExtractor(observation_space)
         size = self.flatten.features_dim
         chosen = size if predicted is None else predicted
-        self.predicted = list(range(chosen)) if isinstance(chosen, int) else chosen
-        if not self.predicted or not set(self.predicted) <= set(range(size)):
+        columns = list(range(chosen)) if isinstance(chosen, int) else chosen
+        if not columns or not set(columns) <= set(range(size)):
             raise ValueError(
                 f"predicted is {predicted}; allowed: 1 to {size}, or a list of numbers from 0 to "
                 f"{size - 1}"
@@ -71,7 +73,9 @@ class OFENet(ConstrainedModule):
             self.features_dim + action_dim, 1, width, depth, activation, norm
         )
         self.pair_dim = self.state_action.out_features
-        self.output = EnsembleLinear(self.pair_dim, len(self.predicted), 1)
+        # On the device: an index of Python numbers would be copied there in each step.
+        self.register_buffer("predicted", torch.tensor(columns), persistent=False)
+        self.output = EnsembleLinear(self.pair_dim, len(columns), 1)
         self.finish(init, constraint)
         self.pretraining_steps = pretraining_steps
         self.optimizer = build("optimizer", optimizer, self, learning_rate)
@@ -106,7 +110,7 @@ class OFENet(ConstrainedModule):
         """
         features = self._state(observations, training=True)
         pairs = self._pair(features, actions, training=True)
-        expected = self.flatten(next_observations)[:, self.predicted]
+        expected = self.flatten(next_observations).index_select(1, self.predicted)
         error: Tensor = self.output(pairs.unsqueeze(0))[0] - expected
         return error.square().sum(dim=1).mean()
 

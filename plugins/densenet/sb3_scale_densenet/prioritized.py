@@ -197,9 +197,9 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
                 )
             # Rows are written in the order of a ring.
             overwritten = (index - added) % self._transitions < self.added - added
-            priorities = (np.abs(found) + self.eps) ** self.alpha
-            self.tree[index[~overwritten]] = priorities[~overwritten]
-            self.largest = max(self.largest, float(priorities.max()))
+            priorities = (np.abs(found[~overwritten]) + self.eps) ** self.alpha
+            self.tree[index[~overwritten]] = priorities
+            self.largest = float(priorities.max(initial=self.largest))
 
     def _steps(self, index: np.ndarray) -> np.ndarray:
         """How many steps each sequence has, at most ``n_steps`` and within an episode."""

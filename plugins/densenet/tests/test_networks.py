@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from sb3_scale import Sb3ScaleError
+from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import build
 from sb3_scale.testing import check_component
 
@@ -84,14 +85,24 @@ def test_what_each_layer_reads(name: str, inputs: list[int], output: int) -> Non
     assert network.out_features == output
 
 
-def test_actor_of_table_2() -> None:
-    """SAC (ours) on Ant-v2: 2159 features, two layers of 2048, 8 outputs."""
-    network = build("network", {"name": "densenet", "width": 2048, "depth": 2}, 2159, 1)
-    counts = [sum(p.numel() for p in layer.parameters()) for layer in network.layers]
+@pytest.mark.parametrize(
+    ("part", "inputs", "layers", "total"),
+    [
+        ({"name": "densenet", "width": 2048}, 2159, [4_423_680, 8_617_984, 50_048], 13_091_712),
+        ({"name": "mlp", "width": 256}, 111, [28_672, 65_792, 2_056], 96_520),
+    ],
+    ids=["SAC (ours)", "SAC (original)"],
+)
+def test_actors_of_table_2(
+    part: dict[str, object], inputs: int, layers: list[int], total: int
+) -> None:
+    """Ant-v2, two layers and 8 outputs."""
+    network = build("network", {**part, "depth": 2}, inputs, 1)
     output = torch.nn.Linear(network.out_features, 8)
-    counts.append(sum(p.numel() for p in output.parameters()))
-    assert counts == [4_423_680, 8_617_984, 50_048]
-    assert sum(counts) == 13_091_712
+    linears = [*linear_layers(network), output]
+    counts = [sum(p.numel() for p in layer.parameters()) for layer in linears]
+    assert counts == layers
+    assert sum(counts) == total
 
 
 @pytest.mark.parametrize("name", NAMES)

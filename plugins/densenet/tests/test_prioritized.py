@@ -1,6 +1,7 @@
 """Prioritised replay: its distribution, its weights, its returns, and a training with it."""
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -9,8 +10,9 @@ import pytest
 import torch
 from gymnasium import spaces
 from scipy.stats import chisquare
-from stable_baselines3.common.buffers import NStepReplayBuffer
+from stable_baselines3.common.buffers import NStepReplayBuffer, ReplayBuffer
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_scale import SAC, TD3, Sb3ScaleError
@@ -116,10 +118,11 @@ def test_priorities_of_overwritten_transitions_are_ignored() -> None:
     fill(buffer, 10)
     drawn = np.stack((np.arange(10), np.full(10, 10)))
     fill(buffer, 3)
-    buffer.update_priorities(drawn, torch.full((10,), 7.0))
+    buffer.update_priorities(drawn, torch.tensor([99.0] * 3 + [7.0] * 7))
     buffer.sample(2)
     changed = buffer.tree[np.arange(10)] != 1
     np.testing.assert_array_equal(changed, [False] * 3 + [True] * 7)
+    assert buffer.largest == pytest.approx(7**0.6)
 
 
 @pytest.mark.parametrize("n_envs", [1, 3])
@@ -174,7 +177,9 @@ def test_the_gradient_is_weighted_whatever_the_loss() -> None:
 
 
 @pytest.mark.parametrize(("algorithm", "compile"), [(SAC, False), (SAC, True), (TD3, False)])
-def test_training_sets_the_errors_of_its_critic(algorithm: Any, compile: bool) -> None:
+def test_training_sets_the_errors_of_its_critic(
+    algorithm: Any, compile: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     env = gym.make("Pendulum-v1")
     network = {"name": "mlp", "width": 8}
     model = algorithm(
@@ -199,6 +204,7 @@ def test_training_sets_the_errors_of_its_critic(algorithm: Any, compile: bool) -
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PrioritizedReplayBuffer, "update_priorities", update)
         model.learn(40)
+    assert "without compilation" not in capsys.readouterr().err
     assert len(seen) == 20
     buffer = model.replay_buffer
     assert isinstance(buffer, PrioritizedReplayBuffer)
@@ -313,15 +319,88 @@ def test_a_stock_policy_would_ignore_priorities() -> None:
         SAC("MlpPolicy", "Pendulum-v1", replay_buffer_class="prioritized")
 
 
-def test_gamma_of_returns_is_that_of_the_algorithm() -> None:
-    with pytest.raises(Sb3ScaleError, match="gamma of the replay buffer is"):
+SMALL: dict[str, Any] = {"learning_starts": 20, "batch_size": 8, "buffer_size": 100, "seed": 0}
+
+
+def test_returns_are_those_of_the_algorithm(tmp_path: Path, recwarn: Any) -> None:
+    model = SAC(
+        "ScalePolicy",
+        "Pendulum-v1",
+        n_steps=3,
+        gamma=0.5,
+        replay_buffer_class="prioritized",
+        **SMALL,
+    ).learn(25)
+    buffer: Any = model.replay_buffer
+    assert (buffer.n_steps, buffer.gamma) == (3, 0.5)
+    assert not [warning for warning in recwarn if "n_steps" in str(warning.message)]
+    model.save(tmp_path / "model")
+    model.save_replay_buffer(tmp_path / "buffer")
+    again = SAC.load(tmp_path / "model", gym.make("Pendulum-v1"))
+    assert again.replay_buffer.n_steps == 3
+    again.load_replay_buffer(tmp_path / "buffer")
+    again.learn(5)
+    again.gamma = 0.9
+    with pytest.raises(Sb3ScaleError, match=r"gamma of the replay buffer is 0.5, and that of the"):
+        again.load_replay_buffer(tmp_path / "buffer")
+
+
+@pytest.mark.parametrize(
+    ("settings", "kwargs", "sentence"),
+    [
+        ({"gamma": 0.5}, {"n_steps": 3, "gamma": 0.9}, "gamma of the replay buffer is 0.9, and"),
+        ({"n_steps": 3}, {"n_steps": 2}, "n_steps is 3, and PrioritizedReplayBuffer gives returns"),
+    ],
+)
+def test_other_returns_are_refused(
+    settings: dict[str, Any], kwargs: dict[str, Any], sentence: str
+) -> None:
+    settings |= {"replay_buffer_class": "prioritized", "replay_buffer_kwargs": kwargs}
+    with pytest.raises(Sb3ScaleError, match=sentence):
+        SAC("ScalePolicy", "Pendulum-v1", **settings, **SMALL)
+
+
+class OnlyPriorities(ReplayBuffer):
+    """A prioritised buffer that gives no single steps."""
+
+    progress_remaining = 1.0
+
+    def update_priorities(self, drawn: np.ndarray, errors: torch.Tensor) -> None:
+        raise AssertionError
+
+
+def test_an_extractor_that_learns_apart_wants_single_steps() -> None:
+    with pytest.raises(Sb3ScaleError, match="allowed: replay buffers with a method sample_single"):
         SAC(
             "ScalePolicy",
             "Pendulum-v1",
-            gamma=0.5,
-            replay_buffer_class="prioritized",
-            replay_buffer_kwargs={"n_steps": 3},
+            replay_buffer_class=OnlyPriorities,
+            policy_kwargs={"extractor": {"name": "ofenet", "width": 4, "depth": 1}},
+            **SMALL,
         )
+
+
+@pytest.mark.parametrize("gradient_steps", [1, 3])
+def test_a_batch_that_is_not_finite_is_kept(gradient_steps: int, tmp_path: Path) -> None:
+    """Also where the buffer notices first, when it draws for the next step."""
+    model = SAC(
+        "ScalePolicy",
+        "Pendulum-v1",
+        gradient_steps=gradient_steps,
+        replay_buffer_class="prioritized",
+        policy_kwargs={
+            "extractor": {"name": "ofenet", "width": 4, "depth": 1, "pretraining_steps": 0}
+        },
+        **SMALL,
+    )
+    model.set_logger(configure(str(tmp_path), ["csv"]))
+    model.learn(20)
+    model.replay_buffer.rewards[:] = np.nan
+    with pytest.raises(Sb3ScaleError, match="critic_loss is nan at gradient step 1; the batch is"):
+        model.learn(1, reset_num_timesteps=False)
+    batch = torch.load(tmp_path / "not_finite_1.pt", weights_only=True)["batch"]
+    assert batch["drawn"].shape == (2, 8)
+    assert [each.shape for each in batch["auxiliary"]] == [(8, 3), (8, 1), (8, 3)]
 
 
 def test_a_loss_that_compares_returns_wants_one_step() -> None:
