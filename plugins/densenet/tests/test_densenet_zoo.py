@@ -15,7 +15,8 @@ from sb3_scale.zoo import configs
 
 DENSENET = {"name": "densenet", "width": 16, "depth": 2}
 MIXED = {
-    "n_timesteps": 600,
+    "n_timesteps": 520,
+    "train_freq": 10,
     "policy": "ScalePolicy",
     "env_kwargs": {"action_repeat": 2},
     "normalize": {"norm_obs": True, "norm_reward": False},
@@ -60,17 +61,17 @@ def train(folder: Path, *options: str) -> str:
 
 def test_parts_of_four_papers_train_save_and_go_on(tmp_path: Path) -> None:
     (tmp_path / "mixed.yml").write_text(yaml.safe_dump({"dog-stand": MIXED}))
-    told = train(tmp_path, "-conf", "mixed.yml", "--save-freq", "550", "--save-replay-buffer")
+    told = train(tmp_path, "-conf", "mixed.yml", "--save-freq", "510", "--save-replay-buffer")
     assert "pre-training the extractor" in told
     folder = tmp_path / "logs/sac/dog-stand_1"
     columns = (folder / "progress.csv").read_text().splitlines()[0]
     assert "train/extractor_loss" in columns
-    model = SAC.load(folder / "rl_model_550_steps.zip")
+    model = SAC.load(folder / "rl_model_510_steps.zip")
     optimizer = model.policy.extractor.optimizer
     (parameter, *_) = model.policy.extractor.parameters()
     assert optimizer.state[parameter]["step"] == 5 + model._n_updates
-    path = str(folder / "rl_model_550_steps.zip")
-    again = train(tmp_path, "-conf", "mixed.yml", "-i", path, "-n", "60")
+    path = str(folder / "rl_model_510_steps.zip")
+    again = train(tmp_path, "-conf", "mixed.yml", "-i", path, "-n", "20")
     assert "pre-training the extractor" not in again
 
 

@@ -142,13 +142,15 @@ def test_each_gradient_step_trains_it_once_after_pretraining() -> None:
     assert model.logger.name_to_value["train/extractor_loss"] > 0
 
 
-def test_pretraining_is_logged(tmp_path: Path) -> None:
-    model = agent(SAC, extractor={**SMALL, "pretraining_steps": 2300, "width": 32})
+def test_pretraining_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sb3_scale.algorithms.extractor_training.LOG_INTERVAL", 100)
+    params = {"pretraining_steps": 230, "width": 32, "learning_rate": 3e-3}
+    model = agent(SAC, extractor={**SMALL, **params})
     model.set_logger(configure(str(tmp_path), ["csv"]))
     model.learn(21)
     with (tmp_path / "progress.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["pretraining/step"]]
-    assert [row["pretraining/step"] for row in rows] == ["1000", "2000", "2300"]
+    assert [row["pretraining/step"] for row in rows] == ["100", "200", "230"]
     assert {row["time/total_timesteps"] for row in rows} == {"21"}
     losses = [float(row["pretraining/extractor_loss"]) for row in rows]
     assert losses[0] > 2 * losses[2] > 0
