@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pandas
 
-from reporting import draw_seeds, panels, run_parser, styles
+from reporting import draw_seeds, one_each, panels, run_parser, styles
 from sb3_scale.cli.runs import read_run
+from sb3_scale.errors import Sb3ScaleError
 
 
 def measurements(label: str, seed: int, folder: Path, keys: list[str]) -> pandas.DataFrame:
@@ -60,15 +61,12 @@ def main() -> None:
     parser = run_parser("Figures of what is logged over the training, several runs side by side.")
     parser.add_argument("--key", action="append", required=True, help="a column of progress.csv")
     arguments = parser.parse_args()
-    runs: dict[tuple[str, int], Path] = {}
-    for label, folder in arguments.run:
-        seed = read_run(folder).seed
-        if (label, seed) in runs:
-            parser.error(f"two runs have the label {label!r} and seed {seed}; allowed: one")
-        runs[label, seed] = folder
-    figures = pandas.concat(
-        [measurements(*run, folder, arguments.key) for run, folder in runs.items()]
-    )
+    try:
+        runs = [(label, read_run(folder).seed, folder) for label, folder in arguments.run]
+        one_each({"label": label, "seed": seed} for label, seed, _ in runs)
+    except Sb3ScaleError as error:
+        parser.error(str(error))
+    figures = pandas.concat([measurements(*run, arguments.key) for run in runs])
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     figures.to_csv(arguments.output.with_suffix(".csv"), index=False)
     draw(figures, arguments.key, arguments.output.with_suffix(".png"))

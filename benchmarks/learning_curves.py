@@ -10,24 +10,40 @@ evaluation, and ``OUTPUT.png``, with one panel per task; the table goes to the t
 Markdown, ready for a page of the documentation.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas
 
-from reporting import MARKERS, draw_seeds, panels, run_parser, styles
+from reporting import MARKERS, draw_seeds, one_each, panels, run_parser, styles
 from sb3_scale.cli.output import markdown_table
-from sb3_scale.cli.runs import read_run
+from sb3_scale.cli.runs import Run, read_run
+from sb3_scale.errors import Sb3ScaleError
 
 
-def evaluations(label: str, folder: Path) -> pandas.DataFrame:
+def gradient_steps_per_decision(settings: Mapping[str, Any]) -> float:
+    """
+    :param settings: of a run
+    :return: once the training has begun
+    :raises Sb3ScaleError: if ``train_freq`` is no number: episodes have no length of their own
+    """
+    steps, every = settings.get("gradient_steps", 1), settings.get("train_freq", 1)
+    if not isinstance(every, int):
+        raise Sb3ScaleError(f"train_freq is {every!r}; allowed: a number of steps")
+    # A negative number stands for as many as there were decisions.
+    return 1.0 if steps < 0 else float(steps / (every * settings.get("n_envs", 1)))
+
+
+def evaluations(label: str, run: Run) -> pandas.DataFrame:
     """
     :param label: of the configuration
-    :param folder: of a run, for instance ``logs/sac/dog-stand_1``
+    :param run: what RL-Zoo wrote
     :return: one line per evaluation, with all counts that a comparison needs
+    :raises Sb3ScaleError: if its gradient steps cannot be counted
     """
-    run = read_run(folder)
-    utd = run.settings.get("gradient_steps", 1) / run.settings.get("train_freq", 1)
+    utd = gradient_steps_per_decision(run.settings)
     updates = np.maximum(0, run.evaluated_at - run.settings.get("learning_starts", 100)) * utd
     return pandas.DataFrame(
         {
@@ -99,7 +115,12 @@ def main() -> None:
         "--show", nargs="*", default=[], help="published algorithms to draw, up to 5"
     )
     arguments = parser.parse_args()
-    curves = pandas.concat([evaluations(label, folder) for label, folder in arguments.run])
+    try:
+        runs = [(label, read_run(folder)) for label, folder in arguments.run]
+        one_each({"task": run.env_id, "label": label, "seed": run.seed} for label, run in runs)
+        curves = pandas.concat([evaluations(label, run) for label, run in runs])
+    except Sb3ScaleError as error:
+        parser.error(str(error))
     columns = ["env", "algorithm", "env_steps", "mean"]
     empty = pandas.DataFrame(columns=columns)
     published = pandas.read_csv(arguments.published) if arguments.published else empty

@@ -1,14 +1,17 @@
 """Command line, panels and tables that the programs of benchmarks/ about runs share."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
+
+from sb3_scale.errors import Sb3ScaleError
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's colours, which colour-blind readers can tell apart."""
@@ -74,6 +77,19 @@ def swept_folders(text: str) -> list[tuple[str, Path]]:
         (label, Path(path).parent / folder)
         for label, folder in zip(labels, finished["folder"], strict=True)
     ]
+
+
+def one_each(runs: Iterable[Mapping[str, Any]]) -> None:
+    """
+    :param runs: what tells each from the others in a picture, by name
+    :raises Sb3ScaleError: if two are alike
+    """
+    seen: list[Mapping[str, Any]] = []
+    for run in runs:
+        if run in seen:
+            alike = ", ".join(f"{name} {value!r}" for name, value in run.items())
+            raise Sb3ScaleError(f"two runs have {alike}; allowed: one")
+        seen.append(run)
 
 
 def styles(labels: Iterable[str]) -> dict[str, tuple[str, str]]:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 import zoo_commands
+from small_models import make as make_small
+from stable_baselines3.common.env_util import make_vec_env
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -16,9 +18,12 @@ from configurations import ACTIONS, CONFIGURATIONS, OBSERVATIONS, make
 from cost_growth import power_law
 from counting import count, working_set
 from leanrl_style import GAMMA, LEARNING_RATE, LeanSAC
+from learning_curves import gradient_steps_per_decision
 from limits import update_limit
 from machine import Machine
-from sb3_scale import register_envs
+from reporting import one_each
+from sb3_scale import SAC, register_envs
+from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.nn.linear import linear_layers
 
 BATCH = 64
@@ -112,6 +117,32 @@ def test_power_law():
     exponent, factor = power_law([1, 2, 4], [3.0, 12.0, 48.0])
     assert exponent == pytest.approx(2)
     assert factor == pytest.approx(3)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"n_envs": 3, "train_freq": 2, "gradient_steps": 4},
+        {"n_envs": 4, "gradient_steps": -1},
+        {"train_freq": 4, "gradient_steps": 2},
+    ],
+)
+def test_gradient_steps_are_those_that_were_taken(settings):
+    arguments = {key: value for key, value in settings.items() if key != "n_envs"}
+    envs = make_vec_env("Pendulum-v1", settings.get("n_envs", 1))
+    model = make_small(SAC, envs, learning_starts=24, **arguments)
+    model.learn(24 + 96)
+    expected = gradient_steps_per_decision(settings) * (model.num_timesteps - 24)
+    assert model._n_updates == expected
+
+
+def test_runs_that_cannot_be_drawn():
+    with pytest.raises(Sb3ScaleError, match=r"train_freq is \[1, 'episode'\]; allowed: a number"):
+        gradient_steps_per_decision({"train_freq": [1, "episode"]})
+    different = [{"label": "SAC", "seed": 0}, {"label": "SAC", "seed": 1}]
+    one_each(different)
+    with pytest.raises(Sb3ScaleError, match="two runs have label 'SAC', seed 1; allowed: one"):
+        one_each([*different, {"label": "SAC", "seed": 1}])
 
 
 def test_leanrl_style_critics():

@@ -27,6 +27,10 @@ def test_names_become_what_rl_zoo_imports(tmp_path: Path) -> None:
     assert (second.folder, second.file) == ("run", "mine.csv")
 
 
+def test_no_callback() -> None:
+    assert for_zoo(None, "run") == []
+
+
 def test_one_name_needs_no_list() -> None:
     (callback,) = get_callback_list({"callback": for_zoo("csv-logger", "run")})
     assert isinstance(callback, CSVLogger)

@@ -252,6 +252,15 @@ def test_version():
     assert answer.stdout.startswith("sb3-scale 0.")
 
 
+def test_commands_name_the_package_that_they_lack(tmp_path):
+    """As without the extra zoo, which some commands need."""
+    missing = "No module named 'rl_zoo3'"
+    (tmp_path / "rl_zoo3.py").write_text(f'raise ModuleNotFoundError("{missing}", name="rl_zoo3")')
+    answer = run("sweep", "grid.yml", path=tmp_path)
+    assert answer.returncode == 1
+    assert answer.stderr == f'sb3-scale: error: {missing}: pip install "sb3-scale[zoo]"\n'
+
+
 def test_help_names_all_commands():
     out = run("--help").stdout
     for command in ("plugins", "describe", "doctor", "new-plugin", "report"):

@@ -1,17 +1,29 @@
 """The command sb3-scale landscape, and the loss that it evaluates."""
 
+import os
 import shutil
+import signal
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
 import yaml
 from cli_commands import error, run
 from PIL import Image
+from small_models import make
+from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.save_util import load_from_pkl, save_to_pkl
 from zoo_commands import run as run_python
 
+from sb3_scale import SAC, TD3
+from sb3_scale.cli import main
+from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.landscape.checkpoint import Problem, _without_scales, load_problem
 from sb3_scale.landscape.directions import random_direction
 from sb3_scale.landscape.surface import Surface
@@ -115,9 +127,80 @@ def test_goes_on_with_what_is_missing(tmp_path: Path) -> None:
     again.resume(path)
     assert again.missing() == [0, 2, 3]
     np.testing.assert_array_equal(again.losses, first.losses)
+
+
+def test_another_surface_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "surface.npz"
+    given = problem()
+    Surface(given, 5, 1.0, seed=0).save(path)
     for other in (Surface(given, 5, 1.0, seed=1), Surface(given, 5, 0.5, seed=0)):
-        other.resume(path)
-        assert other.missing() == [0, 1, 2, 3, 4]
+        with pytest.raises(Sb3ScaleError, match="other weights, transitions or options; "):
+            other.resume(path)
+    path.write_text("no archive")
+    with pytest.raises(Sb3ScaleError, match=r"surface.npz' cannot be read: "):
+        Surface(given, 5, 1.0, seed=0).resume(path)
+
+
+def trained(algorithm: Any, folder: Path) -> Any:
+    """A model, and what RL-Zoo leaves of its training; a third of the transitions terminate."""
+    folder.mkdir()
+    env = Monitor(gymnasium.make("Pendulum-v1"), str(folder / "0"))
+    model = make(algorithm, env, learning_starts=50, replay_buffer_class=ReplayBuffer)
+    model.learn(250)
+    model.replay_buffer.dones[::3] = 1
+    model.replay_buffer.timeouts[:] = 0
+    model.save(folder / "Pendulum-v1.zip")
+    model.save_replay_buffer(folder / "replay_buffer.pkl")
+    (folder / "Pendulum-v1").mkdir()
+    arguments = {"algo": algorithm.__name__.lower(), "env": "Pendulum-v1", "seed": 0}
+    (folder / "Pendulum-v1/args.yml").write_text(yaml.safe_dump(arguments))
+    (folder / "Pendulum-v1/config.yml").write_text("{}")
+    return model
+
+
+def forward(part: str, weights: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    """Two hidden layers by hand, for each member."""
+    for layer in ("network.linears.0", "network.linears.1"):
+        x = torch.relu(x @ weights[f"{part}.{layer}.weight"] + weights[f"{part}.{layer}.bias"])
+    return x @ weights[f"{part}.output.weight"] + weights[f"{part}.output.bias"]
+
+
+def soft_action(
+    weights: dict[str, torch.Tensor], following: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """SAC's action at the next state, and its log-probability."""
+    mean, log_std = forward("actor", weights, following)[0].chunk(2, dim=-1)
+    std = log_std.clamp(-20, 2).exp()
+    u = mean + std * torch.randn(mean.shape)
+    density = torch.distributions.Normal(mean, std).log_prob(u) - (1 - u.tanh() ** 2).log()
+    return u.tanh(), density.sum(dim=-1, keepdim=True)
+
+
+def smoothed_action(
+    weights: dict[str, torch.Tensor], following: torch.Tensor
+) -> tuple[torch.Tensor, float]:
+    """TD3's action at the next state, whose probability does not count."""
+    action = forward("actor_target", weights, following)[0].tanh()
+    noise = torch.empty(action.shape).normal_(0, 0.2).clamp(-0.5, 0.5)
+    return (action + noise).clamp(-1, 1), 0.0
+
+
+@pytest.mark.parametrize(("algorithm", "act"), [(SAC, soft_action), (TD3, smoothed_action)])
+def test_the_target_is_that_of_the_algorithm(algorithm: Any, act: Any, tmp_path: Path) -> None:
+    model = trained(algorithm, tmp_path / "run")
+    given = load_problem(tmp_path / "run", None, 100, seed=5)
+    np.random.seed(5)
+    torch.manual_seed(5)
+    batch = model.replay_buffer.sample(100)
+    weights = model.policy.state_dict()
+    actions, log_prob = act(weights, batch.next_observations)
+    following = torch.cat((batch.next_observations, actions), dim=1)
+    smaller = forward("critic_target", weights, following).min(dim=0).values
+    alpha = model.log_ent_coef.detach().exp() if algorithm is SAC else 0.0
+    assert 20 < batch.dones.sum() < 50
+    expected = batch.rewards + 0.99 * (1 - batch.dones) * (smaller - alpha * log_prob)
+    torch.testing.assert_close(given.target, expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(given.actions, batch.actions)
 
 
 @pytest.fixture(scope="module")
@@ -173,9 +256,45 @@ def test_a_checkpoint_without_transitions(folder: Path, tmp_path: Path, capsys) 
     assert told.endswith("train with --save-replay-buffer")
 
 
+def test_no_transition(folder: Path, tmp_path: Path, capsys) -> None:
+    empty = tmp_path / "empty"
+    shutil.copytree(folder, empty)
+    buffer = load_from_pkl(empty / "replay_buffer.pkl")
+    buffer.reset()
+    save_to_pkl(empty / "replay_buffer.pkl", buffer)
+    told = error(capsys, "landscape", str(empty))
+    assert told == (
+        f"'{empty / 'replay_buffer.pkl'}' has no transitions, and the loss is one of them"
+    )
+
+
+def test_an_algorithm_that_is_gone(folder: Path, tmp_path: Path, capsys) -> None:
+    gone = tmp_path / "gone"
+    shutil.copytree(folder, gone)
+    arguments = next(gone.glob("*/args.yml"))
+    arguments.write_text("algo: tdd\nenv: dm_control/pendulum-swingup-v0\nseed: 1\n")
+    told = error(capsys, "landscape", str(gone))
+    assert told.startswith("there is no algorithm 'tdd'; allowed: ")
+
+
+def test_an_interrupted_surface_goes_on(folder: Path, tmp_path: Path, capsys) -> None:
+    def interrupt() -> None:
+        while not (tmp_path / "long.npz").exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    command = ["landscape", str(folder), "--points", "2001", "--transitions", "8"]
+    assert main([*command, "--output", str(tmp_path / "long")]) == 130
+    assert "the same command goes on with the rows that are missing" in capsys.readouterr().out
+    with np.load(tmp_path / "long.npz") as data:
+        assert 0 < np.isfinite(data["losses"]).all(axis=1).sum() < 2001
+
+
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [
+        (("--seed", "-1"), "seed is -1; allowed: 0 to 4294967295"),
         (("--points", "10"), "points is 10; allowed: odd numbers from 3"),
         (("--range", "0"), "range is 0.0; allowed: above 0, and finite"),
         (("--transitions", "0"), "transitions is 0; allowed: at least 1"),

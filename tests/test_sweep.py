@@ -2,9 +2,12 @@
 
 import csv
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -14,14 +17,27 @@ import pytest
 import yaml
 from cli_commands import run
 from PIL import Image
+from rich.console import Console
+
+from sb3_scale.cli import main
+from sb3_scale.sweep.grid import Training, read_sweep, trainings
+from sb3_scale.sweep.pool import Pool, free_places, locked
+from sb3_scale.sweep.runs import TrainingFolder
 
 GRID = {
     "env": "Pendulum-v1",
     "conf_file": "start.yml",
     "eval_freq": 200,
     "eval_episodes": 2,
-    "grid": {"gamma": [0.9, 0.99], "size": {"good": {}, "bad": {"batch_size": 0}}},
+    "grid": {"gamma": [0.9, 0.99], "size": {"good": {}, "bad": {"callback": "failing.Failing"}}},
 }
+FAILING = """
+from stable_baselines3.common.callbacks import BaseCallback
+
+class Failing(BaseCallback):
+    def _on_step(self):
+        raise RuntimeError("out of order")
+"""
 TASK = {
     "n_timesteps": 400,
     "policy": "ScalePolicy",
@@ -33,6 +49,7 @@ TASK = {
 
 
 def write(folder: Path, **changes) -> None:
+    (folder / "failing.py").write_text(FAILING)
     (folder / "start.yml").write_text(yaml.safe_dump({"Pendulum-v1": TASK}))
     (folder / "grid.yml").write_text(yaml.safe_dump({**GRID, **changes}))
 
@@ -42,12 +59,24 @@ def states(folder: Path) -> dict[str, dict]:
     return {path.parent.name: json.loads(path.read_text()) for path in found}
 
 
+def git(folder: Path, *command: str) -> str:
+    user = ("-c", "user.name=a", "-c", "user.email=a@b")
+    done = subprocess.run(
+        ["git", *user, *command], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory) -> Path:
-    """Four trainings, of which two fail."""
+    """Four trainings in a repository, of which two fail."""
     folder = tmp_path_factory.mktemp("sweep")
     write(folder)
-    done = run("sweep", "grid.yml", "--processes", "2", cwd=folder)
+    git(folder, "init")
+    git(folder, "commit", "--allow-empty", "-m", "start")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONUNBUFFERED", raising=False)
+        done = run("sweep", "grid.yml", "--processes", "2", cwd=folder)
     assert done.returncode == 1, done.stdout + done.stderr
     (folder / "output.txt").write_text(done.stdout)
     return folder
@@ -58,7 +87,8 @@ def test_what_fails_is_tried_again_and_listed(swept):
         (False, 1), (False, 1), (True, 2), (True, 2),
     ]  # fmt: skip
     told = (swept / "output.txt").read_text()
-    assert told.count("0.9, bad, seed 0: ") == 2
+    because = "RuntimeError: out of order (exit status 1)"
+    assert told.count(f"0.9, bad, seed 0: {because}") == 2
     assert "failed; the same command tries again" in told
 
 
@@ -74,6 +104,35 @@ def test_the_table_has_the_evaluations_of_rl_zoo(swept):
         assert counts == [400, 400, 300]
         assert row["error"] == ""
     assert all(row["error"] and not row["return"] for row in rows if row["size"] == "bad")
+
+
+def test_a_training_without_evaluations_has_failed(swept, tmp_path, monkeypatch):
+    monkeypatch.chdir(swept)
+    found = trainings(read_sweep(Path("grid.yml")))
+    good = next(one for one in found if one.labels["size"] == "good")
+    folder = TrainingFolder(good, tmp_path / good.key)
+    shutil.copytree(swept / "logs/grid/runs" / good.key, folder.path)
+    assert folder.end(0, 1.0, 1, "none").error == ""
+    assert folder.finished
+    (folder.run / "evaluations.npz").unlink()
+    assert folder.end(0, 1.0, 1, "none").error == f"'{folder.run}' has no evaluation"
+    assert not folder.finished
+
+
+def test_the_table_has_the_commits_that_were_trained(swept, tmp_path, monkeypatch, capsys):
+    commit = git(swept, "rev-parse", "HEAD")
+    assert all(commit.startswith(one["commit"]) for one in states(swept).values())
+    shutil.copytree(swept, tmp_path / "later")
+    monkeypatch.chdir(tmp_path / "later")
+    Path("good.yml").write_text(yaml.safe_dump({**GRID, "grid": {"gamma": [0.9, 0.99]}}))
+    for number, one in enumerate(trainings(read_sweep(Path("good.yml")))):
+        path = Path("logs/grid/runs") / one.key / "state.json"
+        state = json.loads(path.read_text())
+        path.write_text(json.dumps({**state, "commit": f"abc{number}"}))
+    assert main(["sweep", "good.yml", "--output", "logs/grid"]) == 0
+    text = Path("logs/grid/results.md").read_text()
+    assert "Commit of the working folder: abc0, abc1. " in text
+    assert "abc1" in Path("logs/grid/results.csv").read_text()
 
 
 def test_the_table_names_its_circumstances(swept):
@@ -101,6 +160,61 @@ def test_the_same_command_trains_only_what_is_not_finished(swept):
     }
     assert again == failed
     assert len(failed) == 2
+
+
+class Waiting(TrainingFolder):
+    """Waits instead of training."""
+
+    def command(self) -> list[str]:
+        return ["sleep", "2"]
+
+
+def pool_of_one(folder: Path, lock: int) -> Pool:
+    one = Training({}, "sac", "Pendulum-v1", 0, {"n_timesteps": 10}, 10, 1, ())
+    return Pool([Waiting(one, folder / "one")], 1, 1, 0, lock, Console(quiet=True))
+
+
+def close_terminal(pool: Pool) -> None:
+    while not pool.running:
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGHUP)
+
+
+def not_the_pool(*_: object) -> None:
+    raise AssertionError("the signal did not reach the pool")
+
+
+def test_a_sweep_whose_terminal_closes_ends_its_trainings(tmp_path):
+    before = signal.signal(signal.SIGHUP, not_the_pool)
+    try:
+        with locked(tmp_path) as lock:
+            pool = pool_of_one(tmp_path, lock)
+            threading.Thread(target=close_terminal, args=(pool,)).start()
+            with pytest.raises(KeyboardInterrupt):
+                pool.run()
+        (left,) = pool.running
+        assert left.process.returncode == -signal.SIGKILL
+        assert signal.getsignal(signal.SIGHUP) is not_the_pool
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_sweep_under_nohup_outlives_its_terminal(tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with locked(tmp_path) as lock:
+            pool = pool_of_one(tmp_path, lock)
+            threading.Thread(target=close_terminal, args=(pool,)).start()
+            pool.run()
+        assert pool.done == 1
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_trainings_with_threads_share_the_cores():
+    cores = psutil.cpu_count()
+    assert free_places(cores + 1) == 1
+    assert 1 <= free_places(2) <= max(1, cores // 2)
 
 
 @pytest.mark.slow

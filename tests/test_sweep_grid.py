@@ -92,6 +92,37 @@ def test_tasks_without_a_file_have_the_settings_that_rl_zoo_would_choose(asked):
     assert all(one.settings["gradient_steps"] == 2 for one in found)
 
 
+WIDTH = "policy_kwargs.critic.network.width"
+
+
+def test_what_replaces_a_setting_keeps_the_changes_inside_it(asked):
+    replaced = {"policy_kwargs.critic.network": {"name": "mlp", "depth": 3}}
+    deeper = {"name": "mlp", "depth": 3, "width": 8}
+    for settings, grid in (
+        ({WIDTH: 8, **replaced}, {}),
+        ({**replaced, WIDTH: 8}, {}),
+        ({WIDTH: 8}, {"deep": {"yes": replaced}}),
+        (replaced, {WIDTH: [8]}),
+        ({}, {WIDTH: [8], "deep": {"yes": replaced}}),
+    ):
+        (one,) = trainings(read_sweep(asked(settings=settings, grid=grid)))
+        assert one.settings["policy_kwargs"]["critic"]["network"] == deeper
+
+
+def test_an_axis_counts_more_than_what_all_trainings_share(asked):
+    shared = {"policy_kwargs.critic.network": {"name": "mlp", "width": 4}, "gamma": 0.5}
+    grid = {WIDTH: [8, 16], "gamma": [0.9]}
+    found = trainings(read_sweep(asked(settings=shared, grid=grid)))
+    widths = [one.settings["policy_kwargs"]["critic"]["network"]["width"] for one in found]
+    assert widths == [8, 16]
+    assert {one.settings["gamma"] for one in found} == {0.9}
+
+
+def test_a_finished_training_is_found_by_later_versions(asked):
+    first, _ = trainings(read_sweep(asked()))
+    assert first.key == "Pendulum-v1_sac_seed0_ef78b328ee3b"
+
+
 def test_a_changed_file_keeps_the_trainings_that_it_leaves_as_they_are(asked):
     before = {one.key for one in trainings(read_sweep(asked()))}
     more = {"policy_kwargs.critic.network.width": [8, 16, 32]}
@@ -142,6 +173,94 @@ WRONG = {
         "",
     ),
     "no seed": ({"seeds": []}, "seeds is []; allowed: at least one number", ""),
+    "a seed that RL-Zoo would replace": (
+        {"seeds": [3, -1]},
+        "seeds is [3, -1]; allowed: whole numbers, at least 0",
+        "",
+    ),
+    "no episode": ({"eval_episodes": 0}, "eval_episodes is 0; allowed: at least 1", ""),
+    "endless training": (
+        {"settings": {"n_timesteps": float("inf")}},
+        "n_timesteps of 'Pendulum-v1' is inf; allowed: at least 1, and finite",
+        "",
+    ),
+    "no number of steps": (
+        {"settings": {"n_timesteps": float("nan")}},
+        "n_timesteps of 'Pendulum-v1' is nan; allowed: at least 1, and finite",
+        "",
+    ),
+    "tasks outside the grid": (
+        {"settings": {"env": ["Pendulum-v1", "CartPole-v1"]}},
+        "env is ['Pendulum-v1', 'CartPole-v1']; allowed: one name; several are an axis",
+        "",
+    ),
+    "a change without a name": (
+        {"grid": {"size": {"small": {8: 16}}}},
+        "grid.size: small is {8: 16} (dict); allowed: dict[str, Any]",
+        "",
+    ),
+    "a change that undoes part of an axis": (
+        {
+            "settings": {WIDTH: 8},
+            "grid": {"policy_kwargs.critic.network": ["mlp", {"name": "mlp", "width": 4}]},
+        },
+        f"'policy_kwargs.critic.network' and '{WIDTH}' both give 'width'; allowed: one of them",
+        "",
+    ),
+    "a callback": (
+        {"settings": {"callback": ["csv-loger"]}},
+        "there is no callback 'csv-loger'; allowed: ",
+        "did you mean 'csv-logger'?",
+    ),
+    "a replay buffer": (
+        {"settings": {"replay_buffer_class": "compct"}},
+        "there is no replay-buffer 'compct'; allowed: ",
+        "did you mean 'compact'?",
+    ),
+    "what the algorithm refuses": (
+        {
+            "algo": "ddpg",
+            "settings": {"policy_kwargs.actor": "deterministic"},
+            "grid": {"policy_kwargs.critic.n_critics": [1, 2]},
+        },
+        "n_critics is 2, and DDPG has one critic; allowed: 1, or --algo td2",
+        "",
+    ),
+    "half a gradient step": (
+        {"settings": {"gradient_steps": 0.5}},
+        "gradient_steps is 0.5; allowed: ",
+        "write train_freq: 2, gradient_steps: 1",
+    ),
+    "a batch without statistics": (
+        {"settings": {"batch_size": 1, "policy_kwargs.critic.network.norm": "batch"}},
+        "batch_size is 1, and ",
+        "allowed: at least 2",
+    ),
+    "a learning rate that RL-Zoo cannot read": (
+        {"settings": {"learning_rate": "lin_3e-4_3e-5"}},
+        "learning_rate is 'lin_3e-4_3e-5'; allowed: a number, or 'lin_3e-4' for one that falls to",
+        "",
+    ),
+    "a learning rate of a part": (
+        {"settings": {"actor_learning_rate": "tan_3e-4"}},
+        "actor_learning_rate is 'tan_3e-4'; allowed: a number, 'lin_3e-4' or 'cos_3e-4'",
+        "",
+    ),
+    "a target of the entropy": (
+        {"settings": {"target_entropy": "high"}},
+        "target_entropy is 'high'; allowed: 'auto'",
+        "",
+    ),
+    "no environment": (
+        {"settings": {"n_envs": 0}},
+        "n_envs is 0; allowed: a whole number, at least 1",
+        "",
+    ),
+    "what Stable-Baselines3 refuses": (
+        {"settings": {"train_freq": [1, "week"]}},
+        "--algo sac cannot be made with these settings: ",
+        "not 'week'!",
+    ),
     "an axis": (
         {"grid": {"gamma": 0.9}},
         "grid.gamma is 0.9; allowed: a list of values, or settings by label",
@@ -150,7 +269,7 @@ WRONG = {
     "an algorithm": ({"algo": "sax"}, "algo is 'sax'; allowed: ", "did you mean 'sac'?"),
     "an actor of the other kind": (
         {"grid": {"algo": ["sac", "td3"]}},
-        "--algo td3 needs a deterministic actor, and the actor is 'squashed-gaussian'",
+        "TD3 needs a deterministic actor, and the actor is 'squashed-gaussian'",
         "",
     ),
     "an algorithm without ScalePolicy": (
@@ -229,6 +348,67 @@ def test_a_mistake_is_one_sentence_before_anything_is_trained(asked, capsys, nam
     assert start in told
     assert told.endswith(end)
     assert not Path("logs").exists()
+
+
+WORDS = {
+    "--algo": "the key algo",
+    "--see": "the key seeds",
+    "--env=Ant-v5": "the key env",
+    "--env-k": "env_kwargs in settings",
+    "-n500": "n_timesteps in settings",
+    "--n-timesteps": "n_timesteps in settings",
+    "-conf": "the key conf_file",
+    "-par": "the key settings",
+    "--hyper=x:1": "the key settings",
+    "--eval-episodes": "the key eval_episodes",
+    "--log-folder=here": "--output of sb3-scale sweep",
+    "-f": "--output of sb3-scale sweep",
+    "--uuid": "folders without it",
+    "-o": "the key grid",
+    "-i": "trainings from their beginning",
+}
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_words_for_rl_zoo_leave_the_sweep_its_own(asked, capsys, word):
+    told = error(capsys, "sweep", str(asked(train_args=["--verbose", 0, word])))
+    assert told == f"train_args has '{word}'; allowed: {WORDS[word]}"
+
+
+def test_all_other_words_are_for_rl_zoo(asked):
+    words = ["-P", "--save-freq", "-1", "--n-eval-envs=2", "--device", "cpu", "--num-threads", "1"]
+    words += [
+        "--save-replay-buffer",
+        "-tb",
+        "board",
+        "--eval-env-kwargs",
+        "g:1.0",
+        "--vec-env=dummy",
+    ]
+    found = trainings(read_sweep(asked(train_args=words)))
+    assert all(one.train_args == tuple(words) for one in found)
+
+
+def test_settings_that_only_rl_zoo_can_read_are_left_to_it(asked):
+    settings = {
+        "policy_kwargs": "dict(critic='ensemble')",
+        "callback": ["no_such_module.Callback", "csv-logger"],
+        "learning_rate": "lin_3e-4",
+        "train_freq": [2, "step"],
+    }
+    assert len(trainings(read_sweep(asked(settings=settings, grid={})))) == 1
+
+
+def test_more_evaluations_than_there_are(asked, capsys):
+    told = error(capsys, "sweep", str(asked()), "--last", "11")
+    assert told == "--last is 11; allowed: 1 to 10, all evaluations"
+
+
+def test_a_task_with_nothing_under_it(asked, capsys):
+    path = asked()
+    Path("start.yml").write_text("Pendulum-v1:\n")
+    told = error(capsys, "sweep", str(path))
+    assert told == "start.yml has None for 'Pendulum-v1'; allowed: settings by name"
 
 
 def test_words_for_rl_zoo_may_be_numbers(asked):

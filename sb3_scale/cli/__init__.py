@@ -13,6 +13,9 @@ from pathlib import Path
 
 from sb3_scale.errors import Sb3ScaleError
 
+ZOO = ("rl_zoo3", "sb3_contrib", "pandas", "matplotlib", "plotly")
+"""Modules of the extra ``zoo`` that some subcommands import."""
+
 
 def at_least_1(text: str) -> int:
     """
@@ -118,7 +121,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--processes",
         type=at_least_1,
         metavar="N",
-        help="trainings at once, by default the free cores",
+        help="trainings at once, by default one per free core, or per --threads of them",
     )
     command.add_argument(
         "--threads", type=at_least_1, default=1, metavar="N", help="of each, by default 1"
@@ -148,8 +151,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = make_parser().parse_args(argv)
     try:
-        status: int = import_module(args.module).run(args)
+        return _run(args)
     except Sb3ScaleError as error:
         print(f"sb3-scale: error: {error}", file=sys.stderr)
         return 1
+
+
+def _run(args: argparse.Namespace) -> int:
+    try:
+        status: int = import_module(args.module).run(args)
+    except ModuleNotFoundError as error:
+        if error.name not in ZOO:
+            raise
+        raise Sb3ScaleError(f'{error}: pip install "sb3-scale[zoo]"') from None
     return status

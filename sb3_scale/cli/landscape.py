@@ -13,8 +13,9 @@ def run(args: argparse.Namespace) -> int:
     """
     :param args: ``folder``, ``model``, ``points``, ``range``, ``transitions``, ``seed`` and
         ``output``
-    :return: 0
-    :raises Sb3ScaleError: if the run lacks what is needed, or a number is out of its range
+    :return: 0, or 130 if interrupted
+    :raises Sb3ScaleError: if the run lacks what is needed, a number is out of its range, or
+        ``output`` has another surface
     """
     from sb3_scale.landscape.checkpoint import load_problem
     from sb3_scale.landscape.pictures import draw, draw_interactive
@@ -28,9 +29,13 @@ def run(args: argparse.Namespace) -> int:
     data, picture, page = (Path(f"{output}.{ending}") for ending in ("npz", "png", "html"))
     surface.resume(data)
     rows, console, start = surface.missing(), make_console(), time.perf_counter()
-    for row in track(rows, "rows of the grid", console=console):
-        surface.evaluate(row)
-        surface.save(data)
+    try:
+        for row in track(rows, "rows of the grid", console=console):
+            surface.evaluate(row)
+            surface.save(data)
+    except KeyboardInterrupt:
+        console.print("interrupted; the same command goes on with the rows that are missing")
+        return 130
     seconds = time.perf_counter() - start
     draw(surface.at, surface.losses, problem.title, picture)
     draw_interactive(surface.at, surface.losses, problem.title, page)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sb3_scale.cli.output import make_console, make_table
+from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.sweep.grid import read_sweep, trainings
-from sb3_scale.sweep.pool import Pool, free_cores, locked
+from sb3_scale.sweep.pool import Pool, free_places, locked
 from sb3_scale.sweep.runs import TrainingFolder
 
 if TYPE_CHECKING:
@@ -21,11 +22,15 @@ def run(args: argparse.Namespace) -> int:
     :param args: ``grid``, ``output``, ``processes``, ``threads``, ``retries``, ``last`` and
         ``dry_run``
     :return: 1 if a training failed, else 0
-    :raises Sb3ScaleError: if any training of the grid is wrong, before the first starts
+    :raises Sb3ScaleError: if ``last`` or any training of the grid is wrong, before the first starts
     """
     sweep = read_sweep(args.grid)
     output = args.output or Path("logs") / args.grid.stem
-    folders = [TrainingFolder(one, output / "runs" / one.key) for one in trainings(sweep)]
+    asked = trainings(sweep)
+    evaluations = min(int(one.settings["n_timesteps"]) // one.eval_freq for one in asked)
+    if args.last > evaluations:
+        raise Sb3ScaleError(f"--last is {args.last}; allowed: 1 to {evaluations}, all evaluations")
+    folders = [TrainingFolder(one, output / "runs" / one.key) for one in asked]
     console = make_console()
     if args.dry_run:
         rows = [(one.training.name, _status(one), str(one.path)) for one in folders]
@@ -33,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     try:
         with locked(output) as lock:
-            processes = args.processes or free_cores()
+            processes = args.processes or free_places(args.threads)
             Pool(folders, processes, args.threads, args.retries, lock, console).run()
     except KeyboardInterrupt:
         console.print("interrupted; the same command goes on with what is not finished")
@@ -55,7 +60,8 @@ def _show(lines: "pandas.DataFrame", axes: Sequence[str], output: Path) -> None:
 
     cells = results.per_cell(lines, axes)
     command = shlex.join(["sb3-scale", *sys.argv[1:]])
-    (output / "results.md").write_text(results.markdown(cells, command))
+    commits = [commit for commit in lines["commit"].unique() if commit]
+    (output / "results.md").write_text(results.markdown(cells, commits, command))
     lines.to_csv(output / "results.csv", index=False)
     files = "results.md, results.csv"
     if axes:

@@ -12,6 +12,7 @@ from torch import nn
 from sb3_scale.cli.runs import read_run
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.nn.linear import linear_layers
+from sb3_scale.parts import load_target, spec_of
 from sb3_scale.policies import ScalePolicy
 
 
@@ -44,13 +45,15 @@ def load_problem(folder: Path, model_file: Path | None, transitions: int, seed: 
     :param folder: of the run, for instance ``logs/sac/dog-run_1``
     :param model_file: a checkpoint, by default the model at the end of the training
     :param transitions: how many to draw
-    :param seed: of the draw, and of the actions in the targets
+    :param seed: of the draw, and of the actions in the targets, below ``2^32``
     :return: the problem
-    :raises Sb3ScaleError: if the run, its model or its replay buffer is missing, or there is no
-        transition to draw
+    :raises Sb3ScaleError: if the run, its model, the package of a part or the replay buffer is
+        missing, there is no transition to draw, or a number is out of its range
     """
     if transitions < 1:
         raise Sb3ScaleError(f"transitions is {transitions}; allowed: at least 1")
+    if not 0 <= seed < 2**32:
+        raise Sb3ScaleError(f"seed is {seed}; allowed: 0 to {2**32 - 1}")
     run = read_run(folder)
     path = model_file or folder / f"{run.env_name}.zip"
     model = _load(run.algo, path)
@@ -77,7 +80,9 @@ def _load(algo: str, path: Path) -> Any:
     install()
     if not path.is_file():
         raise Sb3ScaleError(f"there is no model '{path}'")
-    model = ALGOS[algo].load(path, device="cpu")
+    # The specification of an algorithm that RL-Zoo lacks says which package has it.
+    algorithm = ALGOS.get(algo) or load_target(spec_of("algorithm", algo))
+    model = algorithm.load(path, device="cpu")
     if not isinstance(model.policy, ScalePolicy):
         raise Sb3ScaleError(
             f"'{path}' has a {type(model.policy).__name__}; allowed: policy: ScalePolicy"
@@ -93,6 +98,8 @@ def _give_transitions(model: Any, folder: Path, env_name: str) -> None:
             "train with --save-replay-buffer"
         )
     model.load_replay_buffer(stored)
+    if model.replay_buffer.size() == 0:
+        raise Sb3ScaleError(f"'{stored}' has no transitions, and the loss is one of them")
     statistics = folder / env_name / "vecnormalize.pkl"
     if statistics.is_file():
         model._vec_normalize_env = load_from_pkl(statistics)

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch as th
@@ -56,12 +57,24 @@ class Surface:
 
     def resume(self, path: Path) -> None:
         """
-        :param path: of a file that :meth:`save` wrote; its rows count if they are of this surface
+        Take over the rows that a file has, if there is one.
+
+        :param path: of a file that :meth:`save` wrote
+        :raises Sb3ScaleError: if it is not of this surface, or cannot be read
         """
-        if path.is_file():
+        if not path.is_file():
+            return
+        try:
             with np.load(path) as data:
-                if str(data["key"]) == self.key:
-                    self.losses = data["losses"]
+                key, losses = str(data["key"]), data["losses"]
+        except (BadZipFile, EOFError, KeyError, OSError, ValueError) as error:
+            raise Sb3ScaleError(f"'{path}' cannot be read: {error}") from None
+        if key != self.key:
+            raise Sb3ScaleError(
+                f"'{path}' has the surface of other weights, transitions or options; name another "
+                "file with --output"
+            )
+        self.losses = losses
 
     def save(self, path: Path) -> None:
         """

@@ -1,30 +1,76 @@
-"""What can be wrong with the settings of a training, found before any of them starts."""
+"""What can be wrong with a training, found before any of them starts."""
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import gymnasium
 import rl_zoo3
 from gymnasium import spaces
+from rl_zoo3 import exp_manager
+from stable_baselines3.common.vec_env import DummyVecEnv
 
-from sb3_scale.algorithms.checks import check_actor
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.policies import ScalePolicy
-from sb3_scale.zoo import configs
+from sb3_scale.sweep.changes import Settings
+from sb3_scale.zoo import backends, callbacks, configs
 from sb3_scale.zoo.env_kwargs import check_env_kwargs
-
-Settings = dict[str, Any]
 
 RESHAPING = {"env_wrapper", "frame_stack", "vec_env_wrapper"}
 """Settings that change what an agent observes or does."""
 
+NOT_OF_THE_ALGORITHM = (configs.ZOO_KEYS | {backends.KEY}) - {"policy"}
+
+NOT_TRIED = {"compile", "capture"}
+"""Settings without effect before the first gradient step, but on what is imported and printed."""
+
+OWN_OPTIONS = {
+    "--algo": "the key algo",
+    "--env": "the key env",
+    "--env-kwargs": "env_kwargs in settings",
+    "--seed": "the key seeds",
+    "--n-timesteps": "n_timesteps in settings",
+    "-n": "n_timesteps in settings",
+    "--hyperparams": "the key settings",
+    "-params": "the key settings",
+    "--conf-file": "the key conf_file",
+    "-conf": "the key conf_file",
+    "--eval-freq": "the key eval_freq",
+    "--eval-episodes": "the key eval_episodes",
+    "--gym-packages": "the key gym_packages",
+    "--log-folder": "--output of sb3-scale sweep",
+    "-f": "--output of sb3-scale sweep",
+    "--uuid": "folders without it",
+    "-uuid": "folders without it",
+    "--trained-agent": "trainings from their beginning",
+    "-i": "trainings from their beginning",
+    "--trial-id": "the key settings",
+    "--optimize-hyperparameters": "the key grid",
+    "-optimize": "the key grid",
+}
+"""Options of RL-Zoo that decide what a sweep decides, and what to write instead."""
+
+
+def check_train_args(words: Sequence[str]) -> None:
+    """
+    :param words: for RL-Zoo's command
+    :raises Sb3ScaleError: if one is an option that the sweep gives itself, or short for one
+    """
+    for word in words:
+        name = word.partition("=")[0]
+        for option, instead in OWN_OPTIONS.items():
+            # argparse takes any beginning of a name, and a value right after a single letter.
+            attached = len(option) == 2 and name.startswith(option)
+            if name.startswith("-") and (option.startswith(name) or attached):
+                raise Sb3ScaleError(f"train_args has {word!r}; allowed: {instead}")
+
 
 def check_settings(algo: str, env_id: str, settings: Settings) -> None:
     """
-    Check keys and types, and build the networks once for the spaces of the task.
+    Check keys, types and callbacks, and make the algorithm once for the spaces of the task.
 
-    Networks are not built behind a wrapper, and stock policies are left to Stable-Baselines3.
+    It is not made behind a wrapper, nor from settings that RL-Zoo evaluates as Python, and stock
+    policies are left to Stable-Baselines3.
 
     :param algo: name of the algorithm
     :param env_id: the task
@@ -33,7 +79,6 @@ def check_settings(algo: str, env_id: str, settings: Settings) -> None:
     """
     algorithm = rl_zoo3.ALGOS[algo]
     scale = configs.uses_scale_policy(settings)
-    policy_kwargs = settings.get("policy_kwargs") or {}
     if scale and not hasattr(algorithm, "default_parts"):
         able = [name for name, each in rl_zoo3.ALGOS.items() if hasattr(each, "default_parts")]
         raise Sb3ScaleError(f"--algo {algo} does not train ScalePolicy; allowed: {', '.join(able)}")
@@ -41,11 +86,65 @@ def check_settings(algo: str, env_id: str, settings: Settings) -> None:
         settings = {**settings, "policy_kwargs": {}}
     configs.check(algo, algorithm, settings)
     check_env_kwargs(env_id, settings.get("env_kwargs") or {})
-    if scale and isinstance(policy_kwargs, dict) and not RESHAPING & settings.keys():
+    if not scale:
+        return
+    callbacks.for_zoo(settings.get("callback", []), "")
+    evaluated = any(_is_python(key, settings.get(key)) for key in configs.EVALUATED)
+    if not evaluated and not RESHAPING & settings.keys():
         observations, actions = _spaces(env_id, json.dumps(settings.get("env_kwargs") or {}))
-        parts = {**algorithm.default_parts, **policy_kwargs}
-        policy = ScalePolicy(observations, actions, lambda _: 1e-3, **parts)
-        check_actor(f"--algo {algo}", policy, algorithm.stochastic_actor)
+        envs = _envs(observations, actions, settings.get("n_envs", 1))
+        _make(algo, envs, settings)
+
+
+def _is_python(key: str, value: Any) -> bool:
+    """Whether RL-Zoo evaluates it; names of our replay buffers it never sees."""
+    if key == "replay_buffer_class" and isinstance(value, str):
+        return "." in value or hasattr(exp_manager, value)
+    return isinstance(value, str)
+
+
+def _make(algo: str, envs: DummyVecEnv, settings: Settings) -> None:
+    """Make the algorithm, with RL-Zoo's reading of its arguments and next to no replay buffer."""
+    arguments = {
+        key: value
+        for key, value in settings.items()
+        if key not in NOT_OF_THE_ALGORITHM and key not in NOT_TRIED
+    }
+    arguments |= {"policy": "ScalePolicy", "buffer_size": 1, "device": "cpu", "env": envs}
+    if isinstance(arguments.get("train_freq"), list):
+        arguments["train_freq"] = tuple(arguments["train_freq"])
+    if isinstance(arguments.get("learning_rate"), str):
+        arguments["learning_rate"] = _first_rate(arguments["learning_rate"])
+    try:
+        rl_zoo3.ALGOS[algo](**arguments)
+    except Sb3ScaleError:
+        raise
+    except Exception as error:
+        raise Sb3ScaleError(f"--algo {algo} cannot be made with these settings: {error}") from error
+
+
+def _first_rate(rate: str) -> float:
+    try:
+        _, value = rate.split("_")
+        return float(value)
+    except ValueError:
+        raise Sb3ScaleError(
+            f"learning_rate is {rate!r}; allowed: a number, or 'lin_3e-4' for one that falls to 0"
+        ) from None
+
+
+class _SpacesOnly(gymnasium.Env[Any, Any]):
+    """Has the spaces of a task, and nothing else."""
+
+    def __init__(self, observations: spaces.Space[Any], actions: spaces.Space[Any]) -> None:
+        self.observation_space = observations
+        self.action_space = actions
+
+
+def _envs(observations: spaces.Space[Any], actions: spaces.Space[Any], n_envs: Any) -> DummyVecEnv:
+    if not isinstance(n_envs, int) or n_envs < 1:
+        raise Sb3ScaleError(f"n_envs is {n_envs!r}; allowed: a whole number, at least 1")
+    return DummyVecEnv([lambda: _SpacesOnly(observations, actions)] * n_envs)
 
 
 @cache

@@ -3,8 +3,8 @@
 import hashlib
 import itertools
 import json
+import math
 import re
-from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -16,7 +16,8 @@ import rl_zoo3
 from sb3_scale.errors import Sb3ScaleError, nearest, suggestion
 from sb3_scale.parts import check_type
 from sb3_scale.registration import import_packages
-from sb3_scale.sweep.checks import Settings, check_settings
+from sb3_scale.sweep.changes import Settings, change, together
+from sb3_scale.sweep.checks import check_settings, check_train_args
 from sb3_scale.zoo import configs, install
 
 EVALUATIONS = 10
@@ -57,7 +58,8 @@ class Sweep:
 
 RESERVED = (
     "env", "algo", "seed", "seeds", "return", "returns", "mean", "std", "episodes", "env_steps",
-    "decisions", "total_gradient_steps", "action_repeat", "minutes", "failed", "error", "folder",
+    "decisions", "total_gradient_steps", "action_repeat", "minutes", "failed", "commit", "error",
+    "folder",
 )  # fmt: skip
 """Columns of the results, which no axis with labels of its own may be named after."""
 
@@ -140,10 +142,12 @@ def trainings(sweep: Sweep) -> list[Training]:
     """
     install()
     import_packages("gym_packages", sweep.gym_packages)
-    if "--gym-packages" in sweep.train_args:
-        raise Sb3ScaleError("train_args has '--gym-packages'; allowed: the key gym_packages")
-    if not sweep.seeds:
-        raise Sb3ScaleError("seeds is []; allowed: at least one number")
+    check_train_args([str(word) for word in sweep.train_args])
+    if not sweep.seeds or min(sweep.seeds) < 0:
+        what = "whole numbers, at least 0" if sweep.seeds else "at least one number"
+        raise Sb3ScaleError(f"seeds is {sweep.seeds}; allowed: {what}")
+    if sweep.eval_episodes < 1:
+        raise Sb3ScaleError(f"eval_episodes is {sweep.eval_episodes}; allowed: at least 1")
     axes = [_axis(name, values) for name, values in sweep.grid.items()]
     cells = [_training(sweep, variations) for variations in itertools.product(*axes)]
     found = [replace(cell, seed=seed) for cell in cells for seed in sweep.seeds]
@@ -170,6 +174,8 @@ def _axis(name: str, values: Any) -> list[_Variation]:
                 f"grid.{name} has labels, and the results have a column '{name}' of their own; "
                 "allowed: another name"
             )
+        for label, changes in values.items():
+            check_type(f"grid.{name}", str(label), changes, dict[str, Any])
         return [_Variation(name, str(label), changes) for label, changes in values.items()]
     raise Sb3ScaleError(
         f"grid.{name} is {values!r}; allowed: a list of values, or settings by label"
@@ -182,22 +188,17 @@ def _label(value: Any) -> str:
 
 def _training(sweep: Sweep, variations: tuple[_Variation, ...]) -> Training:
     """One combination, with the first seed."""
-    changes = dict(sweep.settings)
-    for variation in variations:
-        changes |= variation.changes
+    changes = together([sweep.settings, *(one.changes for one in variations)])
     algo, env_id = changes.pop("algo", sweep.algo), changes.pop("env", sweep.env)
-    if algo not in rl_zoo3.ALGOS:
-        raise Sb3ScaleError(f"algo is {algo!r}{suggestion(str(algo), rl_zoo3.ALGOS)}")
-    if env_id not in gymnasium.registry:
-        raise Sb3ScaleError(
-            f"there is no environment {env_id!r}{nearest(str(env_id), gymnasium.registry)}"
-        )
+    _check_names(algo, env_id)
     settings = _task_settings(algo, env_id, sweep.conf_file)
     for key, value in changes.items():
-        _change(settings, key, value)
+        change(settings, key, value)
     steps = settings.get("n_timesteps")
-    if not isinstance(steps, (int, float)) or steps < 1:
-        raise Sb3ScaleError(f"n_timesteps of '{env_id}' is {steps!r}; allowed: at least 1")
+    if not isinstance(steps, (int, float)) or not 1 <= steps < math.inf:
+        raise Sb3ScaleError(
+            f"n_timesteps of '{env_id}' is {steps!r}; allowed: at least 1, and finite"
+        )
     for key in OWN_ARGUMENTS:
         if key in settings:
             instead = "seeds" if key == "seed" else "train_args"
@@ -219,6 +220,18 @@ def _training(sweep: Sweep, variations: tuple[_Variation, ...]) -> Training:
     )
 
 
+def _check_names(algo: Any, env_id: Any) -> None:
+    for key, value in (("algo", algo), ("env", env_id)):
+        if not isinstance(value, str):
+            raise Sb3ScaleError(f"{key} is {value!r}; allowed: one name; several are an axis")
+    if algo not in rl_zoo3.ALGOS:
+        raise Sb3ScaleError(f"algo is {algo!r}{suggestion(algo, rl_zoo3.ALGOS)}")
+    if env_id not in gymnasium.registry:
+        raise Sb3ScaleError(
+            f"there is no environment {env_id!r}{nearest(env_id, gymnasium.registry)}"
+        )
+
+
 def _task_settings(algo: str, env_id: str, conf_file: str) -> Settings:
     if conf_file:
         path = configs.by_name(algo, conf_file) or Path(conf_file)
@@ -230,22 +243,9 @@ def _task_settings(algo: str, env_id: str, conf_file: str) -> Settings:
     content = configs.read(path)
     for key in (env_id, "default"):
         if key in content:
+            if not isinstance(content[key], dict):
+                raise Sb3ScaleError(
+                    f"{path} has {content[key]!r} for '{key}'; allowed: settings by name"
+                )
             return deepcopy(content[key])
     raise Sb3ScaleError(f"{path} has no settings for '{env_id}', and no 'default'")
-
-
-def _change(settings: Settings, key: str, value: Any) -> None:
-    """Set what a path with dots leads to; a part given by its name alone becomes a mapping."""
-    *parents, last = key.split(".")
-    place = settings
-    for parent in parents:
-        inner = place.get(parent) or {}
-        if isinstance(inner, str) and parent != "policy_kwargs":
-            inner = {"name": inner}
-        if not isinstance(inner, Mapping):
-            raise Sb3ScaleError(
-                f"'{key}' leads into {parent}, which is {inner!r}; allowed: to replace it whole"
-            )
-        place[parent] = dict(inner)
-        place = place[parent]
-    place[last] = value

@@ -22,20 +22,24 @@ from rich.progress import (
 )
 
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.sweep.runs import LOG, State, TrainingFolder
+from sb3_scale.sweep.runs import LOG, State, TrainingFolder, commit
 
 POLL = 0.5
 """Seconds between looks at the processes."""
 
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a sweep and the trainings that run."""
 
-def free_cores() -> int:
+
+def free_places(threads: int) -> int:
     """
-    :return: cores that this process may use and nobody keeps busy, at least one
+    :param threads: of a training
+    :return: trainings for which this process has cores that nobody keeps busy, at least one
     """
     busy: list[float] = psutil.cpu_percent(interval=0.5, percpu=True)
     # macOS cannot bind a process to cores.
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(busy))
-    return max(1, sum(busy[core] < 50 for core in allowed))
+    return max(1, sum(busy[core] < 50 for core in allowed) // threads)
 
 
 @contextmanager
@@ -83,7 +87,9 @@ class Pool:
         self.done = len(folders) - len(self.queue)
         self.total = len(folders)
         self.processes = processes
-        self.environ = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+        # What a training says last is why it failed: its output must not wait for its errors.
+        own = {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+        self.environ = {**os.environ, **own}
         self.retries = retries
         self.lock = lock
         self.running: list[_Process] = []
@@ -100,11 +106,14 @@ class Pool:
         """
         Train all.
 
-        :raises KeyboardInterrupt: if interrupted; the running trainings are ended and start again
-            with the next sweep
+        :raises KeyboardInterrupt: if interrupted, terminated, or left by its terminal; the running
+            trainings are ended and start again with the next sweep
         """
-        # A terminated sweep ends its trainings as an interrupted one does.
-        previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        previous = {number: signal.getsignal(number) for number in INTERRUPTIONS}
+        for number, handler in previous.items():
+            # Under nohup a sweep outlives its terminal.
+            if handler != signal.SIG_IGN:
+                signal.signal(number, signal.default_int_handler)
         try:
             with self.progress:
                 whole = self.progress.add_task(
@@ -118,9 +127,13 @@ class Pool:
                     part = sum(one.show(self.progress) for one in self.running)
                     self.progress.update(whole, completed=self.done + part)
         finally:
-            signal.signal(signal.SIGTERM, previous)
+            # A terminal that closes may say so more than once.
+            for number in previous:
+                signal.signal(number, signal.SIG_IGN)
             for one in self.running:
                 one.kill()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
     def _start(self, folder: TrainingFolder, attempt: int) -> None:
         self.running.append(_Process(folder, attempt, self.environ, self.lock, self.progress))
@@ -149,6 +162,7 @@ class _Process:
         self.folder = folder
         self.attempt = attempt
         self.started = time.monotonic()
+        self.commit = commit()
         folder.prepare()
         with (folder.path / LOG).open("w") as log:
             # A group of its own: RL-Zoo answers Ctrl-C by ending as if all were done.
@@ -177,7 +191,7 @@ class _Process:
 
     def end(self, progress: Progress) -> State:
         seconds = time.monotonic() - self.started
-        state = self.folder.end(self.process.returncode, seconds, self.attempt)
+        state = self.folder.end(self.process.returncode, seconds, self.attempt, self.commit)
         progress.remove_task(self.line)
         words = state.error or f"{seconds / 60:.1f} min"
         progress.console.print(f"{self.folder.training.name}: {words}", markup=False)

@@ -1,7 +1,6 @@
 """What came out of a sweep: a table per training, and one per cell of the grid."""
 
 import platform
-import subprocess
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -40,6 +39,7 @@ def _line(folder: TrainingFolder, last: int) -> dict[str, Any]:
         "episodes": 0,
         **dict.fromkeys(COUNTS, 0),
         "minutes": round(state.seconds / 60, 2) if state else np.nan,
+        "commit": state.commit if state else "",
         "error": state.error if state else "not finished",
         "folder": str(folder.run.relative_to(folder.path.parents[1])),
     }
@@ -50,8 +50,6 @@ def _line(folder: TrainingFolder, last: int) -> dict[str, Any]:
     except Sb3ScaleError as error:
         return {**line, "error": str(error)}
     returns = run.evaluations[-last:]
-    if not returns.size:
-        return {**line, "error": "has no evaluation"}
     return {
         **line,
         "return": round(float(returns.mean()), 4),
@@ -101,11 +99,12 @@ def texts(table: pandas.DataFrame) -> list[list[str]]:
     ]
 
 
-def markdown(cells: pandas.DataFrame, command: str) -> str:
+def markdown(cells: pandas.DataFrame, commits: Sequence[str], command: str) -> str:
     """
     :param cells: of :func:`per_cell`
+    :param commits: of the working folder, when the trainings started
     :param command: that made them
-    :return: a table, and below it command, commit, hardware and versions
+    :return: a table, and below it command, commits, hardware and versions
     """
     head = [name.replace("_", " ") for name in cells]
     versions = ", ".join(
@@ -114,7 +113,7 @@ def markdown(cells: pandas.DataFrame, command: str) -> str:
     cores, memory = psutil.cpu_count(), psutil.virtual_memory().total / 2**30
     return (
         f"{markdown_table(head, texts(cells))}\n\n"
-        f"Command: `{command}`. Commit of the working folder: {_commit()}. "
+        f"Command: `{command}`. Commit of the working folder: {', '.join(commits)}. "
         f"{_processor()}, {cores} cores, {memory:.0f} GiB; Python {platform.python_version()}, "
         f"{versions}.\n"
     )
@@ -125,13 +124,3 @@ def _processor() -> str:
     lines = path.read_text().splitlines() if path.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def _commit() -> str:
-    try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        return "none"
-    return found.stdout.strip() or "none"

@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from sb3_scale.cli.runs import Run, env_name, read_run
+from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.sweep.grid import Training
 
 LOG, SETTINGS, STATE = "output.log", "settings.yml", "state.json"
@@ -23,11 +25,13 @@ class State:
     :param error: what it said last if it failed, else empty
     :param seconds: of the last attempt, wall clock
     :param attempts: how often it was started
+    :param commit: of the working folder when the last attempt started
     """
 
     error: str
     seconds: float
     attempts: int
+    commit: str = "unknown"
 
 
 @dataclass(frozen=True)
@@ -78,21 +82,31 @@ class TrainingFolder:
             *one.train_args,
         ]
 
-    def end(self, status: int, seconds: float, attempts: int) -> State:
+    def end(self, status: int, seconds: float, attempts: int, commit: str) -> State:
         """
         Write down how it ended.
 
         :param status: exit status
         :param seconds: wall clock
         :param attempts: how often it was started
+        :param commit: of the working folder when it started
         :return: the state
         """
-        state = State(self._last_words(status) if status else "", round(seconds, 1), attempts)
+        state = State(self._error(status), round(seconds, 1), attempts, commit)
         # Written last and whole: a folder without it is that of an interrupted training.
         unfinished = self.path / f"{STATE}.unfinished"
         unfinished.write_text(json.dumps(asdict(state)))
         unfinished.replace(self.path / STATE)
         return state
+
+    def _error(self, status: int) -> str:
+        if status:
+            return self._last_words(status)
+        try:
+            self.read()
+        except Sb3ScaleError as error:
+            return str(error)
+        return ""
 
     def _last_words(self, status: int) -> str:
         if status < 0:
@@ -112,6 +126,22 @@ class TrainingFolder:
     def read(self) -> Run:
         """
         :return: what RL-Zoo wrote
-        :raises Sb3ScaleError: if a file is missing or cannot be read
+        :raises Sb3ScaleError: if a file is missing or cannot be read, or there is no evaluation
         """
-        return read_run(self.run)
+        run = read_run(self.run)
+        if not run.evaluations.size:
+            raise Sb3ScaleError(f"'{self.run}' has no evaluation")
+        return run
+
+
+def commit() -> str:
+    """
+    :return: of the working folder, with ``-dirty`` where files differ from it; ``none`` outside git
+    """
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        return "none"
+    return found.stdout.strip() or "none"

@@ -17,11 +17,13 @@ def for_zoo(given: Any, run_folder: str) -> list[Any]:
     A callback that has a parameter ``folder`` writes to the run's folder by default.
 
     :param given: a callback or a list of them: a name, a mapping with ``name`` and parameters, or,
-        as RL-Zoo has it, ``module.Class`` or ``{module.Class: {argument: value}}``
+        as RL-Zoo has it, ``module.Class`` or ``{module.Class: {argument: value}}``, or nothing
     :param run_folder: where RL-Zoo saves the run
     :return: entries in RL-Zoo's notation
     :raises Sb3ScaleError: if a name or a parameter is wrong
     """
+    if given is None:
+        return []
     entries = given if isinstance(given, list) else [given]
     return [_entry(entry, run_folder) if _is_name(entry) else entry for entry in entries]
 

@@ -1,0 +1,64 @@
+"""Changes of settings: what several together ask for, and how one is made."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sb3_scale.errors import Sb3ScaleError
+
+Settings = dict[str, Any]
+
+
+def together(layers: Sequence[Settings]) -> Settings:
+    """
+    Merge changes, a key of which is a setting or a path into one with dots.
+
+    Of two with the same path the later counts. Longer paths come last, so that what replaces a
+    setting whole keeps a change inside it, in whatever order they were written.
+
+    :param layers: changes for all trainings, then those of each axis of a grid
+    :return: the changes in the order in which to make them
+    :raises Sb3ScaleError: if a longer path would undo part of a change that is no earlier
+    """
+    changes: Settings = {}
+    for layer in layers:
+        changes |= layer
+        for short, value in layer.items():
+            for long in changes:
+                inside = long.removeprefix(f"{short}.")
+                if inside != long and _gives(value, inside.split(".")):
+                    raise Sb3ScaleError(
+                        f"'{short}' and '{long}' both give '{inside}'; allowed: one of them"
+                    )
+    return {key: changes[key] for key in sorted(changes, key=lambda path: path.count("."))}
+
+
+def _gives(value: Any, names: Sequence[str]) -> bool:
+    for name in names:
+        if not isinstance(value, Mapping) or name not in value:
+            return False
+        value = value[name]
+    return True
+
+
+def change(settings: Settings, key: str, value: Any) -> None:
+    """
+    Set what a path leads to; a part given by its name alone becomes a mapping.
+
+    :param settings: of a task, which are changed
+    :param key: a setting, or a path into one with dots
+    :param value: what it shall be
+    :raises Sb3ScaleError: if the path leads into what is no mapping
+    """
+    *parents, last = key.split(".")
+    place = settings
+    for parent in parents:
+        inner = place.get(parent) or {}
+        if isinstance(inner, str) and parent != "policy_kwargs":
+            inner = {"name": inner}
+        if not isinstance(inner, Mapping):
+            raise Sb3ScaleError(
+                f"'{key}' leads into {parent}, which is {inner!r}; allowed: to replace it whole"
+            )
+        place[parent] = dict(inner)
+        place = place[parent]
+    place[last] = value
