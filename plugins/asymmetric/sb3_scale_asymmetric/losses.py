@@ -64,7 +64,7 @@ class AdaptiveAsymmetricLoss(nn.Module):
     Hui, 2022, leaves finding alpha as future work (section 3.6). The bounds are the least and the
     largest alpha that is best for a task of its Table 3.1.
 
-    :param initial: alpha at the start
+    :param initial: alpha at the start, by default between the bounds
     :param rate: change of logit(alpha) per 1000 pairs and unit of bias
     :param target_bias: the bias at which alpha rests
     :param minimum: lower bound of alpha
@@ -77,8 +77,8 @@ class AdaptiveAsymmetricLoss(nn.Module):
 
     def __init__(
         self,
-        initial: float = 0.5,
-        rate: float = 0.2,
+        initial: float = 0.7,
+        rate: float = 0.3,
         target_bias: float = 0.5,
         minimum: float = 0.4,
         maximum: float = 0.9,
