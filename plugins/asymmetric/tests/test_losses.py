@@ -86,7 +86,7 @@ def test_bad_parameters_of_the_adaptive_loss(parameters: dict[str, float], messa
 
 
 def test_calibration_by_hand() -> None:
-    parameters = {"rate": 0.2, "target_bias": 0.1}
+    parameters = {"initial": 0.5, "rate": 0.2, "target_bias": 0.1}
     loss = build("loss", {"name": "adaptive-asymmetric", **parameters})
     rng = np.random.default_rng(0)
     seen, logit = np.empty((2, 0)), 0.0
