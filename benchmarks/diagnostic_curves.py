@@ -18,6 +18,9 @@ from reporting import draw_seeds, one_each, panels, run_parser, styles
 from sb3_scale.cli.runs import read_run
 from sb3_scale.errors import Sb3ScaleError
 
+PRETRAINING = "pretraining/step"
+"""The steps of a pre-training, all of which happen at one decision."""
+
 
 def measurements(label: str, seed: int, folder: Path, keys: list[str]) -> pandas.DataFrame:
     """
@@ -26,17 +29,18 @@ def measurements(label: str, seed: int, folder: Path, keys: list[str]) -> pandas
     :param folder: of the run, for instance ``logs/sac/dog-stand_1``
     :param keys: columns of the run's progress.csv
     :return: columns ``label``, ``seed``, ``decisions``, ``key`` and ``value``; keys a run lacks are
-        left out
+        left out, and for those of a pre-training ``decisions`` are its steps
     """
     progress = pandas.read_csv(folder / "progress.csv")
-    chosen = progress[["time/total_timesteps", *(key for key in keys if key in progress)]]
-    long = chosen.melt("time/total_timesteps", var_name="key", value_name="value").dropna()
-    long = long.rename(columns={"time/total_timesteps": "decisions"})
-    # A figure may be dumped twice at one step.
-    long = long.drop_duplicates(["decisions", "key"], keep="last")
-    long.insert(0, "label", label)
-    long.insert(1, "seed", seed)
-    return long
+    columns = ["label", "seed", "decisions", "key", "value"]
+    found = []
+    for key in (key for key in keys if key in progress):
+        step = PRETRAINING if key.startswith("pretraining/") else "time/total_timesteps"
+        pairs = progress[[step, key]].dropna().set_axis(["decisions", "value"], axis=1)
+        # A figure may be dumped twice at one step.
+        last = pairs.drop_duplicates("decisions", keep="last")
+        found.append(last.assign(label=label, seed=seed, key=key))
+    return pandas.concat(found)[columns] if found else pandas.DataFrame(columns=columns)
 
 
 def draw(figures: pandas.DataFrame, keys: list[str], path: Path) -> None:
@@ -52,6 +56,8 @@ def draw(figures: pandas.DataFrame, keys: list[str], path: Path) -> None:
         for label, group in here.groupby("label", sort=False):
             by_seed = group.pivot(index="decisions", columns="seed", values="value")
             draw_seeds(axes, label, by_seed, style[label])
+        if key.startswith("pretraining/"):
+            axes.set_xlabel("steps")
         axes.legend(frameon=False)
     figure.savefig(path, dpi=130)
 

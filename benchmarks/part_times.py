@@ -10,6 +10,8 @@ from unittest import mock
 import numpy as np
 import torch as th
 
+from sb3_scale.algorithms import update
+
 REST = "rest"
 """Figures and the Python around all parts."""
 
@@ -107,7 +109,7 @@ def part_times(model: Any, batch_size: int, seconds: float) -> dict[str, float]:
 
         for method, group in METHODS.items():
             put(model, method, lambda running, args, group=group: group)  # type: ignore[misc]
-        put(model, "descend", of_step)
+        put(update, "descend", of_step)
         losses = {
             part: watch.timed(function, lambda running, args, part=part: f"{part} loss")  # type: ignore[misc]
             for part, function in model._gradients.items()

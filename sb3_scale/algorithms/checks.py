@@ -122,9 +122,10 @@ def check_replay_buffer(model: Any) -> None:
     buffer, kind = model.replay_buffer, type(model.replay_buffer).__name__
     n_steps = getattr(buffer, "n_steps", 1)
     if model.n_steps > 1 and n_steps != model.n_steps:
+        knows = hasattr(buffer, "n_steps")
         raise Sb3ScaleError(
-            f"n_steps is {model.n_steps}, and {kind} gives returns over {n_steps}; allowed: the "
-            "same, in replay_buffer_kwargs"
+            f"n_steps is {model.n_steps}, and {kind} gives returns over {n_steps}; allowed: "
+            + ("the same, in replay_buffer_kwargs" if knows else "1, or no replay_buffer_class")
         )
     gamma = getattr(buffer, "gamma", model.gamma)
     if n_steps > 1 and gamma != model.gamma:

@@ -3,7 +3,6 @@
 import io
 import pathlib
 import warnings
-from inspect import signature
 from typing import Any, ClassVar, Self
 
 import torch as th
@@ -101,16 +100,16 @@ class Lifecycle(Overlapped):
             self.buffer_size = 1
         providers = getattr(self, "part_providers", {})
         with warnings.catch_warnings(), track_providers(providers) as used:
-            # Not ignored: check_replay_buffer compares it with the buffer's.
+            # Not ignored: check_replay_buffer wants the buffer's to be the same.
             warnings.filterwarnings("ignore", "`n_steps=.* is ignored")
             super()._setup_model()
         self.buffer_size = capacity
         self.part_providers = used
         if self.env is not None:
             self._tell_of_replay_buffer()
+            check_replay_buffer(self)
         check_actor(type(self).__name__, self.policy, self.stochastic_actor)
         self._check_calibration()
-        check_replay_buffer(self)
         check_batch_size(self.batch_size, self.policy)
         self._schedules: dict[str, Schedule] = {}
         self.add_schedule("actor", self.actor_learning_rate)
@@ -154,12 +153,7 @@ class Lifecycle(Overlapped):
             self.replay_buffer_class = "compact"
         if isinstance(self.replay_buffer_class, str):
             part = {"name": self.replay_buffer_class, **self.replay_buffer_kwargs}
-            found, _, _ = resolve("replay-buffer", part)
-            # Returns over several steps are the algorithm's, unless somebody says otherwise.
-            known = signature(found).parameters.keys() & {"n_steps", "gamma"}
-            shared = {name: getattr(self, name) for name in known}
-            self.replay_buffer_class = found
-            self.replay_buffer_kwargs = shared | self.replay_buffer_kwargs
+            self.replay_buffer_class, _, _ = resolve("replay-buffer", part)
 
     def _tell_of_replay_buffer(self) -> None:
         if self.verbose >= 1 and isinstance(self.replay_buffer, CompactReplayBuffer):
@@ -228,6 +222,8 @@ class Lifecycle(Overlapped):
                 **self.replay_buffer_kwargs,
             )
             self._tell_of_replay_buffer()
+            if issubclass(self.policy_class, ScalePolicy):
+                check_replay_buffer(self)
 
     def load_replay_buffer(self, path: Any, truncate_last_traj: bool = True) -> None:
         """
@@ -283,10 +279,11 @@ class Lifecycle(Overlapped):
             model = super().load(
                 path, env, device, custom_objects, print_system_info, force_reset, **kwargs
             )
-        except KeyError as error:
-            # What Stable-Baselines3 raises where the names of networks and optimisers differ.
+        except (KeyError, RuntimeError) as error:
+            # Where the names of networks and optimisers differ, or those of what they hold.
+            reason = " ".join(str(error).split())
             raise Sb3ScaleError(
-                f"{path} is no whole checkpoint of {cls.__name__}: {error}"
+                f"{path} is no whole checkpoint of {cls.__name__} of this version: {reason}"
             ) from error
         if issubclass(model.policy_class, ScalePolicy):
             release(model.optimizers())

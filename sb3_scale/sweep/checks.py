@@ -1,7 +1,9 @@
 """What can be wrong with a training, found before any of them starts."""
 
+import gc
 import json
 from collections.abc import Sequence
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
@@ -106,7 +108,8 @@ def _is_python(key: str, value: Any) -> bool:
 def _make(algo: str, envs: DummyVecEnv, settings: Settings) -> None:
     """Make the algorithm, with RL-Zoo's reading of its arguments and next to no replay buffer."""
     arguments = {
-        key: value
+        # Stable-Baselines3 changes what it is given.
+        key: deepcopy(value)
         for key, value in settings.items()
         if key not in NOT_OF_THE_ALGORITHM and key not in NOT_TRIED
     }
@@ -121,6 +124,9 @@ def _make(algo: str, envs: DummyVecEnv, settings: Settings) -> None:
         raise
     except Exception as error:
         raise Sb3ScaleError(f"--algo {algo} cannot be made with these settings: {error}") from error
+    finally:
+        # An algorithm refers to itself, and large networks should not pile up.
+        gc.collect()
 
 
 def _first_rate(rate: str) -> float:

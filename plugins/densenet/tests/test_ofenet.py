@@ -190,7 +190,10 @@ def test_critic_reads_pairs_of_its_own_extractor() -> None:
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "several steps": {"n_steps": 3},
-    "priorities": {"n_steps": 3, "replay_buffer_class": "prioritized"},
+    "priorities": {
+        "replay_buffer_class": "prioritized",
+        "replay_buffer_kwargs": {"n_steps": 3},
+    },
     "compiled": {"compile": True},
 }
 

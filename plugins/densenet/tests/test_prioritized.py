@@ -322,40 +322,45 @@ def test_a_stock_policy_would_ignore_priorities() -> None:
 SMALL: dict[str, Any] = {"learning_starts": 20, "batch_size": 8, "buffer_size": 100, "seed": 0}
 
 
-def test_returns_are_those_of_the_algorithm(tmp_path: Path, recwarn: Any) -> None:
+def test_returns_over_several_steps(tmp_path: Path, recwarn: Any) -> None:
     model = SAC(
         "ScalePolicy",
         "Pendulum-v1",
         n_steps=3,
         gamma=0.5,
         replay_buffer_class="prioritized",
+        replay_buffer_kwargs={"n_steps": 3, "gamma": 0.5},
         **SMALL,
     ).learn(25)
-    buffer: Any = model.replay_buffer
-    assert (buffer.n_steps, buffer.gamma) == (3, 0.5)
     assert not [warning for warning in recwarn if "n_steps" in str(warning.message)]
     model.save(tmp_path / "model")
     model.save_replay_buffer(tmp_path / "buffer")
     again = SAC.load(tmp_path / "model", gym.make("Pendulum-v1"))
-    assert again.replay_buffer.n_steps == 3
     again.load_replay_buffer(tmp_path / "buffer")
     again.learn(5)
     again.gamma = 0.9
     with pytest.raises(Sb3ScaleError, match=r"gamma of the replay buffer is 0.5, and that of the"):
         again.load_replay_buffer(tmp_path / "buffer")
+    # Nobody draws from it to predict.
+    assert SAC.load(tmp_path / "model", gamma=0.9).predict(np.zeros(3, np.float32))[0].shape == (1,)
 
 
 @pytest.mark.parametrize(
     ("settings", "kwargs", "sentence"),
     [
         ({"gamma": 0.5}, {"n_steps": 3, "gamma": 0.9}, "gamma of the replay buffer is 0.9, and"),
-        ({"n_steps": 3}, {"n_steps": 2}, "n_steps is 3, and PrioritizedReplayBuffer gives returns"),
+        ({"n_steps": 3}, {}, "PrioritizedReplayBuffer gives returns over 1; allowed: the same"),
+        (
+            {"n_steps": 3, "replay_buffer_class": "compact"},
+            {},
+            "n_steps is 3, and CompactReplayBuffer gives returns over 1; allowed: 1, or no",
+        ),
     ],
 )
 def test_other_returns_are_refused(
     settings: dict[str, Any], kwargs: dict[str, Any], sentence: str
 ) -> None:
-    settings |= {"replay_buffer_class": "prioritized", "replay_buffer_kwargs": kwargs}
+    settings = {"replay_buffer_class": "prioritized", "replay_buffer_kwargs": kwargs, **settings}
     with pytest.raises(Sb3ScaleError, match=sentence):
         SAC("ScalePolicy", "Pendulum-v1", **settings, **SMALL)
 
