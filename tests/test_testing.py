@@ -25,6 +25,7 @@ from sb3_scale.testing import check_component, check_trains
 SMALL = {
     ("network", "modern"): {"width": 16, "inner_width": 32},
     ("network", "bronet"): {"width": 16},
+    ("extractor", "ofenet"): {"width": 16, "depth": 2, "pretraining_steps": 3},
     ("callback", "reset"): {"interval": 20},
 }
 """Parameters for parts whose defaults are large."""

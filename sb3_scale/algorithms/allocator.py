@@ -1,4 +1,4 @@
-"""Freed memory that stays with the process."""
+"""Freed memory: that it stays with the process, and that it goes."""
 
 import ctypes
 import functools
@@ -21,3 +21,9 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
         libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+def return_freed_memory() -> None:
+    """Have glibc give back what is freed by now, whatever it was told to keep."""
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)

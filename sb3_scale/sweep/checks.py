@@ -13,6 +13,7 @@ from gymnasium import spaces
 from rl_zoo3 import exp_manager
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from sb3_scale.algorithms.allocator import return_freed_memory
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.sweep.changes import Settings
 from sb3_scale.zoo import backends, callbacks, configs
@@ -127,6 +128,7 @@ def _make(algo: str, envs: DummyVecEnv, settings: Settings) -> None:
     finally:
         # An algorithm refers to itself, and large networks should not pile up.
         gc.collect()
+        return_freed_memory()
 
 
 def _first_rate(rate: str) -> float:
