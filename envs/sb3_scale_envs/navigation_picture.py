@@ -43,6 +43,8 @@ def draw(path: NDArray[np.float64], normalized_return: float) -> NDArray[np.uint
         _draw_distance(over_time, np.linalg.norm(path, axis=1))
     else:
         _draw_distance(figure.subplots(), path[:, 0])
+    for axes in figure.axes:
+        axes.grid(alpha=0.25)
     canvas.draw()
     picture: NDArray[np.uint8] = np.asarray(canvas.buffer_rgba())[..., :3].copy()
     return picture
@@ -56,11 +58,9 @@ def _draw_plane(axes: Any, path: NDArray[np.float64]) -> None:
     axes.plot(0, 0, "k+", markersize=12)
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="x1", ylabel="x2")
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    axes.grid(alpha=0.25)
 
 
 def _draw_distance(axes: Any, distances: NDArray[np.float64]) -> None:
     axes.plot(distances, ".-", color="C0", linewidth=1)
     axes.set(xlim=(0, max(10, len(distances) - 1)), xlabel="step", ylabel="distance")
     axes.set_ylim(0, 1.1 * distances.max())
-    axes.grid(alpha=0.25)

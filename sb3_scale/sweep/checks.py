@@ -91,7 +91,7 @@ def check_settings(algo: str, env_id: str, settings: Settings) -> None:
     check_env_kwargs(env_id, settings.get("env_kwargs") or {})
     if not scale:
         return
-    callbacks.for_zoo(settings.get("callback", []), "")
+    callbacks.for_zoo(settings.get("callback"), "")
     evaluated = any(_is_python(key, settings.get(key)) for key in configs.EVALUATED)
     if not evaluated and not RESHAPING & settings.keys():
         observations, actions = _spaces(env_id, json.dumps(settings.get("env_kwargs") or {}))

@@ -46,7 +46,7 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
             check_env_kwargs(env_id, env_kwargs or {})
         if "replay_buffer_class" in hyperparams:
             hyperparams["replay_buffer_class"] = _replay_buffer_class(hyperparams)
-        chosen = callbacks.for_zoo(hyperparams.get("callback", []), self.save_path)
+        chosen = callbacks.for_zoo(hyperparams.get("callback"), self.save_path)
         if self.save_freq > 0 and not self.optimize_hyperparameters:
             chosen.append(_save_run_state(self))
         hyperparams["callback"] = chosen

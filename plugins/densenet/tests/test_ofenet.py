@@ -148,6 +148,7 @@ def test_pretraining_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     model = agent(SAC, extractor={**SMALL, **params})
     model.set_logger(configure(str(tmp_path), ["csv"]))
     model.learn(21)
+    model.logger.close()
     with (tmp_path / "progress.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["pretraining/step"]]
     assert [row["pretraining/step"] for row in rows] == ["100", "200", "230"]

@@ -1,21 +1,18 @@
-"""Prioritised replay: its distribution, its weights, its returns, and a training with it."""
+"""Prioritised replay: its distribution, its weights and its returns."""
 
 import pickle
-from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
 from scipy.stats import chisquare
-from stable_baselines3.common.buffers import NStepReplayBuffer, ReplayBuffer
+from stable_baselines3.common.buffers import NStepReplayBuffer
 from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import VecNormalize
 
-from sb3_scale import SAC, TD3, Sb3ScaleError
+from sb3_scale import Sb3ScaleError
 from sb3_scale.parts import build
 from sb3_scale_densenet.prioritized import PrioritizedReplayBuffer
 from sb3_scale_densenet.sum_tree import SumTree
@@ -176,47 +173,6 @@ def test_the_gradient_is_weighted_whatever_the_loss() -> None:
     np.testing.assert_allclose(outputs.grad, plain * weights.numpy() / 5, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("algorithm", "compile"), [(SAC, False), (SAC, True), (TD3, False)])
-def test_training_sets_the_errors_of_its_critic(
-    algorithm: Any, compile: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
-    env = gym.make("Pendulum-v1")
-    network = {"name": "mlp", "width": 8}
-    model = algorithm(
-        "ScalePolicy",
-        env,
-        learning_starts=20,
-        batch_size=8,
-        buffer_size=100,
-        replay_buffer_class="prioritized",
-        replay_buffer_kwargs={"alpha": 1.0, "eps": 1e-9},
-        policy_kwargs={"critic": {"name": "ensemble", "network": network}},
-        seed=0,
-        compile=compile,
-    )
-    seen = []
-    buffer_update = PrioritizedReplayBuffer.update_priorities
-
-    def update(buffer: Any, drawn: np.ndarray, errors: torch.Tensor) -> None:
-        seen.append((drawn[0], errors.clone()))
-        buffer_update(buffer, drawn, errors)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PrioritizedReplayBuffer, "update_priorities", update)
-        model.learn(40)
-    assert "without compilation" not in capsys.readouterr().err
-    assert len(seen) == 20
-    buffer = model.replay_buffer
-    assert isinstance(buffer, PrioritizedReplayBuffer)
-    assert buffer.progress_remaining == pytest.approx(0, abs=0.05)
-    buffer.sample(1)
-    last: dict[int, float] = {}
-    for index, errors in seen:
-        last |= dict(zip(index.tolist(), errors.tolist(), strict=True))
-    kept = np.array(list(last))
-    np.testing.assert_allclose(buffer.tree[kept], [last[i] for i in kept], rtol=1e-5, atol=1e-6)
-
-
 def test_goes_on_after_a_pickle() -> None:
     buffer = make(20, n_steps=2)
     fill(buffer, 15)
@@ -261,162 +217,6 @@ def test_draws_one_from_each_of_equal_shares() -> None:
     buffer = make(16)
     fill(buffer, 16)
     assert sorted(buffer.sample(16).drawn[0]) == list(range(16))
-
-
-@pytest.mark.parametrize("extractor", ["flatten", "ofenet"])
-@pytest.mark.parametrize("reduction", ["min", "none"])
-def test_training_uses_weights_and_errors_of_its_own_equations(
-    extractor: str, reduction: str
-) -> None:
-    """TD3 without smoothing, step by step: targets, errors and the gradient by the weights."""
-    part = {"name": "ofenet", "width": 4, "depth": 1, "pretraining_steps": 2}
-    model = TD3(
-        "ScalePolicy",
-        "Pendulum-v1",
-        learning_starts=20,
-        batch_size=8,
-        buffer_size=100,
-        replay_buffer_class="prioritized",
-        target_policy_noise=0.0,
-        policy_kwargs={
-            "extractor": part if extractor == "ofenet" else "flatten",
-            "critic": {
-                "name": "ensemble",
-                "reduction": reduction,
-                "network": {"name": "mlp", "width": 8},
-            },
-        },
-        seed=0,
-    ).learn(40)
-    policy = model.policy
-    batch = model.sample(8)
-    batch.weights = torch.rand(8, 1)
-    _, gradients = model.critic_gradients(batch)
-    s, after = batch.observations, batch.next_observations
-    with torch.no_grad():
-        z_after = policy.extractor_target(after)
-        chosen = policy.actor_target(z_after)
-        z = policy.extractor(s)
-        if extractor == "ofenet":
-            read = policy.extractor_target.pair(z_after, chosen), chosen[:, :0]
-            pair = policy.extractor.pair(z, batch.actions), batch.actions[:, :0]
-        else:
-            read, pair = (z_after, chosen), (z, batch.actions)
-        values = policy.critic_target(*read)
-        values = values.amin(dim=0) if reduction == "min" else values
-        target = batch.rewards + batch.not_done * 0.99 * values
-    outputs = policy.critic(*pair)
-    errors = np.abs((outputs.detach() - target).numpy()).mean(axis=(0, 2))
-    np.testing.assert_allclose(batch.errors, errors, rtol=1e-4, atol=1e-5)
-    loss = (batch.weights * (outputs - target) ** 2).mean(dim=(1, 2)).sum()
-    expected = torch.autograd.grad(loss, list(policy.critic.parameters()))
-    for ours, theirs in zip(gradients, expected, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
-
-
-def test_a_stock_policy_would_ignore_priorities() -> None:
-    with pytest.raises(Sb3ScaleError, match="gives priorities, and SACPolicy does not know them"):
-        SAC("MlpPolicy", "Pendulum-v1", replay_buffer_class="prioritized")
-
-
-SMALL: dict[str, Any] = {"learning_starts": 20, "batch_size": 8, "buffer_size": 100, "seed": 0}
-
-
-def test_returns_over_several_steps(tmp_path: Path, recwarn: Any) -> None:
-    model = SAC(
-        "ScalePolicy",
-        "Pendulum-v1",
-        n_steps=3,
-        gamma=0.5,
-        replay_buffer_class="prioritized",
-        replay_buffer_kwargs={"n_steps": 3, "gamma": 0.5},
-        **SMALL,
-    ).learn(25)
-    assert not [warning for warning in recwarn if "n_steps" in str(warning.message)]
-    model.save(tmp_path / "model")
-    model.save_replay_buffer(tmp_path / "buffer")
-    again = SAC.load(tmp_path / "model", gym.make("Pendulum-v1"))
-    again.load_replay_buffer(tmp_path / "buffer")
-    again.learn(5)
-    again.gamma = 0.9
-    with pytest.raises(Sb3ScaleError, match=r"gamma of the replay buffer is 0.5, and that of the"):
-        again.load_replay_buffer(tmp_path / "buffer")
-    # Nobody draws from it to predict.
-    assert SAC.load(tmp_path / "model", gamma=0.9).predict(np.zeros(3, np.float32))[0].shape == (1,)
-
-
-@pytest.mark.parametrize(
-    ("settings", "kwargs", "sentence"),
-    [
-        ({"gamma": 0.5}, {"n_steps": 3, "gamma": 0.9}, "gamma of the replay buffer is 0.9, and"),
-        ({"n_steps": 3}, {}, "PrioritizedReplayBuffer gives returns over 1; allowed: the same"),
-        (
-            {"n_steps": 3, "replay_buffer_class": "compact"},
-            {},
-            "n_steps is 3, and CompactReplayBuffer gives returns over 1; allowed: 1, or no",
-        ),
-    ],
-)
-def test_other_returns_are_refused(
-    settings: dict[str, Any], kwargs: dict[str, Any], sentence: str
-) -> None:
-    settings = {"replay_buffer_class": "prioritized", "replay_buffer_kwargs": kwargs, **settings}
-    with pytest.raises(Sb3ScaleError, match=sentence):
-        SAC("ScalePolicy", "Pendulum-v1", **settings, **SMALL)
-
-
-class OnlyPriorities(ReplayBuffer):
-    """A prioritised buffer that gives no single steps."""
-
-    progress_remaining = 1.0
-
-    def update_priorities(self, drawn: np.ndarray, errors: torch.Tensor) -> None:
-        raise AssertionError
-
-
-def test_an_extractor_that_learns_apart_wants_single_steps() -> None:
-    with pytest.raises(Sb3ScaleError, match="allowed: replay buffers with a method sample_single"):
-        SAC(
-            "ScalePolicy",
-            "Pendulum-v1",
-            replay_buffer_class=OnlyPriorities,
-            policy_kwargs={"extractor": {"name": "ofenet", "width": 4, "depth": 1}},
-            **SMALL,
-        )
-
-
-@pytest.mark.parametrize("gradient_steps", [1, 3])
-def test_a_batch_that_is_not_finite_is_kept(gradient_steps: int, tmp_path: Path) -> None:
-    """Also where the buffer notices first, when it draws for the next step."""
-    model = SAC(
-        "ScalePolicy",
-        "Pendulum-v1",
-        gradient_steps=gradient_steps,
-        replay_buffer_class="prioritized",
-        policy_kwargs={
-            "extractor": {"name": "ofenet", "width": 4, "depth": 1, "pretraining_steps": 0}
-        },
-        **SMALL,
-    )
-    model.set_logger(configure(str(tmp_path), ["csv"]))
-    model.learn(20)
-    model.replay_buffer.rewards[:] = np.nan
-    with pytest.raises(Sb3ScaleError, match="critic_loss is nan at gradient step 1; the batch is"):
-        model.learn(1, reset_num_timesteps=False)
-    batch = torch.load(tmp_path / "not_finite_1.pt", weights_only=True)["batch"]
-    assert batch["drawn"].shape == (2, 8)
-    assert [each.shape for each in batch["auxiliary"]] == [(8, 3), (8, 1), (8, 3)]
-
-
-def test_a_loss_that_compares_returns_wants_one_step() -> None:
-    with pytest.raises(Sb3ScaleError, match="n_steps is 3"):
-        SAC(
-            "ScalePolicy",
-            "Pendulum-v1",
-            replay_buffer_class="prioritized",
-            replay_buffer_kwargs={"n_steps": 3},
-            policy_kwargs={"loss": "adaptive-asymmetric"},
-        )
 
 
 def test_errors_that_are_no_numbers() -> None:
