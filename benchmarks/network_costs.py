@@ -9,12 +9,14 @@ of the dog's size instead of pixels; and what the actors of Hui, 2022, cost unde
 
 Each network is measured in a process of its own, so that memory is its own: the peak of what the
 process takes while it trains, beyond what it took before the agent was made, and the weights that
-acting needs. Times are medians.
+acting needs. The step of an extractor that learns apart, part of the update, is timed alone too.
+Times are medians.
 """
 
 import argparse
 import csv
 import json
+import math
 import platform
 import resource
 import subprocess
@@ -33,6 +35,7 @@ from rich.table import Table
 import sb3_scale
 from configurations import OBSERVATIONS, VARIANTS, Configuration, densenet, make, modern
 from machine import call_seconds
+from sb3_scale.algorithms.metrics import Metrics
 from sb3_scale_asymmetric.td2 import TD2
 
 OFENET = {"name": "ofenet", "width": 256, "depth": 8, "pretraining_steps": 0}
@@ -117,6 +120,13 @@ def measure(name: str, batch_size: int, variant: str, seconds: float) -> dict[st
         model.train(1, batch_size)
     # Two calls, since actor and targets may be due in every second only.
     update = milliseconds(lambda: model.train(2, batch_size), model, seconds) / 2
+    extractor_step = math.nan
+    if model.policy.learns_apart:
+
+        def learn_features() -> None:
+            model.train_extractor(model.sample_transitions(batch_size), Metrics())
+
+        extractor_step = milliseconds(learn_features, model, seconds)
     observation = np.zeros(OBSERVATIONS, np.float32)
     action = milliseconds(lambda: model.predict(observation), model, min(seconds, 2.0))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -131,6 +141,7 @@ def measure(name: str, batch_size: int, variant: str, seconds: float) -> dict[st
         "network": NETWORKS[name].title,
         "parameters": sum(p.numel() for p in trained),
         "update_ms": round(update, 2),
+        "extractor_step_ms": round(extractor_step, 2),
         "train_peak_mb": round((peak - before) / 1e6, 1),
         "action_ms": round(action, 3),
         "act_mb": round(sum(t.numel() * t.element_size() for t in tensors) / 1e6, 2),
@@ -159,8 +170,8 @@ def main() -> None:
         if done.returncode:
             raise SystemExit(f"{name}: {done.stderr}")
         rows.append(json.loads(done.stdout.splitlines()[-1]))
-    titles = ("network", "parameters", "update, ms", "peak of training, MB", "action, ms")
-    table = Table(*titles, "weights to act, MB")
+    titles = ("network", "parameters", "update, ms", "extractor's step in it, ms")
+    table = Table(*titles, "peak of training, MB", "action, ms", "weights to act, MB")
     for row in rows:
         table.add_row(
             *(f"{value:,}" if not isinstance(value, str) else value for value in row.values())

@@ -1,6 +1,7 @@
 """Errors that sb3_scale raises for its users, and the wording that they share."""
 
 import difflib
+import math
 from collections.abc import Iterable
 
 
@@ -34,3 +35,29 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def check_at_least(least: float, **values: float) -> None:
+    """
+    :param least: allowed, as is everything above but infinity
+    :param values: parameters of a part by name, of the type that the part asks for
+    :raises ValueError: if one is less, infinite or no number
+    """
+    for name, value in values.items():
+        if not least <= value < math.inf:
+            raise ValueError(f"{name} is {value}; allowed: at least {least}{_finite(value)}")
+
+
+def check_above(bound: float, **values: float) -> None:
+    """
+    :param bound: not allowed itself
+    :param values: parameters of a part by name, of the type that the part asks for
+    :raises ValueError: if one is not above it, infinite or no number
+    """
+    for name, value in values.items():
+        if not bound < value < math.inf:
+            raise ValueError(f"{name} is {value}; allowed: above {bound}{_finite(value)}")
+
+
+def _finite(value: float) -> str:
+    return ", and finite" if isinstance(value, float) else ""

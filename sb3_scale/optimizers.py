@@ -77,6 +77,6 @@ def _betas(betas: list[float] | None) -> tuple[float, float]:
     if betas is None:
         return 0.9, 0.999
     if len(betas) != 2:
-        raise ValueError("betas must be two numbers")
+        raise ValueError(f"betas is {betas}; allowed: two numbers")
     first, second = betas
     return first, second

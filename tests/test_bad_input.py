@@ -1,5 +1,6 @@
 """A mistake in the settings is one sentence, before the first step in the environment."""
 
+import math
 import re
 from typing import Any
 
@@ -104,16 +105,17 @@ def test_the_same_settings_without_a_mistake_train() -> None:
         ),
         (
             {"critic": {"name": "ensemble", "n_critics": 0}},
-            r"critic 'ensemble' with {'n_critics': 0}: n_critics and n_outputs must be at least 1",
+            "critic 'ensemble' with {'n_critics': 0}: n_critics is 0; allowed: at least 1",
         ),
         (
             {"actor": {"name": "squashed-gaussian", "log_std_min": 3.0}},
             r"actor 'squashed-gaussian' with {'log_std_min': 3.0}: "
-            r"log_std_min must be below log_std_max",
+            r"log_std_min is 3.0 and log_std_max is 2.0; allowed: finite numbers, the first "
+            r"below the second",
         ),
         (
             {"loss": {"name": "huber", "delta": 0.0}},
-            "loss 'huber' with {'delta': 0.0}: delta must be above 0",
+            "loss 'huber' with {'delta': 0.0}: delta is 0.0; allowed: above 0, and finite",
         ),
         (
             {"optimizer": {"name": "adamw", "weight_decay": {"hiden": 0.1}}},
@@ -123,7 +125,7 @@ def test_the_same_settings_without_a_mistake_train() -> None:
         ),
         (
             {"optimizer": {"name": "adam", "betas": [0.9]}},
-            r"optimizer 'adam' with {'betas': \[0.9\]}: betas must be two numbers",
+            r"optimizer 'adam' with {'betas': \[0.9\]}: betas is \[0.9\]; allowed: two numbers",
         ),
         (
             {"critics": CRITIC},
@@ -274,6 +276,14 @@ def test_our_arguments_with_a_stock_policy(
     kind = "SACPolicy" if algorithm is SAC else "TD3Policy"
     message = f"{name} is {value}, and {kind} does not know it; allowed with policy: ScalePolicy"
     assert refused(algorithm, "MlpPolicy", **settings) == message
+
+
+@pytest.mark.parametrize("value", ["atuo", "auto_", "auto_0", "auto_-1", -1.0, math.nan, None])
+def test_temperatures(value: Any) -> None:
+    allowed = (
+        "auto, auto_0.1 or the like, which begins at a number above 0, or a number, at least 0"
+    )
+    assert refused(SAC, ent_coef=value) == f"ent_coef is {value!r}; allowed: {allowed}, that stays"
 
 
 def test_the_users_mapping_is_left_as_it_was() -> None:

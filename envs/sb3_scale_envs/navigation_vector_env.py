@@ -93,9 +93,15 @@ class NavigationVectorEnv(VectorEnv[FloatArray, FloatArray, NDArray[Any]]):
 
     def _mask(self, options: dict[str, Any]) -> NDArray[np.bool_]:
         mask = options.get(MASK, np.ones(self.num_envs, bool))
-        if not isinstance(mask, np.ndarray) or mask.dtype != bool or mask.shape != (self.num_envs,):
+        if (
+            not isinstance(mask, np.ndarray)
+            or mask.dtype != bool
+            or mask.shape != (self.num_envs,)
+            or not mask.any()
+        ):
             raise Sb3ScaleError(
-                f"options['{MASK}'] is {mask!r}; allowed: a NumPy array of {self.num_envs} booleans"
+                f"options['{MASK}'] is {mask!r}; allowed: a NumPy array of {self.num_envs} "
+                "booleans, one or more of them true"
             )
         return mask
 

@@ -276,6 +276,10 @@ def test_what_stable_baselines3_asks_of_a_vec_env():
             lambda: NavigationVectorEnv(2).reset(options={"reset_mask": [True, False]}),
             r"options\['reset_mask'\] is \[True, False\]; allowed: a NumPy array of 2 booleans",
         ),
+        (
+            lambda: NavigationVectorEnv(2).reset(options={"reset_mask": np.zeros(2, bool)}),
+            r"options\['reset_mask'\] is array\(\[False, False\]\); .* one or more of them true",
+        ),
     ],
 )
 def test_bad_arguments_get_one_sentence(make_it, message):

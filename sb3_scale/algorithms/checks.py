@@ -1,5 +1,6 @@
 """What can be wrong with the arguments of an algorithm with a ScalePolicy."""
 
+import math
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -66,7 +67,7 @@ def check_settings(model: Any) -> None:
     """
     Check arguments of all algorithms, before anything is made.
 
-    :param model: an algorithm; TD3 has no ``target_update_interval``
+    :param model: an algorithm; TD3 has no ``target_update_interval`` and no ``ent_coef``
     :raises Sb3ScaleError: if one has a wrong value
     """
     _check_gradient_steps(model.gradient_steps)
@@ -83,6 +84,23 @@ def check_settings(model: Any) -> None:
     norm = model.max_grad_norm
     if norm is not None and not (isinstance(norm, (int, float)) and norm > 0):
         raise Sb3ScaleError(f"max_grad_norm is {norm!r}; allowed: a number above 0, or nothing")
+    if hasattr(model, "ent_coef"):
+        _check_ent_coef(model.ent_coef)
+
+
+def _check_ent_coef(value: Any) -> None:
+    if value == "auto":
+        return
+    learned = isinstance(value, str) and value.startswith("auto_")
+    try:
+        number = float(value.removeprefix("auto_") if learned else value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number < math.inf or (learned and number == 0):
+        raise Sb3ScaleError(
+            f"ent_coef is {value!r}; allowed: auto, auto_0.1 or the like, which begins at a number "
+            "above 0, or a number, at least 0, that stays"
+        )
 
 
 def _check_gradient_steps(steps: Any) -> None:

@@ -236,6 +236,7 @@ class Lifecycle(Overlapped):
         super().load_replay_buffer(path, truncate_last_traj)
         if issubclass(self.policy_class, ScalePolicy):
             check_replay_buffer(self)
+            self._check_calibration()
 
     def save(self, path: Any, exclude: Any = None, include: Any = None) -> None:
         """

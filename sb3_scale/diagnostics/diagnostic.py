@@ -7,7 +7,7 @@ import torch as th
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import nn
 
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, check_at_least
 from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.policies import ScalePolicy
 
@@ -29,8 +29,7 @@ class Diagnostic(BaseCallback):
 
     def __init__(self, interval: int) -> None:
         super().__init__()
-        if interval < 1:
-            raise ValueError(f"interval is {interval!r}; allowed: a whole number, at least 1")
+        check_at_least(1, interval=interval)
         self.interval = interval
 
     def _on_training_start(self) -> None:

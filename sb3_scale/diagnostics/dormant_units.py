@@ -9,7 +9,7 @@ from torch import nn
 
 from sb3_scale.diagnostics.diagnostic import Diagnostic, parts
 from sb3_scale.diagnostics.replay import replay_batch
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, check_at_least
 from sb3_scale.nn.activations import Activation, make_activation
 
 ACTIVATIONS = tuple(type(make_activation(name)) for name in get_args(Activation))
@@ -35,10 +35,8 @@ class DormantUnits(Diagnostic):
         self, interval: int = 1000, threshold: float = 0.025, batch_size: int = 256
     ) -> None:
         super().__init__(interval)
-        if threshold < 0:
-            raise ValueError(f"threshold is {threshold}; allowed: a number, at least 0")
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}; allowed: a whole number, at least 1")
+        check_at_least(0, threshold=threshold)
+        check_at_least(1, batch_size=batch_size)
         self.threshold = threshold
         self.batch_size = batch_size
 

@@ -8,7 +8,7 @@ import torch as th
 from sb3_scale.algorithms.calibration import FloatArray, discounted_returns
 from sb3_scale.diagnostics.episodes import EpisodeDiagnostic
 from sb3_scale.diagnostics.rollouts import Episode
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, check_above, check_at_least
 
 TAIL = 0.05
 """Weight ``gamma^horizon`` of what comes after the horizon."""
@@ -52,10 +52,9 @@ class QBias(EpisodeDiagnostic):
         super().__init__(interval)
         numbers = {"n_episodes": n_episodes, "n_pairs": n_pairs, "horizon": horizon}
         for name, value in numbers.items():
-            if value is not None and value < 1:
-                raise ValueError(f"{name} is {value}; allowed: a whole number, at least 1")
-        if min_return <= 0:
-            raise ValueError(f"min_return is {min_return}; allowed: a number above 0")
+            if value is not None:
+                check_at_least(1, **{name: value})
+        check_above(0, min_return=min_return)
         self.n_episodes = n_episodes
         self.n_pairs = n_pairs
         self.horizon = horizon

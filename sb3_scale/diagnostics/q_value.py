@@ -4,6 +4,7 @@ import torch as th
 
 from sb3_scale.diagnostics.diagnostic import Diagnostic
 from sb3_scale.diagnostics.replay import replay_batch
+from sb3_scale.errors import check_at_least
 
 
 class QValue(Diagnostic):
@@ -21,8 +22,7 @@ class QValue(Diagnostic):
 
     def __init__(self, interval: int = 1000, batch_size: int = 256) -> None:
         super().__init__(interval)
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}; allowed: a whole number, at least 1")
+        check_at_least(1, batch_size=batch_size)
         self.batch_size = batch_size
 
     @th.no_grad()

@@ -68,8 +68,11 @@ class GaussianNetwork(ConstrainedModule):
         init: Init,
     ) -> None:
         super().__init__()
-        if log_std_min >= log_std_max:
-            raise ValueError("log_std_min must be below log_std_max")
+        if not -math.inf < log_std_min < log_std_max < math.inf:
+            raise ValueError(
+                f"log_std_min is {log_std_min} and log_std_max is {log_std_max}; allowed: finite "
+                "numbers, the first below the second"
+            )
         self.log_std_min = log_std_min
         self.log_std_max = log_std_max
         self.log_std_bound = log_std_bound

@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from sb3_scale.errors import check_at_least
 from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.nn.weights import ConstrainedModule, Init
 from sb3_scale.parts import build
@@ -49,8 +50,7 @@ class EnsembleCritic(ConstrainedModule):
         output_gain: float = 1.0,
     ) -> None:
         super().__init__()
-        if n_critics < 1 or n_outputs < 1:
-            raise ValueError("n_critics and n_outputs must be at least 1")
+        check_at_least(1, n_critics=n_critics, n_outputs=n_outputs)
         self.n_critics = n_critics
         self.reduction = reduction
         self.target = target

@@ -3,6 +3,8 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sb3_scale.errors import check_above
+
 
 class MSELoss(nn.Module):
     """Mean squared Bellman error, the loss of SAC and TD3."""
@@ -28,8 +30,7 @@ class HuberLoss(nn.Module):
 
     def __init__(self, delta: float = 1.0) -> None:
         super().__init__()
-        if delta <= 0:
-            raise ValueError("delta must be above 0")
+        check_above(0, delta=delta)
         self.delta = delta
 
     def forward(self, outputs: Tensor, target: Tensor) -> Tensor:

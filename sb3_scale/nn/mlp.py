@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from sb3_scale.errors import check_at_least
 from sb3_scale.nn.activations import Activation, make_activation
 from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.parts import build
@@ -43,8 +44,8 @@ class MLP(nn.Module):
         norm_input: bool = False,
     ) -> None:
         super().__init__()
-        if width < 1 or depth < 0:
-            raise ValueError("width must be at least 1 and depth at least 0")
+        check_at_least(1, width=width)
+        check_at_least(0, depth=depth)
         if norm_input and norm is None:
             raise ValueError("norm_input needs a norm")
         sizes = [in_features] + [width] * depth

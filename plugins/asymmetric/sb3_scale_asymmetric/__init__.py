@@ -12,6 +12,15 @@ from sb3_scale import Actor, Algorithm, Callback, Loss, Norm, Spec, ZooConfig, h
 
 SETTINGS = {"td2": "Settings for --algo td2.", "ddpg": "Settings for --algo ddpg."}
 """Files of settings in this package, by algorithm."""
+ON_REQUEST = {
+    "residual-critic": ("td2", "Hui, 2022, table 2.1: residual critics."),
+    "sac-lite": ("sac", "Hui, 2022, table 2.3: SACLite with a learned temperature."),
+    "sac-lite-fixed": ("sac", "Hui, 2022, table 2.3: SACLite with a temperature of 1e-7."),
+    "sac-lite-large": ("sac", "Hui, 2022, table 2.2: SACLite with a residual critic."),
+    "conditional-flow": ("sac", "Hui, 2022, table 2.2: a flow with a residual critic."),
+    "variational": ("sac", "Hui, 2022, table 2.2: VQL with a residual critic."),
+}
+"""Files for ``--conf-file``: algorithm and summary."""
 
 
 @hookimpl
@@ -75,10 +84,6 @@ def sb3_scale_components() -> Iterator[Spec]:
         yield ZooConfig(
             f"{algo}-settings", f"sb3_scale_asymmetric:{algo}.yml", summary=summary, algo=algo
         )
-    yield ZooConfig(
-        "residual-critic",
-        "sb3_scale_asymmetric:residual-critic.yml",
-        summary="Hui, 2022, table 2.1: residual critics.",
-        algo="td2",
-        on_request=True,
-    )
+    for name, (algo, summary) in ON_REQUEST.items():
+        path = f"sb3_scale_asymmetric:{name}.yml"
+        yield ZooConfig(name, path, summary=summary, algo=algo, on_request=True)

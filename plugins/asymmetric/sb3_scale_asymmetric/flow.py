@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from sb3_scale.errors import check_above, check_at_least
 from sb3_scale.nn.actors import GaussianNetwork, gaussian_log_prob, log_tanh_slope
 from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.nn.weights import ConstrainedModule, Init
@@ -198,10 +199,8 @@ class ConditionalFlowActor(nn.Module):
         log_scale_bound: float = 1.0,
     ) -> None:
         super().__init__()
-        if n_layers < 1:
-            raise ValueError("n_layers must be at least 1")
-        if log_scale_bound <= 0:
-            raise ValueError("log_scale_bound must be above 0")
+        check_at_least(1, n_layers=n_layers)
+        check_above(0, log_scale_bound=log_scale_bound)
         self.base = GaussianNetwork(
             features_dim,
             action_dim,

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from sb3_scale.errors import check_above
+
 MEMORY = 10_000
 """Pairs over which the scale of Q and returns is averaged."""
 
@@ -92,8 +94,7 @@ class AdaptiveAsymmetricLoss(nn.Module):
             raise ValueError(
                 f"initial is {initial}; allowed: from minimum, {minimum}, to maximum, {maximum}"
             )
-        if not 0 < rate < math.inf:
-            raise ValueError(f"rate is {rate}; allowed: a number above 0")
+        check_above(0, rate=rate)
         if not math.isfinite(target_bias):
             raise ValueError(f"target_bias is {target_bias}; allowed: finite numbers")
         self.rate = rate

@@ -6,6 +6,7 @@ import torch as th
 from sb3_scale.algorithms.calibration import discounted_returns
 from sb3_scale.diagnostics.episodes import EpisodeDiagnostic
 from sb3_scale.diagnostics.rollouts import Episode
+from sb3_scale.errors import check_at_least
 
 
 class Overestimation(EpisodeDiagnostic):
@@ -28,9 +29,7 @@ class Overestimation(EpisodeDiagnostic):
 
     def __init__(self, interval: int = 10_000, n_episodes: int = 5, max_steps: int = 1000) -> None:
         super().__init__(interval)
-        for name, value in (("n_episodes", n_episodes), ("max_steps", max_steps)):
-            if value < 1:
-                raise ValueError(f"{name} is {value}; allowed: a whole number, at least 1")
+        check_at_least(1, n_episodes=n_episodes, max_steps=max_steps)
         self.n_episodes = n_episodes
         self.max_steps = max_steps
 

@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from sb3_scale.errors import check_at_least
 from sb3_scale.nn.actors import GaussianNetwork, gaussian_log_prob, log_tanh_slope
 from sb3_scale.nn.weights import Init
 from sb3_scale.protocols import PartConfig
@@ -62,8 +63,7 @@ class VariationalActor(nn.Module):
         posterior_network: PartConfig | None = None,
     ) -> None:
         super().__init__()
-        if latent_dim < 1:
-            raise ValueError("latent_dim must be at least 1")
+        check_at_least(1, latent_dim=latent_dim)
 
         def gaussian(inputs: int, outputs: int, own: PartConfig | None) -> GaussianNetwork:
             return GaussianNetwork(

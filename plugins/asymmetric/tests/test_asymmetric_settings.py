@@ -14,6 +14,7 @@ import sb3_scale
 import sb3_scale_asymmetric
 from sb3_scale.testing import check_component
 from sb3_scale.zoo import configs
+from sb3_scale_asymmetric import ON_REQUEST
 
 FOLDER = Path(sb3_scale_asymmetric.__file__).parent
 TABLES = Path(__file__).parent / "table_3_1.csv"
@@ -24,12 +25,12 @@ def tasks(name: str) -> dict[str, Any]:
     return {task: entry for task, entry in content.items() if not task.startswith(".")}
 
 
-@pytest.mark.parametrize("name", ["td2-settings", "ddpg-settings", "residual-critic"])
+@pytest.mark.parametrize("name", ["td2-settings", "ddpg-settings", *ON_REQUEST])
 def test_contract(name: str) -> None:
     check_component("zoo-config", name)
 
 
-@pytest.mark.parametrize("name", ["td2", "ddpg", "residual-critic"])
+@pytest.mark.parametrize("name", ["td2", "ddpg", *ON_REQUEST])
 def test_tasks_exist(name: str) -> None:
     sb3_scale.register_envs()
     assert set(tasks(name)) - {"default"} <= set(gymnasium.registry)
@@ -40,9 +41,9 @@ def test_they_are_found(tmp_path: Path) -> None:
         assert configs.choose("td2", task, tmp_path / "none.yml") == FOLDER / "td2.yml"
     for task in (*tasks("ddpg"), "reacher-easy"):
         assert configs.choose("ddpg", task, tmp_path / "none.yml") == FOLDER / "ddpg.yml"
-    for name in ("ddpg-settings", "residual-critic"):
-        algo, file = ("ddpg", "ddpg") if name == "ddpg-settings" else ("td2", name)
-        assert configs.by_name(algo, name) == FOLDER / f"{file}.yml"
+    assert configs.by_name("ddpg", "ddpg-settings") == FOLDER / "ddpg.yml"
+    for name, (algo, _) in ON_REQUEST.items():
+        assert configs.by_name(algo, name) == FOLDER / f"{name}.yml"
 
 
 def test_orthogonal_gains_of_section_3_2() -> None:

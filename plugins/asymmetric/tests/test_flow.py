@@ -1,5 +1,6 @@
 """The flow against Jacobians, quadrature, its own inverse and the squashed Gaussian."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -184,9 +185,12 @@ def test_constraint_holds_in_all_networks() -> None:
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
-        ({"n_layers": 0}, "n_layers must be at least 1"),
-        ({"log_scale_bound": 0.0}, "log_scale_bound must be above 0"),
-        ({"log_std_min": 3.0}, "log_std_min must be below log_std_max"),
+        ({"n_layers": 0}, "n_layers is 0; allowed: at least 1"),
+        ({"log_scale_bound": 0.0}, "log_scale_bound is 0.0; allowed: above 0, and finite"),
+        ({"log_scale_bound": math.inf}, "log_scale_bound is inf; allowed: above 0, and finite"),
+        ({"log_scale_bound": math.nan}, "log_scale_bound is nan; allowed: above 0, and finite"),
+        ({"log_std_min": 3.0}, "log_std_min is 3.0 and log_std_max is 2.0; allowed: finite"),
+        ({"log_std_min": math.nan}, "log_std_min is nan and log_std_max is 2.0; allowed: finite"),
         ({"coupling_network": "mpl"}, "did you mean 'mlp'"),
         ({"n_layer": 2}, "did you mean 'n_layers'"),
         (

@@ -1,5 +1,6 @@
 """The asymmetric losses against numpy."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,8 +76,8 @@ def test_alpha_outside_of_its_range(alpha: float) -> None:
         ({"initial": 0.2}, "initial is 0.2; allowed: from minimum, 0.4, to maximum, 0.9"),
         ({"maximum": 1.0}, "maximum is 1.0; allowed: between 0 and 1"),
         ({"minimum": 0.8, "maximum": 0.4}, "minimum is 0.8; allowed: below maximum, 0.4"),
-        ({"rate": 0.0}, "rate is 0.0; allowed: a number above 0"),
-        ({"rate": float("nan")}, "rate is nan; allowed: a number above 0"),
+        ({"rate": 0.0}, "rate is 0.0; allowed: above 0, and finite"),
+        ({"rate": float("nan")}, "rate is nan; allowed: above 0, and finite"),
         ({"target_bias": float("inf")}, "target_bias is inf; allowed: finite numbers"),
     ],
 )
@@ -134,12 +135,16 @@ def test_bounds_and_checkpoints() -> None:
     assert float(nothing["bias"]) == 0
 
 
-def test_entropy_and_returns_over_several_steps_do_not_go_together() -> None:
+def test_entropy_and_returns_over_several_steps_do_not_go_together(tmp_path: Path) -> None:
     parts = {"loss": "adaptive-asymmetric"}
     settings: dict[str, Any] = {"n_steps": 3, "policy_kwargs": parts, "device": "cpu"}
     with pytest.raises(Sb3ScaleError, match="n_steps is 3, and loss 'adaptive-asymmetric' compare"):
         SAC("ScalePolicy", "Pendulum-v1", **settings)
-    SAC("ScalePolicy", "Pendulum-v1", backup_entropy=False, **settings)
+    several = SAC("ScalePolicy", "Pendulum-v1", backup_entropy=False, **settings)
+    several.learn(20).save_replay_buffer(tmp_path / "buffer")
+    one = SAC("ScalePolicy", "Pendulum-v1", **{**settings, "n_steps": 1})
+    with pytest.raises(Sb3ScaleError, match="n_steps is 3, and loss 'adaptive-asymmetric' compare"):
+        one.load_replay_buffer(tmp_path / "buffer")
 
 
 def test_compiled_losses_read_alpha_anew() -> None:

@@ -62,6 +62,33 @@ def test_it_is_td3_without_smoothing_and_delay(algorithm: Any, n_critics: int) -
     assert model.policy.critic.n_critics == n_critics
 
 
+@pytest.mark.parametrize("critic_target", [True, False])
+@pytest.mark.parametrize("actor_target", [True, False])
+def test_loss_with_and_without_target_networks(critic_target: bool, actor_target: bool) -> None:
+    """Section 3.2 and figure 3.1: y = r + gamma min_i Q_i(s', pi(s')), of targets or not."""
+    parts = {
+        "actor": {"name": "deterministic", "network": NETWORK, "target": actor_target},
+        "critic": {"name": "ensemble", "network": NETWORK, "target": critic_target},
+    }
+    given: dict[str, Any] = {**SETTINGS, "policy_kwargs": parts, "tau": 0.1}
+    model = TD2("ScalePolicy", "Pendulum-v1", action_noise=noise(), **given).learn(60)
+    policy = model.policy
+    np.random.seed(3)
+    data = model.replay_buffer.sample(32)
+    with torch.no_grad():
+        actor = policy.actor_target if actor_target else policy.actor
+        critic = policy.critic_target if critic_target else policy.critic
+        next_q = critic(data.next_observations, actor(data.next_observations)).numpy()
+        q = policy.critic(data.observations, data.actions).numpy()
+    y = data.rewards.numpy() + (1 - data.dones.numpy()) * model.gamma * next_q.min(0)
+    np.random.seed(3)
+    model.train(1, 32)
+    expected = ((q - y) ** 2).mean(axis=(1, 2)).sum()
+    assert model.logger.name_to_value["train/critic_loss"] == pytest.approx(expected, rel=1e-4)
+    assert (policy.actor_target is policy.actor) != actor_target
+    assert (policy.critic_target is policy.critic) != critic_target
+
+
 def test_ddpg_has_one_critic() -> None:
     unsaid: list[dict[str, Any]] = [{}, {"critic": "ensemble"}, {"critic": {"name": "ensemble"}}]
     for parts in unsaid:

@@ -227,8 +227,11 @@ def test_networks_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
-        ({"latent_dim": 0}, "latent_dim must be at least 1"),
-        ({"log_std_min": 3.0}, "log_std_min must be below log_std_max"),
+        ({"latent_dim": 0}, "latent_dim is 0; allowed: at least 1"),
+        (
+            {"log_std_min": 3.0},
+            "log_std_min is 3.0 and log_std_max is 2.0; allowed: finite numbers",
+        ),
         ({"posterior_network": "mpl"}, "did you mean 'mlp'"),
         ({"latent_size": 2}, "did you mean 'latent_dim'"),
     ],

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from sb3_scale.errors import check_at_least
 from sb3_scale.nn.activations import Activation
 from sb3_scale.nn.layers import HiddenLayer
 from sb3_scale.protocols import PartConfig
@@ -61,8 +62,8 @@ class BroNet(nn.Module):
         norm: PartConfig | None = "layer",
     ) -> None:
         super().__init__()
-        if width < 1 or depth < 0:
-            raise ValueError("width must be at least 1 and depth at least 0")
+        check_at_least(1, width=width)
+        check_at_least(0, depth=depth)
         self.first = HiddenLayer(in_features, width, n_members, activation, norm)
         self.blocks = nn.ModuleList(
             BroBlock(width, n_members, activation, norm) for _ in range(depth)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from sb3_scale.errors import check_above, check_at_least
 from sb3_scale_crossq.batch_norm import BatchNormalize
 
 
@@ -44,9 +45,8 @@ class EnsembleBatchNorm(nn.Module):
     ) -> None:
         super().__init__()
         if not 0 < momentum <= 1:
-            raise ValueError("momentum must be above 0 and at most 1")
-        if eps <= 0:
-            raise ValueError("eps must be above 0")
+            raise ValueError(f"momentum is {momentum}; allowed: above 0, at most 1")
+        check_above(0, eps=eps)
         self.momentum = momentum
         self.eps = eps
         self.unbiased = unbiased
@@ -137,8 +137,8 @@ class EnsembleBatchRenorm(EnsembleBatchNorm):
         d_max: float = 5.0,
     ) -> None:
         super().__init__(num_features, n_members, momentum, eps, affine, unbiased)
-        if r_max < 1 or d_max < 0:
-            raise ValueError("r_max must be at least 1 and d_max at least 0")
+        check_at_least(1, r_max=r_max)
+        check_at_least(0, d_max=d_max)
         self.warmup_steps = warmup_steps
         self.r_max = r_max
         self.d_max = d_max

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from sb3_scale.errors import check_above
 from sb3_scale.nn.actors import SquashedGaussianActor
 from sb3_scale.nn.linear import EnsembleLinear, orthogonal_
 from sb3_scale.nn.weights import ConstrainedModule, Init
@@ -133,11 +134,10 @@ class OptimisticActor(nn.Module):
         multiplier_learning_rate: float = 3e-5,
     ) -> None:
         super().__init__()
-        if std_multiplier <= 0 or kl_target <= 0:
-            raise ValueError("std_multiplier and kl_target must be above 0")
+        check_above(0, std_multiplier=std_multiplier, kl_target=kl_target)
         for name, value in (("optimism", optimism), ("kl_weight", kl_weight)):
             if not math.exp(LOG_MIN) < value < math.exp(LOG_MAX):
-                raise ValueError(f"{name} must be between 4.6e-5 and 1800")
+                raise ValueError(f"{name} is {value}; allowed: between 4.6e-5 and 1800")
         self.std_multiplier = std_multiplier
         self.kl_target = kl_target
         self.policy = SquashedGaussianActor(

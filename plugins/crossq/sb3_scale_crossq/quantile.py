@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sb3_scale.errors import check_above
+
 
 class QuantileHuberLoss(nn.Module):
     """
@@ -21,8 +23,7 @@ class QuantileHuberLoss(nn.Module):
 
     def __init__(self, kappa: float = 1.0) -> None:
         super().__init__()
-        if kappa <= 0:
-            raise ValueError("kappa must be above 0")
+        check_above(0, kappa=kappa)
         self.kappa = kappa
 
     def forward(self, outputs: Tensor, target: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch as th
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.save_util import recursive_getattr
 
-from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.errors import Sb3ScaleError, check_at_least, suggestion
 from sb3_scale.policies import ScalePolicy
 
 PARTS = ("actor", "critic", "extractor", "loss", "temperature")
@@ -54,8 +54,8 @@ class Reset(BaseCallback):
         super().__init__()
         if interval is not None and at is not None:
             raise ValueError(f"interval is {interval} and at is {at}; allowed: one of the two")
-        if interval is not None and interval < 1:
-            raise ValueError(f"interval is {interval}; allowed: a whole number, at least 1")
+        if interval is not None:
+            check_at_least(1, interval=interval)
         if at is not None and (not at or at[0] < 1 or sorted(set(at)) != at):
             raise ValueError(f"at is {at}; allowed: whole numbers, at least 1, increasing")
         for part in parts or ():

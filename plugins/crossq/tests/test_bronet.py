@@ -61,8 +61,8 @@ def test_size_by_default_is_that_of_the_papers_critic() -> None:
     ("params", "sentence"),
     [
         ({"widht": 8}, "did you mean 'width'"),
-        ({"width": 0}, "width must be at least 1 and depth at least 0"),
-        ({"depth": -1}, "width must be at least 1 and depth at least 0"),
+        ({"width": 0}, "width is 0; allowed: at least 1"),
+        ({"depth": -1}, "depth is -1; allowed: at least 0"),
         ({"norm": "lyer"}, "did you mean 'layer'"),
     ],
 )

@@ -147,8 +147,8 @@ def test_contract(name: str, params: dict[str, bool]) -> None:
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
-        ({"momentum": 0.0}, "momentum must be above 0 and at most 1"),
-        ({"eps": 0.0}, "eps must be above 0"),
+        ({"momentum": 0.0}, "momentum is 0.0; allowed: above 0, at most 1"),
+        ({"eps": 0.0}, "eps is 0.0; allowed: above 0, and finite"),
         ({"momentun": 0.1}, "did you mean 'momentum'"),
     ],
 )

@@ -218,10 +218,10 @@ def test_resumes_with_the_state_of_all_optimisers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
-        ({"std_multiplier": 0.0}, "std_multiplier and kl_target must be above 0"),
-        ({"kl_target": -1.0}, "std_multiplier and kl_target must be above 0"),
-        ({"optimism": 0.0}, "optimism must be between 4.6e-5 and 1800"),
-        ({"kl_weight": 1e4}, "kl_weight must be between 4.6e-5 and 1800"),
+        ({"std_multiplier": 0.0}, "std_multiplier is 0.0; allowed: above 0, and finite"),
+        ({"kl_target": -1.0}, "kl_target is -1.0; allowed: above 0, and finite"),
+        ({"optimism": 0.0}, "optimism is 0.0; allowed: between 4.6e-5 and 1800"),
+        ({"kl_weight": 1e4}, "kl_weight is 10000.0; allowed: between 4.6e-5 and 1800"),
         ({"exploration_network": "bronett"}, "did you mean 'bronet'"),
     ],
 )

@@ -61,7 +61,7 @@ def test_minimum_is_at_the_quantiles() -> None:
 
 
 def test_bad_kappa() -> None:
-    with pytest.raises(Sb3ScaleError, match="kappa must be above 0"):
+    with pytest.raises(Sb3ScaleError, match=r"kappa is 0\.0; allowed: above 0, and finite"):
         build("loss", {"name": "quantile", "kappa": 0.0})
 
 

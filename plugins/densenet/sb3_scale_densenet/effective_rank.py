@@ -8,7 +8,7 @@ from torch import nn
 
 from sb3_scale.diagnostics.diagnostic import Diagnostic
 from sb3_scale.diagnostics.replay import replay_batch
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, check_at_least
 from sb3_scale.nn.linear import linear_layers
 
 
@@ -31,8 +31,7 @@ class EffectiveRank(Diagnostic):
 
     def __init__(self, interval: int = 10_000, batch_size: int = 2048, delta: float = 0.01) -> None:
         super().__init__(interval)
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}; allowed: a whole number, at least 1")
+        check_at_least(1, batch_size=batch_size)
         if not 0 < delta < 1:
             raise ValueError(f"delta is {delta}; allowed: between 0 and 1, both excluded")
         self.batch_size = batch_size

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from sb3_scale.errors import check_at_least
 from sb3_scale.nn.activations import Activation
 from sb3_scale.nn.layers import HiddenLayer
 from sb3_scale.protocols import PartConfig
@@ -142,6 +143,5 @@ def _layers(
     norm: PartConfig | None,
 ) -> nn.ModuleList:
     """Layers of one width, by what each reads."""
-    if width < 1 or not inputs:
-        raise ValueError("width and depth must be at least 1")
+    check_at_least(1, width=width, depth=len(inputs))
     return nn.ModuleList(HiddenLayer(size, width, n_members, activation, norm) for size in inputs)

@@ -4,6 +4,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
+from sb3_scale.errors import check_at_least
 from sb3_scale.nn.activations import Activation
 from sb3_scale.nn.extractors import FlattenExtractor
 from sb3_scale.nn.linear import EnsembleLinear
@@ -56,8 +57,7 @@ class OFENet(ConstrainedModule):
         init: Init = "default",
     ) -> None:
         super().__init__()
-        if pretraining_steps < 0:
-            raise ValueError(f"pretraining_steps is {pretraining_steps}; allowed: 0 or more")
+        check_at_least(0, pretraining_steps=pretraining_steps)
         self.flatten = FlattenExtractor(observation_space)
         size = self.flatten.features_dim
         chosen = size if predicted is None else predicted

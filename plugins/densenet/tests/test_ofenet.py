@@ -292,9 +292,9 @@ def test_saves_loads_and_goes_on(tmp_path: Path) -> None:
         ({"predicted": []}, "predicted is []; allowed: 1 to 5, or a list of numbers from 0 to 4"),
         ({"predicted": 6}, "predicted is 6; allowed: 1 to 5"),
         ({"predicted": 0}, "predicted is 0; allowed: 1 to 5"),
-        ({"pretraining_steps": -1}, "pretraining_steps is -1; allowed: 0 or more"),
+        ({"pretraining_steps": -1}, "pretraining_steps is -1; allowed: at least 0"),
         ({"widht": 3}, "did you mean 'width'"),
-        ({"depth": 0}, "width and depth must be at least 1"),
+        ({"depth": 0}, "depth is 0; allowed: at least 1"),
     ],
 )
 def test_bad_parameters_get_one_sentence(params: dict[str, Any], sentence: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from sb3_scale.errors import check_above, check_at_least
 from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale_spectral.power import SpectralScale, iterate_
 
@@ -45,11 +46,9 @@ class SpectralConstraint:
         eps: float = 1e-12,
     ) -> None:
         if not 1 <= n_vectors <= MAX_VECTORS:
-            raise ValueError(f"n_vectors must be from 1 to {MAX_VECTORS}")
-        if power_iterations < 1 or init_iterations < 1:
-            raise ValueError("power_iterations and init_iterations must be at least 1")
-        if eps <= 0:
-            raise ValueError("eps must be above 0")
+            raise ValueError(f"n_vectors is {n_vectors}; allowed: from 1 to {MAX_VECTORS}")
+        check_at_least(1, power_iterations=power_iterations, init_iterations=init_iterations)
+        check_above(0, eps=eps)
         first = 1 if which == "intermediate" else 0
         last = len(layers) if which == "all" else len(layers) - 1
         self.layers = list(layers[first:last])

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from sb3_scale.errors import check_at_least
 from sb3_scale.nn.activations import Activation, make_activation
 from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.parts import build
@@ -74,8 +75,8 @@ class ModernNetwork(nn.Module):
         norm: PartConfig | None = "layer",
     ) -> None:
         super().__init__()
-        if width < 1 or inner_width < 1 or depth < 0:
-            raise ValueError("width and inner_width must be at least 1 and depth at least 0")
+        check_at_least(1, width=width, inner_width=inner_width)
+        check_at_least(0, depth=depth)
         self.first = EnsembleLinear(in_features, width, n_members)
         self.blocks = nn.ModuleList(
             ResidualBlock(width, inner_width, n_members, activation, norm) for _ in range(depth)

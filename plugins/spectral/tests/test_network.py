@@ -67,8 +67,8 @@ def test_activation_is_between_the_two_layers_of_a_block() -> None:
     ("params", "sentence"),
     [
         ({"widht": 8}, "did you mean 'width'"),
-        ({"width": 0}, "width and inner_width must be at least 1 and depth at least 0"),
-        ({"depth": -1}, "width and inner_width must be at least 1 and depth at least 0"),
+        ({"width": 0}, "width is 0; allowed: at least 1"),
+        ({"depth": -1}, "depth is -1; allowed: at least 0"),
         ({"inner_width": "wide"}, "inner_width is 'wide' (str)"),
         ({"norm": "lyer"}, "did you mean 'layer'"),
     ],
