@@ -16,7 +16,7 @@ import pandas
 
 from reporting import draw_seeds, one_each, panels, run_parser, styles
 from sb3_scale.cli.runs import read_run
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, suggestion
 
 PRETRAINING = "pretraining/step"
 """The steps of a pre-training, all of which happen at one decision."""
@@ -41,6 +41,14 @@ def measurements(label: str, seed: int, folder: Path, keys: list[str]) -> pandas
         last = pairs.drop_duplicates("decisions", keep="last")
         found.append(last.assign(label=label, seed=seed, key=key))
     return pandas.concat(found)[columns] if found else pandas.DataFrame(columns=columns)
+
+
+def columns_of(folder: Path) -> list[str]:
+    """
+    :param folder: of a run
+    :return: what it logged
+    """
+    return list(pandas.read_csv(folder / "progress.csv", nrows=0))
 
 
 def draw(figures: pandas.DataFrame, keys: list[str], path: Path) -> None:
@@ -73,6 +81,10 @@ def main() -> None:
     except Sb3ScaleError as error:
         parser.error(str(error))
     figures = pandas.concat([measurements(*run, arguments.key) for run in runs])
+    for key in arguments.key:
+        if key not in set(figures["key"]):
+            known = {name for _, _, folder in runs for name in columns_of(folder)}
+            parser.error(f"no run has the column '{key}'" + suggestion(key, known))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     figures.to_csv(arguments.output.with_suffix(".csv"), index=False)
     draw(figures, arguments.key, arguments.output.with_suffix(".png"))

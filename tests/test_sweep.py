@@ -115,6 +115,7 @@ def test_a_training_without_evaluations_has_failed(swept, tmp_path, monkeypatch)
     assert folder.end(0, 1.0, 1, "none").error == ""
     assert folder.finished
     (folder.run / "evaluations.npz").unlink()
+    assert not folder.finished
     assert folder.end(0, 1.0, 1, "none").error == f"'{folder.run}' has no evaluation"
     assert not folder.finished
 
@@ -215,6 +216,39 @@ def test_trainings_with_threads_share_the_cores():
     cores = psutil.cpu_count()
     assert free_places(cores + 1) == 1
     assert 1 <= free_places(2) <= max(1, cores // 2)
+
+
+def test_a_training_that_begins_while_ctrl_c_is_pressed_is_ended(tmp_path):
+    with locked(tmp_path) as lock:
+        pool = pool_of_one(tmp_path, lock)
+        add_task = pool.progress.add_task
+
+        def interrupted(*args, **kwargs):
+            signal.raise_signal(signal.SIGINT)
+            return add_task(*args, **kwargs)
+
+        pool.progress.add_task = interrupted
+        with pytest.raises(KeyboardInterrupt):
+            pool.run()
+    assert all(one.over for one in pool.running)
+    with locked(tmp_path):
+        pass
+
+
+def test_ctrl_c_before_the_first_training(tmp_path, monkeypatch, capsys):
+    def press(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sb3_scale.cli.sweep.read_sweep", press)
+    assert main(["sweep", "grid.yml"]) == 130
+    assert capsys.readouterr().err == "sb3-scale: interrupted\n"
+
+
+def test_an_output_that_is_a_file(tmp_path, monkeypatch, capsys):
+    write(tmp_path, grid={}, seeds=[0])
+    monkeypatch.chdir(tmp_path)
+    assert main(["sweep", "grid.yml", "--output", "start.yml"]) == 1
+    assert "error: 'start.yml' cannot be made: File exists" in capsys.readouterr().err
 
 
 @pytest.mark.slow

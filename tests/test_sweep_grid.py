@@ -175,7 +175,27 @@ WRONG = {
     "no seed": ({"seeds": []}, "seeds is []; allowed: at least one number", ""),
     "a seed that RL-Zoo would replace": (
         {"seeds": [3, -1]},
-        "seeds is [3, -1]; allowed: whole numbers, at least 0",
+        "seeds is [3, -1]; allowed: whole numbers from 0 to 2**32 - 1",
+        "",
+    ),
+    "a seed that NumPy does not take": (
+        {"seeds": [2**32]},
+        "seeds is [4294967296]; allowed: whole numbers from 0 to 2**32 - 1",
+        "",
+    ),
+    "an unknown argument of the normalisation": (
+        {"settings": {"normalize": {"nrm_obs": True}}},
+        "normalize has no argument 'nrm_obs' (its value was True); allowed: ",
+        "did you mean 'norm_obs'?",
+    ),
+    "an unknown argument of the monitor": (
+        {"settings": {"monitor_kwargs": {"info_keyword": []}}},
+        "monitor_kwargs has no argument 'info_keyword' (its value was []); allowed: ",
+        "did you mean 'info_keywords'?",
+    ),
+    "a label twice": (
+        {"grid": {"size": {1: {"gamma": 0.9}, "1": {"gamma": 0.8}}}},
+        "grid.size has the label '1' twice; allowed: once",
         "",
     ),
     "no episode": ({"eval_episodes": 0}, "eval_episodes is 0; allowed: at least 1", ""),

@@ -23,8 +23,21 @@ def at_least_1(text: str) -> int:
     :return: the number
     :raises argparse.ArgumentTypeError: if it is no whole number, or below 1
     """
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}; allowed: a whole number, at least 1")
+    return _whole(text, 1)
+
+
+def at_least_0(text: str) -> int:
+    """
+    :param text: of the command line
+    :return: the number
+    :raises argparse.ArgumentTypeError: if it is no whole number, or below 0
+    """
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
+    if not text.isdigit() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: a whole number, at least {least}")
     return int(text)
 
 
@@ -127,7 +140,11 @@ def make_parser() -> argparse.ArgumentParser:
         "--threads", type=at_least_1, default=1, metavar="N", help="of each, by default 1"
     )
     command.add_argument(
-        "--retries", type=int, default=1, metavar="N", help="of a training that fails, by default 1"
+        "--retries",
+        type=at_least_0,
+        default=1,
+        metavar="N",
+        help="of a training that fails, by default 1",
     )
     command.add_argument(
         "--last",
@@ -147,7 +164,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Run the command line.
 
     :param argv: its words after ``sb3-scale``, those of the process by default
-    :return: exit status; 1 if something is wrong, with one sentence on the error output
+    :return: exit status; 1 if something is wrong, 130 if interrupted, with one sentence on the
+        error output
     """
     args = make_parser().parse_args(argv)
     try:
@@ -155,6 +173,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Sb3ScaleError as error:
         print(f"sb3-scale: error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("sb3-scale: interrupted", file=sys.stderr)
+        return 130
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -51,8 +51,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _status(folder: TrainingFolder) -> str:
+    if folder.finished:
+        return "finished"
     state = folder.state
-    return "to do" if state is None else state.error or "finished"
+    return state.error if state and state.error else "to do"
 
 
 def _show(lines: "pandas.DataFrame", axes: Sequence[str], output: Path) -> None:

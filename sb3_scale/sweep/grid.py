@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import re
+from collections import Counter
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -143,8 +144,8 @@ def trainings(sweep: Sweep) -> list[Training]:
     install()
     import_packages("gym_packages", sweep.gym_packages)
     check_train_args([str(word) for word in sweep.train_args])
-    if not sweep.seeds or min(sweep.seeds) < 0:
-        what = "whole numbers, at least 0" if sweep.seeds else "at least one number"
+    if not sweep.seeds or min(sweep.seeds) < 0 or max(sweep.seeds) >= 2**32:
+        what = "whole numbers from 0 to 2**32 - 1" if sweep.seeds else "at least one number"
         raise Sb3ScaleError(f"seeds is {sweep.seeds}; allowed: {what}")
     if sweep.eval_episodes < 1:
         raise Sb3ScaleError(f"eval_episodes is {sweep.eval_episodes}; allowed: at least 1")
@@ -176,7 +177,11 @@ def _axis(name: str, values: Any) -> list[_Variation]:
             )
         for label, changes in values.items():
             check_type(f"grid.{name}", str(label), changes, dict[str, Any])
-        return [_Variation(name, str(label), changes) for label, changes in values.items()]
+        found = [_Variation(name, str(label), changes) for label, changes in values.items()]
+        for label, times in Counter(one.label for one in found).items():
+            if times > 1:
+                raise Sb3ScaleError(f"grid.{name} has the label '{label}' twice; allowed: once")
+        return found
     raise Sb3ScaleError(
         f"grid.{name} is {values!r}; allowed: a list of values, or settings by label"
     )

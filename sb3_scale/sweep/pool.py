@@ -49,9 +49,12 @@ def locked(folder: Path) -> Iterator[int]:
 
     :param folder: of the sweep
     :return: file descriptor that the trainings inherit
-    :raises Sb3ScaleError: if the folder is in use
+    :raises Sb3ScaleError: if the folder cannot be made or is in use
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Sb3ScaleError(f"'{folder}' cannot be made: {error.strerror}") from None
     with (folder / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -93,6 +96,7 @@ class Pool:
         self.retries = retries
         self.lock = lock
         self.running: list[_Process] = []
+        self.interrupted = False
         self.progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -113,7 +117,7 @@ class Pool:
         for number, handler in previous.items():
             # Under nohup a sweep outlives its terminal.
             if handler != signal.SIG_IGN:
-                signal.signal(number, signal.default_int_handler)
+                signal.signal(number, self._interrupt)
         try:
             with self.progress:
                 whole = self.progress.add_task(
@@ -123,6 +127,8 @@ class Pool:
                     while self.queue and len(self.running) < self.processes:
                         self._start(*self.queue.popleft())
                     time.sleep(POLL)
+                    if self.interrupted:
+                        raise KeyboardInterrupt
                     self._look()
                     part = sum(one.show(self.progress) for one in self.running)
                     self.progress.update(whole, completed=self.done + part)
@@ -134,6 +140,10 @@ class Pool:
                 one.kill()
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+    def _interrupt(self, number: int, frame: object) -> None:
+        # Noted only: an exception between a training's start and its place in the list loses it.
+        self.interrupted = True
 
     def _start(self, folder: TrainingFolder, attempt: int) -> None:
         self.running.append(_Process(folder, attempt, self.environ, self.lock, self.progress))

@@ -43,7 +43,7 @@ def _line(folder: TrainingFolder, last: int) -> dict[str, Any]:
         "error": state.error if state else "not finished",
         "folder": str(folder.run.relative_to(folder.path.parents[1])),
     }
-    if not folder.finished:
+    if line["error"]:
         return line
     try:
         run = folder.read()
@@ -106,7 +106,8 @@ def markdown(cells: pandas.DataFrame, commits: Sequence[str], command: str) -> s
     :param command: that made them
     :return: a table, and below it command, commits, hardware and versions
     """
-    head = [name.replace("_", " ") for name in cells]
+    # The names of axes are those of the file.
+    head = [name.replace("_", " ") if name in COUNTS else name for name in cells]
     versions = ", ".join(
         f"{name} {metadata.version(name)}" for name in ("sb3-scale", "stable-baselines3", "torch")
     )

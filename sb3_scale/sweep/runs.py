@@ -59,8 +59,14 @@ class TrainingFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether it ended well."""
-        return self.state is not None and not self.state.error
+        """Whether it ended well, and what it wrote is still there."""
+        if self.state is None or self.state.error:
+            return False
+        try:
+            self.read()
+        except Sb3ScaleError:
+            return False
+        return True
 
     def prepare(self) -> None:
         """Empty the folder of what an earlier attempt left, and write the settings."""

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_scale.errors import Sb3ScaleError, suggestion
 from sb3_scale.parts import annotations, check_type
@@ -103,7 +105,7 @@ def read(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise Sb3ScaleError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
-        raise Sb3ScaleError(f"{path} must be a mapping from tasks to their settings")
+        raise Sb3ScaleError(f"{path} is {content!r:.60}; allowed: a mapping, KEY: VALUE")
     return content
 
 
@@ -136,6 +138,8 @@ def check(algo: str, algorithm: type, hyperparams: Mapping[str, Any]) -> None:
             )
         if key in hints and key not in outside:
             _check_type(algo, key, value, hints[key])
+    for key, wrapper in WRAPPERS.items():
+        _check_arguments(key, hyperparams.get(key), wrapper)
     policy_kwargs = hyperparams.get("policy_kwargs") or {}
     # RL-Zoo evaluates a string itself, and then the policy checks it.
     if isinstance(policy_kwargs, Mapping):
@@ -144,6 +148,22 @@ def check(algo: str, algorithm: type, hyperparams: Mapping[str, Any]) -> None:
 
 EVALUATED = ("policy_kwargs", "replay_buffer_class", "replay_buffer_kwargs")
 """Settings that RL-Zoo evaluates as Python when they are strings."""
+
+
+WRAPPERS = {"normalize": VecNormalize, "monitor_kwargs": Monitor}
+"""Settings with arguments of a wrapper that RL-Zoo makes."""
+
+
+def _check_arguments(key: str, given: Any, wrapper: type) -> None:
+    if not isinstance(given, Mapping):
+        return
+    known = set(inspect.signature(wrapper).parameters) - {"venv", "env", "filename"}
+    for name, value in given.items():
+        if name not in known:
+            raise Sb3ScaleError(
+                f"{key} has no argument '{name}' (its value was {value!r})"
+                + suggestion(str(name), known)
+            )
 
 
 def _check_type(algo: str, key: str, value: Any, hint: Any) -> None:

@@ -153,7 +153,7 @@ def test_agent_that_was_trained_without_resets_begins_with_the_next(tmp_path: Pa
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
-        ({"interval": 0}, "interval is 0; allowed: a whole number, at least 1"),
+        ({"interval": 0}, "interval is 0; allowed: at least 1"),
         ({"interval": 1.5}, "interval is 1.5 (float)"),
         ({"interval": 10, "at": [5]}, "interval is 10 and at is [5]; allowed: one of the two"),
         ({"at": []}, "at is []; allowed: whole numbers, at least 1, increasing"),

@@ -83,7 +83,11 @@ def effective_rank(features: th.Tensor, delta: float) -> th.Tensor:
     :param delta: share of the singular values' sum that is left out
     :return: of each member, shape ``(m,)``
     """
-    values = th.linalg.svdvals(features.double())
+    features = features.double()
+    batch, width = features.shape[1:]
+    gram = features @ features.mT if batch < width else features.mT @ features
+    # Much faster than svdvals, and its loss of digits is below what float32 features have lost.
+    values = th.linalg.eigvalsh(gram).clamp_min(0).sqrt().flip(1)
     share = values.cumsum(dim=1) / values.sum(dim=1, keepdim=True).clamp(min=1e-300)
     ranks = (share < 1 - delta).sum(dim=1) + 1
     # Features that are all zero have no singular value to count.

@@ -62,10 +62,11 @@ class OFENet(ConstrainedModule):
         size = self.flatten.features_dim
         chosen = size if predicted is None else predicted
         columns = list(range(chosen)) if isinstance(chosen, int) else chosen
-        if not columns or not set(columns) <= set(range(size)):
+        within = bool(columns) and set(columns) <= set(range(size))
+        if not within or isinstance(chosen, bool) or len(set(columns)) < len(columns):
             raise ValueError(
                 f"predicted is {predicted}; allowed: 1 to {size}, or a list of numbers from 0 to "
-                f"{size - 1}"
+                f"{size - 1}, each once"
             )
         self.state = DenseNet(size, 1, width, depth, activation, norm)
         self.features_dim = self.state.out_features

@@ -74,7 +74,12 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
             handle_timeout_termination,
             storage,
         )
-        for name, value in (("alpha", alpha), ("beta", beta), ("final_beta", final_beta)):
+        for name, value in (
+            ("alpha", alpha),
+            ("beta", beta),
+            ("final_beta", final_beta),
+            ("gamma", gamma),
+        ):
             if not 0 <= value <= 1:
                 raise Sb3ScaleError(f"{name} is {value}; allowed: between 0 and 1")
         if not 0 < eps < float("inf"):
@@ -135,6 +140,8 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
         :return: tensors of ``batch_size`` rows on the buffer's device
         """
         self.settle(self._lag)
+        if not self.added:
+            raise Sb3ScaleError("replay buffer 'prioritized' is empty; allowed: after a transition")
         shares = (np.arange(batch_size) + np.random.random(batch_size)) / batch_size
         index = self.tree.find(shares)
         beta = self.final_beta + (self.beta - self.final_beta) * self.progress_remaining

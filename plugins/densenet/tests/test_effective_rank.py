@@ -83,8 +83,8 @@ def test_leaves_no_trace(buffer: str) -> None:
     ("params", "sentence"),
     [
         ({"delta": 0.0}, "delta is 0.0; allowed: between 0 and 1, both excluded"),
-        ({"batch_size": 0}, "batch_size is 0; allowed: a whole number, at least 1"),
-        ({"interval": 0}, "interval is 0; allowed: a whole number, at least 1"),
+        ({"batch_size": 0}, "batch_size is 0; allowed: at least 1"),
+        ({"interval": 0}, "interval is 0; allowed: at least 1"),
     ],
 )
 def test_bad_parameters(params: dict[str, Any], sentence: str) -> None:

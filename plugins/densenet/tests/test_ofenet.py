@@ -1,6 +1,7 @@
 """OFENet: the paper's counts, its loss, and that nothing else trains it."""
 
 import csv
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,23 @@ def test_actor_and_critic_do_not_train_it(algorithm: Any) -> None:
             torch.testing.assert_close(tensor, before[name], rtol=0, atol=0)
     changed = zip(model.policy.actor.parameters(), actor, strict=True)
     assert all(not torch.equal(new, old) for new, old in changed)
+
+
+@pytest.mark.parametrize("algorithm", [SAC, TD3])
+def test_only_its_own_loss_trains_it(algorithm: Any) -> None:
+    """Its next weights are those of Adam on the auxiliary loss of the same batch alone."""
+    model = agent(algorithm)
+    model.learn(21)
+    np.random.seed(7)
+    batch = model.sample(16).auxiliary
+    alone = deepcopy(model.policy.extractor)
+    alone.auxiliary_loss(*batch).backward()
+    alone.optimizer.step()
+    np.random.seed(7)
+    torch.manual_seed(7)
+    model.train(1, 16)
+    for ours, expected in zip(model.policy.extractor.parameters(), alone.parameters(), strict=True):
+        torch.testing.assert_close(ours, expected)
 
 
 def test_each_gradient_step_trains_it_once_after_pretraining() -> None:
@@ -290,6 +308,8 @@ def test_saves_loads_and_goes_on(tmp_path: Path) -> None:
     [
         ({"predicted": [5]}, "predicted is [5]; allowed: 1 to 5, or a list of numbers from 0 to 4"),
         ({"predicted": []}, "predicted is []; allowed: 1 to 5, or a list of numbers from 0 to 4"),
+        ({"predicted": [0, 0, 1]}, "predicted is [0, 0, 1]; allowed: 1 to 5, or a list of numbers"),
+        ({"predicted": True}, "predicted is True"),
         ({"predicted": 6}, "predicted is 6; allowed: 1 to 5"),
         ({"predicted": 0}, "predicted is 0; allowed: 1 to 5"),
         ({"pretraining_steps": -1}, "pretraining_steps is -1; allowed: at least 0"),

@@ -158,6 +158,33 @@ def test_a_stream_that_was_cut_ends_a_sequence() -> None:
         assert data.rewards[i, 0] == pytest.approx(expected, abs=1e-5)
 
 
+def test_an_episode_ends_a_sequence_whose_next_observation_is_the_same() -> None:
+    """As in a task that begins where it ended: only done tells."""
+    buffer = make(10, n_steps=3, gamma=0.5)
+    still, action = np.zeros((1, 3), np.float32), np.zeros((1, 2))
+    for done in (False, True, False, False, False):
+        buffer.add(still, still, action, np.ones(1), np.array([done]), [{}])
+    np.random.seed(0)
+    data = buffer.sample(200)
+    found = dict(zip(data.drawn[0].tolist(), data.rewards[:, 0].tolist(), strict=True))
+    assert found == {0: 1.5, 1: 1.0, 2: 1.75, 3: 1.5, 4: 1.0}
+
+
+def test_single_steps_are_drawn_alike_whatever_the_priorities() -> None:
+    np.random.seed(0)
+    buffer = make(100, n_steps=3)
+    fill(buffer, 100)
+    errors = torch.linspace(0, 100, 100)
+    buffer.update_priorities(np.stack((np.arange(100), np.full(100, 100))), errors)
+    buffer.sample(8)
+    stored = buffer.transitions(np.arange(100), np.arange(100)).actions
+    counts = np.zeros(100)
+    for _ in range(200):
+        drawn = buffer.sample_single_steps(64).actions
+        np.add.at(counts, (drawn[:, None] == stored).all(dim=2).int().argmax(dim=1).numpy(), 1)
+    assert chisquare(counts).pvalue > 0.01
+
+
 def test_the_gradient_is_weighted_whatever_the_loss() -> None:
     """A loss that is not homogeneous, against a product written out by hand."""
     from sb3_scale.algorithms.gradients import weigh_gradient
@@ -196,6 +223,7 @@ def test_goes_on_after_a_pickle() -> None:
         ({"eps": 0.0}, "eps is 0.0; allowed: above 0, and finite"),
         ({"eps": float("inf")}, "eps is inf; allowed: above 0, and finite"),
         ({"n_steps": 0}, "n_steps is 0; allowed: at least 1"),
+        ({"gamma": float("nan")}, "gamma is nan; allowed: between 0 and 1"),
     ],
 )
 def test_bad_parameters(params: dict[str, Any], sentence: str) -> None:
@@ -205,6 +233,8 @@ def test_bad_parameters(params: dict[str, Any], sentence: str) -> None:
 
 def test_reset_forgets_everything() -> None:
     buffer = make(10)
+    with pytest.raises(Sb3ScaleError, match="replay buffer 'prioritized' is empty; allowed: after"):
+        buffer.sample(1)
     fill(buffer, 10)
     buffer.update_priorities(np.array([[3], [10]]), torch.tensor([9.0]))
     buffer.reset()
