@@ -219,20 +219,26 @@ def test_trainings_with_threads_share_the_cores():
 
 
 def test_a_training_that_begins_while_ctrl_c_is_pressed_is_ended(tmp_path):
-    with locked(tmp_path) as lock:
-        pool = pool_of_one(tmp_path, lock)
-        add_task = pool.progress.add_task
+    # In the background a shell has it ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with locked(tmp_path) as lock:
+            pool = pool_of_one(tmp_path, lock)
+            add_task = pool.progress.add_task
 
-        def interrupted(*args, **kwargs):
-            signal.raise_signal(signal.SIGINT)
-            return add_task(*args, **kwargs)
+            def interrupted(*args, **kwargs):
+                signal.raise_signal(signal.SIGINT)
+                return add_task(*args, **kwargs)
 
-        pool.progress.add_task = interrupted
-        with pytest.raises(KeyboardInterrupt):
-            pool.run()
-    assert all(one.over for one in pool.running)
-    with locked(tmp_path):
-        pass
+            pool.progress.add_task = interrupted
+            with pytest.raises(KeyboardInterrupt):
+                pool.run()
+        (left,) = pool.running
+        assert left.over
+        with locked(tmp_path):
+            pass
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_before_the_first_training(tmp_path, monkeypatch, capsys):

@@ -85,5 +85,5 @@ def test_the_entropy_of_sac_counts() -> None:
 
 @pytest.mark.parametrize("name", ["interval", "n_episodes", "max_steps"])
 def test_bad_parameters(name: str) -> None:
-    with pytest.raises((Sb3ScaleError, ValueError), match=f"{name} is 0; allowed: a whole number"):
+    with pytest.raises((Sb3ScaleError, ValueError), match=f"{name} is 0; allowed: at least 1"):
         Overestimation(**{name: 0})
