@@ -16,7 +16,6 @@ Times are medians.
 import argparse
 import csv
 import json
-import math
 import platform
 import resource
 import subprocess
@@ -120,13 +119,13 @@ def measure(name: str, batch_size: int, variant: str, seconds: float) -> dict[st
         model.train(1, batch_size)
     # Two calls, since actor and targets may be due in every second only.
     update = milliseconds(lambda: model.train(2, batch_size), model, seconds) / 2
-    extractor_step = math.nan
+    extractor_step: float | str = "-"
     if model.policy.learns_apart:
 
         def learn_features() -> None:
             model.train_extractor(model.sample_transitions(batch_size), Metrics())
 
-        extractor_step = milliseconds(learn_features, model, seconds)
+        extractor_step = round(milliseconds(learn_features, model, seconds), 2)
     observation = np.zeros(OBSERVATIONS, np.float32)
     action = milliseconds(lambda: model.predict(observation), model, min(seconds, 2.0))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -141,7 +140,7 @@ def measure(name: str, batch_size: int, variant: str, seconds: float) -> dict[st
         "network": NETWORKS[name].title,
         "parameters": sum(p.numel() for p in trained),
         "update_ms": round(update, 2),
-        "extractor_step_ms": round(extractor_step, 2),
+        "extractor_step_ms": extractor_step,
         "train_peak_mb": round((peak - before) / 1e6, 1),
         "action_ms": round(action, 3),
         "act_mb": round(sum(t.numel() * t.element_size() for t in tensors) / 1e6, 2),
