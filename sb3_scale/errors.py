@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class Sb3ScaleError(ValueError):
@@ -35,6 +35,19 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def check_key(lack: str, key: object, value: object, known: Collection[str]) -> None:
+    """
+    :param lack: who would not know it, and as what: ``"sac has no setting"``
+    :param key: what the user wrote
+    :param value: that came with it
+    :param known: what exists
+    :raises Sb3ScaleError: if there is no such key
+    """
+    if key not in known:
+        text = f"{lack} '{key}' (its value was {value!r})"
+        raise Sb3ScaleError(text + suggestion(str(key), known))
 
 
 def check_at_least(least: float, **values: float) -> None:

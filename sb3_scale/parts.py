@@ -12,7 +12,7 @@ from typing import Any
 
 import typeguard
 
-from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.errors import Sb3ScaleError, check_key
 from sb3_scale.plugins import Plugin, manager
 from sb3_scale.specs import KINDS, Spec
 
@@ -141,11 +141,7 @@ def _check(spec: Spec, params: Mapping[str, Any]) -> None:
     known = parameters(spec)
     hints = annotations(load_target(spec))
     for key, value in params.items():
-        if key not in known:
-            raise Sb3ScaleError(
-                f"{spec.kind} '{spec.name}' has no parameter '{key}' (its value was {value!r})"
-                + suggestion(key, known)
-            )
+        check_key(f"{spec.kind} '{spec.name}' has no parameter", key, value, known)
         check_type(f"{spec.kind} '{spec.name}'", key, value, hints.get(key, Any))
     missing = [
         key

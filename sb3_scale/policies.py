@@ -12,7 +12,7 @@ from stable_baselines3.common.preprocessing import get_action_dim, preprocess_ob
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import nn
 
-from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.errors import Sb3ScaleError, check_key
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import build, check_type, spec_of
 from sb3_scale.protocols import PartConfig
@@ -260,11 +260,7 @@ def check_policy_kwargs(policy_kwargs: Mapping[str, Any]) -> None:
     signature = inspect.signature(ScalePolicy.__init__)
     known = {key: par for key, par in signature.parameters.items() if key not in given}
     for key, value in policy_kwargs.items():
-        if key not in known:
-            raise Sb3ScaleError(
-                f"policy_kwargs has the unknown key '{key}' (its value was {value!r})"
-                + suggestion(key, known)
-            )
+        check_key("policy_kwargs has the unknown key", key, value, known)
         check_type("policy_kwargs", key, value, known[key].annotation)
     # Stable-Baselines3 overwrites this key with the algorithm's argument.
     if policy_kwargs.get("use_sde"):

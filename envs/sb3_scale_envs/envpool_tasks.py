@@ -6,7 +6,7 @@ from typing import Any
 
 import gymnasium
 
-from sb3_scale.errors import Sb3ScaleError, nearest, suggestion
+from sb3_scale.errors import Sb3ScaleError, check_key, nearest
 from sb3_scale_envs.tasks import MYO_TASKS, TASKS
 
 V4 = (
@@ -68,11 +68,7 @@ def find_task(env_id: str, env_kwargs: Mapping[str, Any]) -> EnvPoolTask:
     # Gymnasium's own tasks have no action_repeat, and evaluation would fail with it.
     known = [] if env_id in GYMNASIUM_TASKS else ["action_repeat"]
     for key, value in env_kwargs.items():
-        if key not in known:
-            raise Sb3ScaleError(
-                f"EnvPool's {env_id} does not take the env_kwargs '{key}' (its value was "
-                f"{value!r}){suggestion(key, known)}"
-            )
+        check_key(f"EnvPool's {env_id} does not take the env_kwargs", key, value, known)
     env = gymnasium.make(env_id, **env_kwargs)
     return EnvPoolTask(
         names[env_id],

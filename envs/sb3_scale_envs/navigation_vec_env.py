@@ -9,7 +9,7 @@ from gymnasium.utils import seeding
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
-from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.errors import Sb3ScaleError, check_key, suggestion
 from sb3_scale_envs.control_steps import check_counts
 from sb3_scale_envs.native_vec_env import NativeVecEnv
 from sb3_scale_envs.navigation import METADATA, Navigation
@@ -119,9 +119,5 @@ def _make(env_id: str, env_kwargs: Mapping[str, Any]) -> "gymnasium.Env[Any, Any
             + suggestion(env_id, NAVIGATION)
         )
     for key, value in env_kwargs.items():
-        if key not in ENV_KWARGS:
-            raise Sb3ScaleError(
-                f"{env_id} does not take the env_kwargs '{key}' (its value was {value!r})"
-                + suggestion(key, ENV_KWARGS)
-            )
+        check_key(f"{env_id} does not take the env_kwargs", key, value, ENV_KWARGS)
     return gymnasium.make(env_id, **env_kwargs)

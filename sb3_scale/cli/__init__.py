@@ -7,7 +7,7 @@ Each subcommand is a module of this package with a function ``run``, imported wh
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module, metadata
 from pathlib import Path
 
@@ -17,28 +17,18 @@ ZOO = ("rl_zoo3", "sb3_contrib", "pandas", "matplotlib", "plotly")
 """Modules of the extra ``zoo`` that some subcommands import."""
 
 
-def at_least_1(text: str) -> int:
+def at_least(least: int) -> Callable[[str], int]:
     """
-    :param text: of the command line
-    :return: the number
-    :raises argparse.ArgumentTypeError: if it is no whole number, or below 1
+    :param least: number that the command line may have
+    :return: what reads it there, and says what is allowed
     """
-    return _whole(text, 1)
 
+    def read(text: str) -> int:
+        if not text.isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r}; allowed: a whole number, at least {least}")
+        return int(text)
 
-def at_least_0(text: str) -> int:
-    """
-    :param text: of the command line
-    :return: the number
-    :raises argparse.ArgumentTypeError: if it is no whole number, or below 0
-    """
-    return _whole(text, 0)
-
-
-def _whole(text: str, least: int) -> int:
-    if not text.isdigit() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"{text!r}; allowed: a whole number, at least {least}")
-    return int(text)
+    return read
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -132,23 +122,23 @@ def make_parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--processes",
-        type=at_least_1,
+        type=at_least(1),
         metavar="N",
         help="trainings at once, by default one per free core, or per --threads of them",
     )
     command.add_argument(
-        "--threads", type=at_least_1, default=1, metavar="N", help="of each, by default 1"
+        "--threads", type=at_least(1), default=1, metavar="N", help="of each, by default 1"
     )
     command.add_argument(
         "--retries",
-        type=at_least_0,
+        type=at_least(0),
         default=1,
         metavar="N",
         help="of a training that fails, by default 1",
     )
     command.add_argument(
         "--last",
-        type=at_least_1,
+        type=at_least(1),
         default=1,
         metavar="N",
         help="evaluations at the end of a training whose mean is its return, by default 1",

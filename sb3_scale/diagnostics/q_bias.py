@@ -51,9 +51,7 @@ class QBias(EpisodeDiagnostic):
     ) -> None:
         super().__init__(interval)
         numbers = {"n_episodes": n_episodes, "n_pairs": n_pairs, "horizon": horizon}
-        for name, value in numbers.items():
-            if value is not None:
-                check_at_least(1, **{name: value})
+        check_at_least(1, **{name: value for name, value in numbers.items() if value is not None})
         check_above(0, min_return=min_return)
         self.n_episodes = n_episodes
         self.n_pairs = n_pairs

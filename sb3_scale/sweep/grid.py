@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import gymnasium
 import rl_zoo3
 
-from sb3_scale.errors import Sb3ScaleError, nearest, suggestion
+from sb3_scale.errors import Sb3ScaleError, check_key, nearest, suggestion
 from sb3_scale.parts import check_type
 from sb3_scale.registration import import_packages
 from sb3_scale.sweep.changes import Settings, change, together
@@ -127,10 +127,7 @@ def read_sweep(path: Path) -> Sweep:
     content = configs.read(path)
     hints = {one.name: one.type for one in fields(Sweep)}
     for key, value in content.items():
-        if key not in hints:
-            raise Sb3ScaleError(
-                f"{path} has no key '{key}' (its value was {value!r})" + suggestion(key, hints)
-            )
+        check_key(f"{path} has no key", key, value, hints)
         check_type(str(path), key, value, hints[key])
     return Sweep(**content)
 

@@ -60,13 +60,8 @@ class TrainingFolder:
     @property
     def finished(self) -> bool:
         """Whether it ended well, and what it wrote is still there."""
-        if self.state is None or self.state.error:
-            return False
-        try:
-            self.read()
-        except Sb3ScaleError:
-            return False
-        return True
+        state = self.state
+        return state is not None and not state.error and not self._error(0)
 
     def prepare(self) -> None:
         """Empty the folder of what an earlier attempt left, and write the settings."""

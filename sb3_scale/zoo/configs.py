@@ -11,7 +11,7 @@ import yaml
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecNormalize
 
-from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.errors import Sb3ScaleError, check_key
 from sb3_scale.parts import annotations, check_type
 from sb3_scale.plugins import manager
 from sb3_scale.policies import check_policy_kwargs
@@ -131,11 +131,7 @@ def check(algo: str, algorithm: type, hyperparams: Mapping[str, Any]) -> None:
     outside = ZOO_KEYS | {backends.KEY}
     known = set(inspect.signature(algorithm).parameters) - {"env", "_init_setup_model"}
     for key, value in hyperparams.items():
-        if key not in known | outside:
-            raise Sb3ScaleError(
-                f"{algo} has no setting '{key}' (its value was {value!r})"
-                + suggestion(key, known | outside)
-            )
+        check_key(f"{algo} has no setting", key, value, known | outside)
         if key in hints and key not in outside:
             _check_type(algo, key, value, hints[key])
     for key, wrapper in WRAPPERS.items():
@@ -159,11 +155,7 @@ def _check_arguments(key: str, given: Any, wrapper: type) -> None:
         return
     known = set(inspect.signature(wrapper).parameters) - {"venv", "env", "filename"}
     for name, value in given.items():
-        if name not in known:
-            raise Sb3ScaleError(
-                f"{key} has no argument '{name}' (its value was {value!r})"
-                + suggestion(str(name), known)
-            )
+        check_key(f"{key} has no argument", name, value, known)
 
 
 def _check_type(algo: str, key: str, value: Any, hint: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium
 from gymnasium.envs.registration import load_env_creator
 
-from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.errors import Sb3ScaleError, check_key
 
 
 def check_env_kwargs(env_id: str, env_kwargs: Mapping[str, Any]) -> None:
@@ -26,11 +26,7 @@ def check_env_kwargs(env_id: str, env_kwargs: Mapping[str, Any]) -> None:
         return
     known = {*own, *inspect.signature(gymnasium.make).parameters} - {"id", "kwargs"}
     for key, value in env_kwargs.items():
-        if key not in known:
-            raise Sb3ScaleError(
-                f"env_kwargs: '{env_id}' has no argument '{key}' (its value was {value!r})"
-                + suggestion(str(key), known)
-            )
+        check_key(f"env_kwargs: '{env_id}' has no argument", key, value, known)
 
 
 def _parameters(env_id: str) -> Mapping[str, inspect.Parameter]:
