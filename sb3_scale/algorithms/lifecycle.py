@@ -231,7 +231,8 @@ class Lifecycle(Overlapped):
 
         :param path: of the pickle
         :param truncate_last_traj: see the same method of Stable-Baselines3
-        :raises Sb3ScaleError: if its returns are not the algorithm's
+        :raises Sb3ScaleError: if its returns are not those of the algorithm's ``n_steps`` and
+            ``gamma``, or the extractor needs single steps that it cannot draw
         """
         super().load_replay_buffer(path, truncate_last_traj)
         if issubclass(self.policy_class, ScalePolicy):

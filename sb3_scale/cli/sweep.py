@@ -21,8 +21,9 @@ def run(args: argparse.Namespace) -> int:
     """
     :param args: ``grid``, ``output``, ``processes``, ``threads``, ``retries``, ``last`` and
         ``dry_run``
-    :return: 1 if a training failed, else 0
-    :raises Sb3ScaleError: if ``last`` or any training of the grid is wrong, before the first starts
+    :return: 0, 1 if a training failed, or 130 if interrupted
+    :raises Sb3ScaleError: if ``last`` or any training of the grid is wrong, or the folder is in
+        use, before the first starts
     """
     sweep = read_sweep(args.grid)
     output = args.output or Path("logs") / args.grid.stem

@@ -48,7 +48,8 @@ def load_problem(folder: Path, model_file: Path | None, transitions: int, seed: 
     :param seed: of the draw, and of the actions in the targets, below ``2^32``
     :return: the problem
     :raises Sb3ScaleError: if the run, its model, the package of a part or the replay buffer is
-        missing, there is no transition to draw, or a number is out of its range
+        missing, the policy is no ``ScalePolicy``, there is no transition to draw, or a number is
+        out of its range
     """
     if transitions < 1:
         raise Sb3ScaleError(f"transitions is {transitions}; allowed: at least 1")

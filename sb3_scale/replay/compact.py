@@ -41,7 +41,8 @@ class CompactReplayBuffer(ReplayBuffer):
         done in batches
     :param storage: ``host``; ``device`` for the memory of a GPU; ``auto`` for a GPU's if at most
         half of what is free there is needed, else the host's. On a CPU all three are one
-    :raises Sb3ScaleError: if the observations are no ``Box``, or there is not enough memory
+    :raises Sb3ScaleError: if a parameter is out of its range, the observations are no ``Box``, or
+        there is not enough memory
     """
 
     _rows: Rows | None = None

@@ -26,7 +26,8 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
     Source: Schaul et al., "Prioritized Experience Replay", 2016, section 3, the proportional
     variant, which Ota et al., 2021, section 3.2 use.
 
-    Errors are read from the device when the next batch is drawn, so a gradient step does not wait.
+    Errors change priorities when the next batch is drawn or the next transition stored, on a GPU a
+    batch later, so a gradient step does not wait.
 
     :param buffer_size: capacity in transitions
     :param observation_space: a ``Box``
@@ -36,14 +37,15 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
     :param optimize_memory_usage: must be false: nothing is stored twice here
     :param handle_timeout_termination: whether an episode that ended by a time limit counts as not
         done in batches
-    :param storage: as in :class:`sb3_scale.replay.compact.CompactReplayBuffer`
+    :param storage: ``host``; ``device`` for the memory of a GPU; ``auto`` for a GPU's if at most
+        half of what is free there is needed, else the host's. On a CPU all three are one
     :param alpha: how much the error counts; 0 draws all transitions alike
     :param beta: how far weights make up for that at the start of the training, 1 is wholly
     :param final_beta: the same at its end
     :param eps: added to errors
     :param n_steps: of the returns
     :param gamma: discount factor of the returns
-    :raises Sb3ScaleError: if a number is out of its range, the observations are no ``Box``, or
+    :raises Sb3ScaleError: if a parameter is out of its range, the observations are no ``Box``, or
         there is not enough memory
     """
 
@@ -122,6 +124,7 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
         :param reward: ``(n_envs,)``
         :param done: ``(n_envs,)``
         :param infos: of each environment
+        :raises Sb3ScaleError: if an error of a batch drawn before is not finite
         """
         index = self.pos * self.n_envs + np.arange(self.n_envs)
         # Before the largest priority is read, so that it does not depend on who samples when.
@@ -138,6 +141,8 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
         :param batch_size: transitions to draw
         :param env: whose statistics normalise observations and rewards
         :return: tensors of ``batch_size`` rows on the buffer's device
+        :raises Sb3ScaleError: if nothing is stored, or an error of a batch drawn before is not
+            finite
         """
         self.settle(self._lag)
         if not self.added:
