@@ -13,6 +13,7 @@ Runs with one label are seeds of one configuration. It reads ``progress.csv``, w
 from pathlib import Path
 
 import pandas
+from matplotlib.artist import Artist
 
 from reporting import draw_seeds, one_each, panels, run_parser, styles
 from sb3_scale.cli.runs import read_run
@@ -57,8 +58,9 @@ def draw(figures: pandas.DataFrame, keys: list[str], path: Path) -> None:
     :param keys: one panel each
     :param path: of the picture
     """
-    figure, row = panels(keys, "decisions", size=(6, 4))
+    figure, row = panels(keys, "decisions", size=(7, 4))
     style = styles(figures["label"].unique())
+    legend: dict[str, Artist] = {}
     for axes, key in zip(row, keys, strict=True):
         here = figures[figures["key"] == key]
         for label, group in here.groupby("label", sort=False):
@@ -66,7 +68,9 @@ def draw(figures: pandas.DataFrame, keys: list[str], path: Path) -> None:
             draw_seeds(axes, label, by_seed, style[label])
         if key.startswith("pretraining/"):
             axes.set_xlabel("steps")
-        axes.legend(frameon=False)
+        lines, labels = axes.get_legend_handles_labels()
+        legend |= dict(zip(labels, lines, strict=True))
+    figure.legend(legend.values(), legend, loc="outside right center", frameon=False)
     figure.savefig(path, dpi=130)
 
 

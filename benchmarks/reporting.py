@@ -13,10 +13,12 @@ from matplotlib.ticker import EngFormatter
 
 from sb3_scale.errors import Sb3ScaleError
 
-OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito's colours, which colour-blind readers can tell apart."""
+COLOURS = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999",
+)  # fmt: skip
+"""Okabe and Ito's, which colour-blind readers can tell apart, with grey for their yellow."""
 MARKERS = ("o", "s", "^", "D", "v")
-"""Five and six share no divisor, so 30 labels differ in colour or marker."""
+"""Five and eight share no divisor, so 40 labels differ in colour or marker."""
 
 
 def run_parser(description: str) -> argparse.ArgumentParser:
@@ -97,7 +99,7 @@ def styles(labels: Iterable[str]) -> dict[str, tuple[str, str]]:
     :param labels: in the order of the legend
     :return: colour and marker of each
     """
-    return dict(zip(labels, zip(cycle(OKABE_ITO), cycle(MARKERS)), strict=False))
+    return dict(zip(labels, zip(cycle(COLOURS), cycle(MARKERS)), strict=False))
 
 
 def panels(
