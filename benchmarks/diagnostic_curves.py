@@ -31,7 +31,10 @@ def measurements(label: str, seed: int, folder: Path, keys: list[str]) -> pandas
     :param keys: columns of the run's progress.csv
     :return: columns ``label``, ``seed``, ``decisions``, ``key`` and ``value``; keys a run lacks are
         left out, and for those of a pre-training ``decisions`` are its steps
+    :raises Sb3ScaleError: if the run has no ``progress.csv``
     """
+    if not (folder / "progress.csv").is_file():
+        raise Sb3ScaleError(f"'{folder}' has no progress.csv; train with callback: csv-logger")
     progress = pandas.read_csv(folder / "progress.csv")
     columns = ["label", "seed", "decisions", "key", "value"]
     found = []
@@ -82,9 +85,9 @@ def main() -> None:
     try:
         runs = [(label, read_run(folder).seed, folder) for label, folder in arguments.run]
         one_each({"label": label, "seed": seed} for label, seed, _ in runs)
+        figures = pandas.concat([measurements(*run, arguments.key) for run in runs])
     except Sb3ScaleError as error:
         parser.error(str(error))
-    figures = pandas.concat([measurements(*run, arguments.key) for run in runs])
     for key in arguments.key:
         if key not in set(figures["key"]):
             known = {name for _, _, folder in runs for name in columns_of(folder)}

@@ -20,7 +20,7 @@ import pandas
 from reporting import MARKERS, draw_seeds, one_each, panels, run_parser, styles
 from sb3_scale.cli.output import markdown_table
 from sb3_scale.cli.runs import Run, read_run
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, suggestion
 
 
 def gradient_steps_per_decision(settings: Mapping[str, Any]) -> float:
@@ -30,6 +30,8 @@ def gradient_steps_per_decision(settings: Mapping[str, Any]) -> float:
     :raises Sb3ScaleError: if ``train_freq`` is no number: episodes have no length of their own
     """
     steps, every = settings.get("gradient_steps", 1), settings.get("train_freq", 1)
+    if isinstance(every, (list, tuple)) and every[1] == "step":
+        every = every[0]
     if not isinstance(every, int):
         raise Sb3ScaleError(f"train_freq is {every!r}; allowed: a number of steps")
     # A negative number stands for as many as there were decisions.
@@ -41,8 +43,10 @@ def evaluations(label: str, run: Run) -> pandas.DataFrame:
     :param label: of the configuration
     :param run: what RL-Zoo wrote
     :return: one line per evaluation, with all counts that a comparison needs
-    :raises Sb3ScaleError: if its gradient steps cannot be counted
+    :raises Sb3ScaleError: if it has none, or its gradient steps cannot be counted
     """
+    if not run.evaluations.size:
+        raise Sb3ScaleError(f"seed {run.seed} of '{label}' has no evaluation")
     utd = gradient_steps_per_decision(run.settings)
     updates = np.maximum(0, run.evaluated_at - run.settings.get("learning_starts", 100)) * utd
     return pandas.DataFrame(
@@ -60,6 +64,27 @@ def evaluations(label: str, run: Run) -> pandas.DataFrame:
             "std": run.evaluations.std(axis=1).round(2),
         }
     )
+
+
+def read_published(path: Path | None, shown: list[str]) -> pandas.DataFrame:
+    """
+    :param path: of a table of published returns, if there is one
+    :param shown: algorithms in it, to draw
+    :return: columns ``env``, ``algorithm``, ``env_steps`` and ``mean``
+    :raises Sb3ScaleError: if the file is missing or lacks an algorithm, or there are too many
+    """
+    if path is not None and not path.is_file():
+        raise Sb3ScaleError(f"there is no file '{path}'")
+    columns = ["env", "algorithm", "env_steps", "mean"]
+    found = pandas.read_csv(path) if path else pandas.DataFrame(columns=columns)
+    known = set(found["algorithm"])
+    for name in shown:
+        if name not in known:
+            where = f"in '{path}'" if path else "without --published"
+            raise Sb3ScaleError(f"no figures of '{name}' {where}{suggestion(name, known)}")
+    if len(shown) > len(MARKERS):
+        raise Sb3ScaleError(f"{len(shown)} published algorithms; allowed: up to {len(MARKERS)}")
+    return found
 
 
 def draw(
@@ -119,11 +144,9 @@ def main() -> None:
         runs = [(label, read_run(folder)) for label, folder in arguments.run]
         one_each({"task": run.env_id, "label": label, "seed": run.seed} for label, run in runs)
         curves = pandas.concat([evaluations(label, run) for label, run in runs])
+        published = read_published(arguments.published, arguments.show)
     except Sb3ScaleError as error:
         parser.error(str(error))
-    columns = ["env", "algorithm", "env_steps", "mean"]
-    empty = pandas.DataFrame(columns=columns)
-    published = pandas.read_csv(arguments.published) if arguments.published else empty
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     curves.to_csv(arguments.output.with_suffix(".csv"), index=False)
     draw(curves, published, arguments.show, arguments.output.with_suffix(".png"))

@@ -21,6 +21,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def with_ofenet(configuration: Configuration) -> Configuration:
     :return: the same on OFENet features
     """
     parts = {**configuration.policy_kwargs, "extractor": OFENET}
-    return Configuration(f"{configuration.title} on OFENet", configuration.algorithm, parts)
+    return replace(configuration, title=f"{configuration.title} on OFENet", policy_kwargs=parts)
 
 
 def actor(name: str) -> Configuration:

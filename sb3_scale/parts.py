@@ -205,7 +205,9 @@ def _yaml_hint(value: Any) -> str:
         number = float(value)
     except ValueError:
         return ""
-    return f"; YAML reads {value} as text: write {number!r}" if "e" in value.lower() else ""
+    if "e" not in value.lower():
+        return ""
+    return f"; YAML reads {value} as text: write {int(number) if number.is_integer() else number}"
 
 
 def kinds_of(name: str) -> list[str]:

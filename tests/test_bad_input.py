@@ -94,6 +94,11 @@ def test_the_same_settings_without_a_mistake_train() -> None:
             r"YAML reads 1e-3 as text: write 0.001",
         ),
         (
+            {"critic": {"name": "ensemble", "network": {"name": "mlp", "width": "1e2"}}},
+            r"network 'mlp': width is '1e2' \(str\); allowed: int; "
+            r"YAML reads 1e2 as text: write 100",
+        ),
+        (
             {"optimizer": {"name": "adam", "betas": ["1e-1", 0.9]}},
             r"optimizer 'adam': betas is \['1e-1', 0.9\] \(list\); allowed: list\[float\] \| None",
         ),

@@ -17,8 +17,9 @@ from torch.utils.flop_counter import flop_registry
 from configurations import ACTIONS, CONFIGURATIONS, OBSERVATIONS, make
 from cost_growth import power_law
 from counting import count, working_set
+from diagnostic_curves import measurements
 from leanrl_style import GAMMA, LEARNING_RATE, LeanSAC
-from learning_curves import gradient_steps_per_decision
+from learning_curves import gradient_steps_per_decision, read_published
 from limits import update_limit
 from machine import Machine
 from reporting import one_each
@@ -143,6 +144,42 @@ def test_runs_that_cannot_be_drawn():
     one_each(different)
     with pytest.raises(Sb3ScaleError, match="two runs have label 'SAC', seed 1; allowed: one"):
         one_each([*different, {"label": "SAC", "seed": 1}])
+    assert gradient_steps_per_decision({"train_freq": [2, "step"]}) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("shown", "sentence"),
+    [
+        (["XCQ"], r"no figures of 'XCQ' in '.*'; allowed: A, .*; did you mean 'XQC'\?"),
+        (["A", "B", "C", "D", "E", "XQC"], "6 published algorithms; allowed: up to 5"),
+    ],
+)
+def test_published_figures_that_are_not_there(shown, sentence, tmp_path):
+    table = tmp_path / "published.csv"
+    lines = [f"dog-run,{name},1000,5" for name in ("A", "B", "C", "D", "E", "XQC")]
+    table.write_text("\n".join(["env,algorithm,env_steps,mean", *lines]))
+    with pytest.raises(Sb3ScaleError, match=sentence):
+        read_published(table, shown)
+    assert len(read_published(table, ["XQC"])) == 6
+    with pytest.raises(Sb3ScaleError, match="no figures of 'XQC' without --published"):
+        read_published(None, ["XQC"])
+    with pytest.raises(Sb3ScaleError, match=r"there is no file 'none.csv'"):
+        read_published(Path("none.csv"), [])
+
+
+def test_what_a_training_logged(tmp_path):
+    with pytest.raises(Sb3ScaleError, match=r"has no progress.csv; train with"):
+        measurements("SAC", 0, tmp_path, ["loss"])
+    lines = ["time/total_timesteps,loss,pretraining/step,pretraining/loss"]
+    lines += [",,1000,9", ",,2000,3", "10,5,,", "20,,,", "20,4,,", "20,2,,"]
+    (tmp_path / "progress.csv").write_text("\n".join(lines))
+    found = measurements("SAC", 0, tmp_path, ["loss", "pretraining/loss", "no such"])
+    assert found[["key", "decisions", "value"]].to_numpy().tolist() == [
+        ["loss", 10, 5],
+        ["loss", 20, 2],
+        ["pretraining/loss", 1000, 9],
+        ["pretraining/loss", 2000, 3],
+    ]
 
 
 def test_leanrl_style_critics():

@@ -24,6 +24,7 @@ from zoo_commands import run as run_python
 from sb3_scale import SAC, TD3
 from sb3_scale.cli import main
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.landscape import surface as surface_module
 from sb3_scale.landscape.checkpoint import Problem, _without_scales, load_problem
 from sb3_scale.landscape.directions import random_direction
 from sb3_scale.landscape.surface import Surface
@@ -77,6 +78,14 @@ def test_each_point_is_the_loss_with_moved_weights(name: str) -> None:
         expected = (error**2).mean(axis=(1, 2)).sum()
         assert surface.losses[row, column] == pytest.approx(expected, rel=1e-4)
     assert np.isnan(surface.losses[1]).all()
+
+
+def test_pieces_of_a_row_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, pieces = (Surface(problem(), 5, 0.7, seed=3) for _ in range(2))
+    whole.evaluate(1)
+    monkeypatch.setattr(surface_module, "COPIED", 1)
+    pieces.evaluate(1)
+    np.testing.assert_allclose(pieces.losses[1], whole.losses[1], rtol=1e-5)
 
 
 def test_a_constraint_of_the_forward_pass_is_in_the_weights() -> None:
@@ -254,6 +263,14 @@ def test_a_checkpoint_without_transitions(folder: Path, tmp_path: Path, capsys) 
     told = error(capsys, "landscape", str(bare))
     assert "has no replay_buffer.pkl" in told
     assert told.endswith("train with --save-replay-buffer")
+
+
+def test_transitions_of_an_interrupted_save(folder: Path, tmp_path: Path, capsys) -> None:
+    cut = tmp_path / "cut"
+    shutil.copytree(folder, cut)
+    stored = cut / "replay_buffer.pkl"
+    stored.write_bytes(stored.read_bytes()[: stored.stat().st_size // 2])
+    assert f"'{stored}' cannot be read: " in error(capsys, "landscape", str(cut))
 
 
 def test_no_transition(folder: Path, tmp_path: Path, capsys) -> None:

@@ -20,8 +20,9 @@ from PIL import Image
 from rich.console import Console
 
 from sb3_scale.cli import main
+from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.sweep.grid import Training, read_sweep, trainings
-from sb3_scale.sweep.pool import Pool, free_places, locked
+from sb3_scale.sweep.pool import Pool, free_places, locked, places
 from sb3_scale.sweep.runs import TrainingFolder
 
 GRID = {
@@ -212,10 +213,21 @@ def test_a_sweep_under_nohup_outlives_its_terminal(tmp_path):
         signal.signal(signal.SIGHUP, before)
 
 
-def test_trainings_with_threads_share_the_cores():
-    cores = psutil.cpu_count()
-    assert free_places(cores + 1) == 1
-    assert 1 <= free_places(2) <= max(1, cores // 2)
+def test_trainings_take_the_cores_that_are_free():
+    assert 1 <= free_places(1) <= psutil.cpu_count()
+    assert places([0, 10, 90, 20], {0, 1, 2, 3}, 1) == 3
+    assert places([0, 10, 90, 20], {1, 2}, 1) == 1
+    assert places([0, 0, 0, 0, 0], range(5), 2) == 2
+    assert places([100, 100], {0, 1}, 1) == 1
+    # Within a container that shows its own cores only, by numbers from 0.
+    assert places([0, 100], {6, 7}, 1) == 2
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path):
+    (tmp_path / "lock").mkdir()
+    told = "cannot be written to: Is a directory"
+    with pytest.raises(Sb3ScaleError, match=told), locked(tmp_path):
+        pass
 
 
 def test_a_training_that_begins_while_ctrl_c_is_pressed_is_ended(tmp_path):
@@ -254,7 +266,7 @@ def test_an_output_that_is_a_file(tmp_path, monkeypatch, capsys):
     write(tmp_path, grid={}, seeds=[0])
     monkeypatch.chdir(tmp_path)
     assert main(["sweep", "grid.yml", "--output", "start.yml"]) == 1
-    assert "error: 'start.yml' cannot be made: File exists" in capsys.readouterr().err
+    assert "error: 'start.yml' cannot be written to: File exists" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -167,6 +167,16 @@ WRONG = {
         "n_timesteps of 'Pendulum-v1' is '4e2'; allowed: at least 1",
         "",
     ),
+    "no gradient step": (
+        {"settings": {"learning_starts": 1000}},
+        "learning_starts is 1000, and n_timesteps of 'Pendulum-v1' is 1000; allowed: less",
+        "",
+    ),
+    "a path into Python": (
+        {"settings": {"normalize": "{'norm_obs': True}"}, "grid": {"normalize.norm_obs": [True]}},
+        "'normalize.norm_obs' leads into normalize, which is \"{'norm_obs': True}\"; allowed: to",
+        "",
+    ),
     "the seed as a setting": (
         {"grid": {"seed": [0, 1]}},
         "'seed' is no setting of RL-Zoo's files; allowed: seeds",

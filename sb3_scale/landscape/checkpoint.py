@@ -1,5 +1,6 @@
 """A trained critic and the data that its loss is computed on."""
 
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,10 @@ def _give_transitions(model: Any, folder: Path, env_name: str) -> None:
             f"'{folder}' has no replay_buffer.pkl, and the loss is one of stored transitions; "
             "train with --save-replay-buffer"
         )
-    model.load_replay_buffer(stored)
+    try:
+        model.load_replay_buffer(stored)
+    except (pickle.UnpicklingError, EOFError) as error:
+        raise Sb3ScaleError(f"'{stored}' cannot be read: {error}") from None
     if model.replay_buffer.size() == 0:
         raise Sb3ScaleError(f"'{stored}' has no transitions, and the loss is one of them")
     statistics = folder / env_name / "vecnormalize.pkl"

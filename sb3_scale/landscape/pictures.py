@@ -23,6 +23,8 @@ def draw(at: Array, losses: Array, title: str, path: Path) -> None:
     x, y = np.meshgrid(at, at)
     space = figure.add_subplot(1, 2, 1, projection="3d")
     space.plot_surface(x, y, shown, cmap="viridis", rcount=len(at), ccount=len(at), linewidth=0)
+    # More labels than five would run into each other in perspective.
+    space.locator_params(nbins=5)
     space.set_xlabel(X_LABEL)
     space.set_ylabel(Y_LABEL)
     space.set_zlabel(label)

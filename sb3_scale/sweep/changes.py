@@ -4,8 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.zoo import configs
 
 Settings = dict[str, Any]
+
+NO_PARTS = {*configs.EVALUATED, *configs.WRAPPERS}
+"""Settings that are Python when they are strings, not names of parts."""
 
 
 def together(layers: Sequence[Settings]) -> Settings:
@@ -53,7 +57,7 @@ def change(settings: Settings, key: str, value: Any) -> None:
     place = settings
     for parent in parents:
         inner = place.get(parent) or {}
-        if isinstance(inner, str) and parent != "policy_kwargs":
+        if isinstance(inner, str) and parent not in NO_PARTS:
             inner = {"name": inner}
         if not isinstance(inner, Mapping):
             raise Sb3ScaleError(

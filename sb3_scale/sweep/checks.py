@@ -22,7 +22,7 @@ from sb3_scale.zoo.env_kwargs import check_env_kwargs
 RESHAPING = {"env_wrapper", "frame_stack", "vec_env_wrapper"}
 """Settings that change what an agent observes or does."""
 
-NOT_OF_THE_ALGORITHM = (configs.ZOO_KEYS | {backends.KEY}) - {"policy"}
+NOT_OF_THE_ALGORITHM = configs.ZOO_KEYS | {backends.KEY}
 
 NOT_TRIED = {"compile", "capture"}
 """Settings without effect before the first gradient step, but on what is imported and printed."""

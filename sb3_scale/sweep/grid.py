@@ -201,6 +201,12 @@ def _training(sweep: Sweep, variations: tuple[_Variation, ...]) -> Training:
         raise Sb3ScaleError(
             f"n_timesteps of '{env_id}' is {steps!r}; allowed: at least 1, and finite"
         )
+    starts = settings.get("learning_starts", 0)
+    if isinstance(starts, int) and starts >= steps:
+        raise Sb3ScaleError(
+            f"learning_starts is {starts}, and n_timesteps of '{env_id}' is {int(steps)}; allowed: "
+            "less"
+        )
     for key in OWN_ARGUMENTS:
         if key in settings:
             instead = "seeds" if key == "seed" else "train_args"

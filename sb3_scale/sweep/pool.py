@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,7 +39,18 @@ def free_places(threads: int) -> int:
     busy: list[float] = psutil.cpu_percent(interval=0.5, percpu=True)
     # macOS cannot bind a process to cores.
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(busy))
-    return max(1, sum(busy[core] < 50 for core in allowed) // threads)
+    return places(busy, allowed, threads)
+
+
+def places(busy: Sequence[float], allowed: Collection[int], threads: int) -> int:
+    """
+    :param busy: of each core that the system shows, percent
+    :param allowed: cores of this process; a container may show fewer than it counts
+    :param threads: of a training
+    :return: trainings that the cores that are less than half busy can carry, at least one
+    """
+    free = sum(core >= len(busy) or busy[core] < 50 for core in allowed)
+    return max(1, free // threads)
 
 
 @contextmanager
@@ -49,13 +60,14 @@ def locked(folder: Path) -> Iterator[int]:
 
     :param folder: of the sweep
     :return: file descriptor that the trainings inherit
-    :raises Sb3ScaleError: if the folder cannot be made or is in use
+    :raises Sb3ScaleError: if the folder cannot be written to or is in use
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        opened = (folder / "lock").open("w")
     except OSError as error:
-        raise Sb3ScaleError(f"'{folder}' cannot be made: {error.strerror}") from None
-    with (folder / "lock").open("w") as file:
+        raise Sb3ScaleError(f"'{folder}' cannot be written to: {error.strerror}") from None
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -24,7 +24,7 @@ class State:
 
     :param error: what it said last if it failed, else empty
     :param seconds: of the last attempt, wall clock
-    :param attempts: how often it was started
+    :param attempts: how often the last command started it
     :param commit: of the working folder when the last attempt started
     """
 
@@ -89,7 +89,7 @@ class TrainingFolder:
 
         :param status: exit status
         :param seconds: wall clock
-        :param attempts: how often it was started
+        :param attempts: how often the last command started it
         :param commit: of the working folder when it started
         :return: the state
         """

@@ -35,6 +35,7 @@ class DenseNet(nn.Module):
         norm: PartConfig | None = None,
     ) -> None:
         super().__init__()
+        check_at_least(1, width=width, depth=depth)
         inputs = [in_features + i * width for i in range(depth)]
         self.layers = _layers(inputs, width, n_members, activation, norm)
         self.out_features = in_features + depth * width
@@ -75,6 +76,7 @@ class ResNet(nn.Module):
         norm: PartConfig | None = None,
     ) -> None:
         super().__init__()
+        check_at_least(1, width=width, depth=depth)
         inputs = [width if i else in_features for i in range(depth)]
         self.layers = _layers(inputs, width, n_members, activation, norm)
         self.out_features = width
@@ -118,6 +120,7 @@ class D2RL(nn.Module):
         norm: PartConfig | None = None,
     ) -> None:
         super().__init__()
+        check_at_least(1, width=width, depth=depth)
         inputs = [in_features + (width if i else 0) for i in range(depth)]
         self.layers = _layers(inputs, width, n_members, activation, norm)
         self.out_features = width
@@ -143,5 +146,4 @@ def _layers(
     norm: PartConfig | None,
 ) -> nn.ModuleList:
     """Layers of one width, by what each reads."""
-    check_at_least(1, width=width, depth=len(inputs))
     return nn.ModuleList(HiddenLayer(size, width, n_members, activation, norm) for size in inputs)

@@ -20,7 +20,6 @@ class SumTree:
     """
 
     def __init__(self, size: int) -> None:
-        self.size = size
         self.levels: list[Floats] = []
         while not self.levels or size > 1:
             size = -(-size // FAN_OUT)

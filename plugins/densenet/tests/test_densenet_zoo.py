@@ -106,3 +106,7 @@ def test_all_files_have_the_tasks_of_table_1(spec: ZooConfig) -> None:
         assert extractors["Humanoid-v5"]["predicted"] == 348 - 78
         total = {"ofenet": 240, "s": 256, "m": 1024, "l": 2048}[spec.name.rpartition("-")[2]]
         assert all(8 * each["width"] == total for each in extractors.values())
+        heads = 256 if spec.name.endswith("ofenet") else total
+        for part in ("actor", "critic"):
+            networks = [tasks[task]["policy_kwargs"][part]["network"] for task in mujoco]
+            assert {(each["width"], each["depth"]) for each in networks} == {(heads, 2)}

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sb3_scale import SAC, Sb3ScaleError
+from sb3_scale.diagnostics.replay import replay_batch
 from sb3_scale.parts import build
 from sb3_scale.testing import check_component
 from sb3_scale_densenet.effective_rank import effective_rank
@@ -61,10 +62,17 @@ def test_logs_the_rank_of_what_the_output_layer_reads() -> None:
     model = make()
     callback = build("callback", {"name": "effective-rank", "interval": 10})
     model.learn(60, callback)
+    callback.measure()
+    batch = replay_batch(model, 60)
+    pairs = torch.cat((batch.observations, batch.actions), dim=1)
+    features = model.policy.critic.network(pairs.expand(2, -1, -1)).detach().double().numpy()
+    # [s, a] and two layers of 8.
+    assert features.shape == (2, 60, 4 + 16)
+    values = np.linalg.svd(features, compute_uv=False)
+    sums = values.cumsum(axis=1) / values.sum(axis=1, keepdims=True)
+    mean = np.mean([np.argmax(member >= 0.99) + 1 for member in sums])
     logged = model.logger.name_to_value
-    mean = logged["diagnostics/effective_rank/mean"]
-    # [s, a] and two layers of 8 on 60 transitions.
-    assert 1 <= mean <= 4 + 16
+    assert logged["diagnostics/effective_rank/mean"] == mean
     assert logged["diagnostics/effective_rank/share"] == pytest.approx(mean / 20)
     assert not any(module._forward_pre_hooks for module in model.policy.modules())
 
