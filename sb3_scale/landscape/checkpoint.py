@@ -100,7 +100,9 @@ def _give_transitions(model: Any, folder: Path, env_name: str) -> None:
             "train with --save-replay-buffer"
         )
     try:
-        model.load_replay_buffer(stored)
+        # Stable-Baselines3 leaves a file open that it cannot read.
+        with stored.open("rb") as file:
+            model.load_replay_buffer(file)
     except (pickle.UnpicklingError, EOFError) as error:
         raise Sb3ScaleError(f"'{stored}' cannot be read: {error}") from None
     if model.replay_buffer.size() == 0:
