@@ -19,7 +19,7 @@ import pandas
 
 from reporting import MARKERS, draw_seeds, one_each, panels, run_parser, styles
 from sb3_scale.cli.output import markdown_table
-from sb3_scale.cli.runs import Run, read_run
+from sb3_scale.cli.runs import Run, read_evaluated
 from sb3_scale.errors import Sb3ScaleError, suggestion
 
 
@@ -43,10 +43,8 @@ def evaluations(label: str, run: Run) -> pandas.DataFrame:
     :param label: of the configuration
     :param run: what RL-Zoo wrote
     :return: one line per evaluation, with all counts that a comparison needs
-    :raises Sb3ScaleError: if it has none, or its gradient steps cannot be counted
+    :raises Sb3ScaleError: if its gradient steps cannot be counted
     """
-    if not run.evaluations.size:
-        raise Sb3ScaleError(f"seed {run.seed} of '{label}' has no evaluation")
     utd = gradient_steps_per_decision(run.settings)
     updates = np.maximum(0, run.evaluated_at - run.settings.get("learning_starts", 100)) * utd
     return pandas.DataFrame(
@@ -141,7 +139,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     try:
-        runs = [(label, read_run(folder)) for label, folder in arguments.run]
+        runs = [(label, read_evaluated(folder)) for label, folder in arguments.run]
         one_each({"task": run.env_id, "label": label, "seed": run.seed} for label, run in runs)
         curves = pandas.concat([evaluations(label, run) for label, run in runs])
         published = read_published(arguments.published, arguments.show)

@@ -98,6 +98,18 @@ def read_run(folder: Path) -> Run:
     )
 
 
+def read_evaluated(folder: Path) -> Run:
+    """
+    :param folder: for instance ``logs/sac/dog-run_1``
+    :return: what RL-Zoo wrote there, with at least one evaluation
+    :raises Sb3ScaleError: if a file is missing or cannot be read, or there is no evaluation
+    """
+    run = read_run(folder)
+    if not run.evaluations.size:
+        raise Sb3ScaleError(f"'{folder}' has no evaluation")
+    return run
+
+
 def _runs_below(folder: Path) -> str:
     below = sorted({path.parent for path in folder.glob("**/*monitor.csv")})
     return f"; did you mean '{below[-1]}'?" if below else ""

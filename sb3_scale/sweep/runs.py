@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from sb3_scale.cli.runs import Run, env_name, read_run
+from sb3_scale.cli.runs import Run, env_name, read_evaluated
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.sweep.grid import Training
 
@@ -129,10 +129,7 @@ class TrainingFolder:
         :return: what RL-Zoo wrote
         :raises Sb3ScaleError: if a file is missing or cannot be read, or there is no evaluation
         """
-        run = read_run(self.run)
-        if not run.evaluations.size:
-            raise Sb3ScaleError(f"'{self.run}' has no evaluation")
-        return run
+        return read_evaluated(self.run)
 
 
 def commit() -> str:
