@@ -37,7 +37,9 @@ def test_spaces_and_checks(name):
     assert env.action_space == gymnasium.spaces.Box(-1, 1, (n,), np.float32)
     check_component("env", name)
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
+        warnings.simplefilter("always")
+        # Files of other tests, which the garbage collector closes.
+        warnings.simplefilter("ignore", ResourceWarning)
         sb3_check_env(env.unwrapped)
         gymnasium_check_env(env.unwrapped, skip_render_check=name != "navigation-2")
     messages = [str(warning.message) for warning in caught]

@@ -111,6 +111,7 @@ def test_actors_of_table_2(
     [
         ({"widht": 8}, "did you mean 'width'"),
         ({"width": 0}, "width is 0; allowed: at least 1"),
+        ({"depth": 0}, "depth is 0; allowed: at least 1"),
         ({"depth": -3}, "depth is -3; allowed: at least 1"),
         ({"norm": "lyer"}, "did you mean 'layer'"),
         ({"activation": "swish"}, "activation is 'swish' (str); allowed: "),
