@@ -23,9 +23,9 @@ from sb3_scale.specs import (
     Network,
     Norm,
     Optimizer,
-    PairExtractor,
     ReplayBuffer,
     Spec,
+    StateActionExtractor,
     ZooConfig,
 )
 
@@ -56,11 +56,11 @@ __all__ = [
     "Network",
     "Norm",
     "Optimizer",
-    "PairExtractor",
     "ReplayBuffer",
     "Sb3ScaleError",
     "ScalePolicy",
     "Spec",
+    "StateActionExtractor",
     "ZooConfig",
     "hookimpl",
     "register_envs",

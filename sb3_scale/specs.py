@@ -81,10 +81,10 @@ class Extractor(Spec):
 
 
 @dataclass(frozen=True)
-class PairExtractor(Extractor):
+class StateActionExtractor(Extractor):
     """
     Features of an observation and of pairs with an action, see
-    :class:`sb3_scale.protocols.PairExtractor`; chosen as any extractor.
+    :class:`sb3_scale.protocols.Extractor`; chosen as any extractor.
     """
 
     context: ClassVar[tuple[str, ...]] = ("observation_space", "action_dim")

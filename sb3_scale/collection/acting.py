@@ -8,7 +8,6 @@ import numpy as np
 import torch as th
 from torch import nn
 
-from sb3_scale.algorithms.tensors import copy_all
 from sb3_scale.policies import ScalePolicy
 
 
@@ -45,7 +44,8 @@ class ActingCopy:
     def _refresh(self) -> None:
         for name in ("extractor", "actor"):
             ours, theirs = getattr(self._copy, name), getattr(self._policy, name)
-            copy_all(_tensors(ours), _tensors(theirs))
+            if pairs := _tensors(ours):
+                th._foreach_copy_(pairs, _tensors(theirs))
 
 
 def _tensors(module: nn.Module) -> list[th.Tensor]:

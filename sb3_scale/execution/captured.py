@@ -4,19 +4,15 @@ import operator
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import torch as th
 
-from sb3_scale.algorithms.batch import Batch
-from sb3_scale.algorithms.metrics import Metrics
+from sb3_scale.execution.runner import Done, EagerRunner
+from sb3_scale.learning.batch import Batch
 
-if TYPE_CHECKING:
-    from sb3_scale.algorithms.update import SharedUpdate
-
-Pattern = tuple[tuple[bool, bool], ...]
-"""Whether actor and targets are due, for each step: what decides which operators run."""
+Pattern = tuple[tuple[bool, ...], ...]
+"""What is due in each step, which decides the operators that run."""
 
 Record = Callable[[Callable[[], None]], Callable[[], None]]
 """Makes something that repeats what a function does to tensors, without running it."""
@@ -25,78 +21,78 @@ WARMUP = 3
 """Eager calls before a capture: libraries, optimisers and compiled functions allocate in them."""
 
 
-@dataclass
 class Recording:
     """
     A ``train`` call that can be repeated.
 
     :param batches: whose memory the repetition reads
-    :param metrics: whose scalars the repetition writes
-    :param replay: repeats it
     """
 
-    batches: list[Batch]
-    metrics: Metrics
+    done: Done
+    """What was recorded, whose scalars the repetition writes."""
+
     replay: Callable[[], None]
+    """Repeats it."""
+
+    def __init__(self, batches: list[Batch]) -> None:
+        self.batches = batches
 
 
-class CapturedSteps:
+class CapturedRunner:
     """
-    Runs gradient steps by replaying recordings, one per pattern of actor and target updates.
+    Replays recordings of gradient steps, one per pattern of what is due.
 
     What happens in Python between the operators happens once, when a recording is made. So a call
     is eager while hooks watch an optimiser, and recordings are made anew when an optimiser's state
     has been replaced. What cannot be captured is explained in one line and runs eagerly.
 
-    :param model: the algorithm
+    :param eager: runs the same steps one by one
     :param record: makes CUDA graphs
     """
 
-    def __init__(self, model: "SharedUpdate", record: Record) -> None:
-        self._model = model
+    def __init__(self, eager: EagerRunner, record: Record) -> None:
+        self._eager = eager
         self._record = record
+        self._optimizers = [learner.optimizer for learner in eager.update.learners]
         self._recordings: dict[Pattern, Recording] = {}
         self._calls: Counter[Pattern] = Counter()
         self._rates: dict[int, th.Tensor] = {}
         self._state: list[th.Tensor] = []
         self._failed = False
 
-    def __call__(self, batches: Iterable[Batch]) -> tuple[Batch, Metrics]:
+    def run(self, batches: Iterable[Batch], n_updates: int) -> Done:
         """
         :param batches: one per gradient step
+        :param n_updates: gradient steps before them
         :return: the last of them, and the metrics of all
         """
         if self._failed or self._watched():
-            return self._model.run_steps(batches)
+            return self._eager.run(batches, n_updates)
         batches = list(batches)
         self._hold_rates()
         if not _same(self._optimizer_state(), self._state):
             self._recordings.clear()
             self._calls.clear()
-        pattern = self._pattern(len(batches))
+        steps = range(n_updates + 1, n_updates + len(batches) + 1)
+        pattern = tuple(map(self._eager.update.pattern, steps))
         ready = pattern in self._recordings or (
-            self._calls[pattern] >= WARMUP and self._capture(pattern, batches)
+            self._calls[pattern] >= WARMUP and self._capture(pattern, batches, n_updates)
         )
         if not ready:
             self._calls[pattern] += 1
-            done = self._model.run_steps(batches)
+            done = self._eager.run(batches, n_updates)
             self._state = self._optimizer_state()
             return done
         recording = self._recordings[pattern]
         th._foreach_copy_(_tensors(recording.batches), _tensors(batches))
-        start = self._model._n_updates
         recording.replay()
-        self._model._n_updates = start + len(batches)
-        return recording.batches[-1], recording.metrics
+        return replace(recording.done, n_updates=n_updates + len(batches))
 
-    def _capture(self, pattern: Pattern, batches: list[Batch]) -> bool:
-        model, start = self._model, self._model._n_updates
-        static = [batch.clone() for batch in batches]
-        recording = Recording(static, Metrics(), lambda: None)
+    def _capture(self, pattern: Pattern, batches: list[Batch], n_updates: int) -> bool:
+        recording = Recording([batch.clone() for batch in batches])
 
         def steps() -> None:
-            model._n_updates = start
-            _, recording.metrics = model.run_steps(static)
+            recording.done = self._eager.run(recording.batches, n_updates)
 
         try:
             recording.replay = self._record(steps)
@@ -106,31 +102,21 @@ class CapturedSteps:
             self._failed = True
         else:
             self._recordings[pattern] = recording
-        model._n_updates = start
         return not self._failed
-
-    def _pattern(self, count: int) -> Pattern:
-        start = self._model._n_updates
-        pattern = []
-        for step in range(start + 1, start + count + 1):
-            self._model._n_updates = step
-            pattern.append((self._model.actor_due(), self._model.targets_due()))
-        self._model._n_updates = start
-        return tuple(pattern)
 
     def _watched(self) -> bool:
         return any(
             optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks
-            for optimizer in self._model.optimizers()
+            for optimizer in self._optimizers
         )
 
     def _optimizer_state(self) -> list[th.Tensor]:
-        states = (optimizer.state for optimizer in self._model.optimizers())
+        states = (optimizer.state for optimizer in self._optimizers)
         return [tensor for state in states for each in state.values() for tensor in each.values()]
 
     def _hold_rates(self) -> None:
         """Keep each learning rate in the one tensor that recordings read."""
-        for optimizer in self._model.optimizers():
+        for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["capturable"] = True
                 rate = self._rates.setdefault(

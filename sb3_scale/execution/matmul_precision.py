@@ -18,7 +18,7 @@ _settings: Any = getattr(th.backends.mkldnn, "matmul", None)
 
 
 @contextmanager
-def fast_products(device: th.device) -> Iterator[None]:
+def exact_fast_matmul(device: th.device) -> Iterator[None]:
     """
     Compute the float32 products of the block by oneDNN instead of MKL, where both are exact.
 
@@ -40,7 +40,7 @@ def fast_products(device: th.device) -> Iterator[None]:
         _settings.fp32_precision = before
 
 
-def rounded_products(function: Callable[P, R], device: th.device) -> Callable[P, R]:
+def bfloat16_matmul(function: Callable[P, R], device: th.device) -> Callable[P, R]:
     """
     Have the matrix products of a function, and of the gradients that it computes, round what they
     multiply, and their result, to bfloat16 (8 bits of mantissa).
