@@ -7,6 +7,7 @@ from sb3_scale.specs import (
     Actor,
     Algorithm,
     Callback,
+    Constraint,
     Critic,
     Extractor,
     Loss,
@@ -17,12 +18,6 @@ from sb3_scale.specs import (
     Spec,
     ZooConfig,
 )
-
-PAPERS = {
-    "sac-spectral": "Bjorck et al., 2021: residual networks with spectral normalisation.",
-    "crossq-wn": "Palenicek et al., 2025, Table 1: CrossQ with weight normalisation at UTD 5.",
-}
-"""Settings as the papers print them, for ``--conf-file NAME``."""
 
 
 @hookimpl
@@ -52,6 +47,28 @@ def sb3_scale_components() -> Iterator[Spec]:
         summary="Layer normalisation with a scale and shift per ensemble member.",
         reference="Ba et al., Layer Normalization, 2016",
         equation="(x - mean(x)) / sqrt(var(x) + eps) * weight + bias",
+    )
+    yield Norm(
+        "batch",
+        "sb3_scale.nn.batch_norm:EnsembleBatchNorm",
+        summary="Batch normalisation with statistics, scale and shift per ensemble member.",
+        reference="Ioffe and Szegedy, 2015, algorithm 1; Bhatt et al., CrossQ, 2024",
+        equation="(x - mean_b(x)) / sqrt(var_b(x) + eps) * weight + bias",
+    )
+    yield Norm(
+        "batch-renorm",
+        "sb3_scale.nn.batch_norm:EnsembleBatchRenorm",
+        summary="Batch normalisation that leans on the running statistics after a warm-up.",
+        reference="Ioffe, Batch Renormalization, 2017, algorithm 1; Bhatt et al., CrossQ, 2024",
+        equation="((x - mean_b(x)) / std_b(x) * r + d) * weight + bias",
+    )
+    yield Constraint(
+        "unit-norm",
+        "sb3_scale.nn.unit_norm:UnitNormConstraint",
+        summary="Projects the weights of each neuron to norm 1 after each gradient step.",
+        reference="Palenicek et al., Scaling Off-Policy RL with Batch and Weight Normalization, "
+        "2025, section 4",
+        equation="w <- w / ||w||",
     )
     yield Critic(
         "ensemble",
@@ -122,14 +139,6 @@ def sb3_scale_components() -> Iterator[Spec]:
         summary="Writes every logged figure to a CSV file.",
     )
     yield from _diagnostics()
-    for name, summary in PAPERS.items():
-        yield ZooConfig(
-            name,
-            f"sb3_scale:zoo_configs/papers/{name}.yml",
-            summary=summary,
-            algo="sac",
-            on_request=True,
-        )
     for algo in ("sac", "td3"):
         yield ZooConfig(
             f"core-{algo}",

@@ -56,6 +56,7 @@ def test_wheels_hold_what_they_must(wheels: Path) -> None:
     assert set(names) == {
         "sb3_scale",
         "sb3_scale_asymmetric",
+        "sb3_scale_bro",
         "sb3_scale_crossq",
         "sb3_scale_densenet",
         "sb3_scale_envs",

@@ -11,6 +11,7 @@ import yaml
 from gymnasium import spaces
 
 import sb3_scale
+import sb3_scale_crossq
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.zoo import configs
 
@@ -32,10 +33,7 @@ MYOSUITE = [
 LEGGED = "dog-stand dog-walk dog-trot dog-run humanoid-stand humanoid-walk humanoid-run".split()
 
 
-FILES = {
-    path.relative_to(FOLDER).as_posix().removesuffix(".yml"): path
-    for path in sorted(FOLDER.rglob("*.yml"))
-}
+FILES = {path.stem: path for path in sorted(FOLDER.glob("*.yml"))}
 
 
 def tasks(name: str) -> dict[str, Any]:
@@ -48,8 +46,6 @@ def tasks(name: str) -> dict[str, Any]:
     [
         ("sac", {*PAPER_1, *PAPER_3, *MYOSUITE, *LEGGED, "default"}),
         ("td3", {*PAPER_1, *LEGGED, "default"}),
-        ("papers/sac-spectral", set(PAPER_1)),
-        ("papers/crossq-wn", {*PAPER_3, *MYOSUITE}),
     ],
 )
 def test_all_tasks_are_there_under_ids_that_exist(name: str, wanted: set[str]) -> None:
@@ -79,39 +75,6 @@ def test_parts_can_be_built(name: str) -> None:
         assert policy.actor.stochastic == (name != "td3")
 
 
-def test_numbers_of_paper_1() -> None:
-    """Section 3.2, appendix C and Table 3."""
-    entry = tasks("papers/sac-spectral")["walker-run"]
-    assert entry["env_kwargs"]["action_repeat"] * entry["n_timesteps"] == 500_000
-    wanted = {"gamma": 0.99, "tau": 0.01, "learning_rate": 1e-3, "batch_size": 512}
-    wanted |= {"ent_coef": "auto_0.1", "policy_delay": 2, "target_update_interval": 2}
-    assert {key: entry[key] for key in wanted} == wanted
-    critic, actor = entry["policy_kwargs"]["critic"], entry["policy_kwargs"]["actor"]
-    shared = {"name": "modern", "width": 1024, "inner_width": 2048}
-    assert critic["network"] == {**shared, "depth": 4}
-    assert actor["network"] == {**shared, "depth": 2}
-    assert (actor["log_std_min"], actor["log_std_max"]) == (-10, 2)
-    assert critic["constraint"] == actor["constraint"] == "spectral"
-
-
-def test_numbers_of_paper_3() -> None:
-    """Section 4 and appendix C, Table 1."""
-    content = tasks("papers/crossq-wn")
-    for name, gamma in (("dog-run", 0.99), ("pose-hard", 0.95)):
-        entry = content[name]
-        assert entry["env_kwargs"]["action_repeat"] * entry["n_timesteps"] == 1_000_000
-        wanted = {"gamma": gamma, "tau": 0.005, "learning_rate": 1e-4, "batch_size": 256}
-        wanted |= {"ent_coef": "auto_1.0", "target_entropy": "auto_0.5", "policy_delay": 3}
-        wanted |= {"learning_starts": 5000, "gradient_steps": 5}
-        assert {key: entry[key] for key in wanted} == wanted
-        parts = entry["policy_kwargs"]
-        assert (parts["critic"]["network"]["width"], parts["actor"]["network"]["width"]) == (
-            512,
-            256,
-        )
-        assert parts["optimizer"] == {"name": "adamw", "weight_decay": {"output": 0.01}}
-
-
 def test_hard_tasks_use_crossq_with_weight_normalisation() -> None:
     for name in LEGGED:
         entry = tasks("sac")[name]
@@ -121,7 +84,10 @@ def test_hard_tasks_use_crossq_with_weight_normalisation() -> None:
 
 
 def test_settings_by_name() -> None:
-    assert configs.by_name("sac", "crossq-wn") == FILES["papers/crossq-wn"]
+    assert (
+        configs.by_name("sac", "crossq-wn")
+        == Path(sb3_scale_crossq.__file__).parent / "crossq-wn.yml"
+    )
     assert configs.by_name("sac", "settings.yml") is None
     assert configs.by_name("sac", "json") is None
 

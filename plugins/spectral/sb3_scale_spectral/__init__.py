@@ -7,7 +7,7 @@ Normalization", NeurIPS 2021.
 
 from collections.abc import Iterator
 
-from sb3_scale import Constraint, Network, Spec, hookimpl
+from sb3_scale import Constraint, Network, Spec, ZooConfig, hookimpl
 
 _PAPER = "Bjorck et al., Towards Deeper Deep Reinforcement Learning with Spectral Normalization"
 
@@ -28,4 +28,11 @@ def sb3_scale_components() -> Iterator[Spec]:
         summary="Divides the weight of a layer by its largest singular value.",
         reference=f"{_PAPER}, 2021, section 4.2 and appendix C; Miyato et al., 2018",
         equation="y = W x / (u^T W v) + b, with u and v from the power method",
+    )
+    yield ZooConfig(
+        "sac-spectral",
+        "sb3_scale_spectral:sac-spectral.yml",
+        summary="Bjorck et al., 2021: residual networks with spectral normalisation.",
+        algo="sac",
+        on_request=True,
     )

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from sb3_scale.errors import check_above, check_at_least
-from sb3_scale_crossq.batch_norm import BatchNormalize
+from sb3_scale.nn.batch_normalize import BatchNormalize
 
 
 class EnsembleBatchNorm(nn.Module):

@@ -14,7 +14,7 @@ from torch.nn.utils import parameters_to_vector
 
 from sb3_scale import SAC, Sb3ScaleError
 from sb3_scale.parts import build
-from sb3_scale_crossq.reset import Reset
+from sb3_scale_bro.reset import Reset
 
 
 class Watch(BaseCallback):

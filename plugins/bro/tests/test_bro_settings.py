@@ -1,4 +1,4 @@
-"""The settings of SAC, SR-SAC and BRO: the papers' numbers, and a short run of each by RL-Zoo."""
+"""The settings of SR-SAC and BRO: the papers' numbers, and a short run of each by RL-Zoo."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from sb3_scale.plugins import manager
 from sb3_scale.testing import check_component
 from sb3_scale.zoo import configs
 
-NAMES = ["sac-baseline", "sr-sac", "bro"]
+NAMES = ["sr-sac", "bro"]
 
 
 def settings(name: str) -> dict[str, Any]:
@@ -32,7 +32,6 @@ def test_keeps_the_contract(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        ("sac-baseline", {"gradient_steps": 1, "batch_size": 256, "learning_starts": 10_000}),
         ("sr-sac", {"gradient_steps": 32, "batch_size": 256, "learning_starts": 10_000}),
         ("bro", {"gradient_steps": 10, "batch_size": 128, "learning_starts": 2500}),
     ],
@@ -44,7 +43,7 @@ def test_numbers_of_table_1(name: str, wanted: dict[str, Any]) -> None:
     """
     entry = settings(name)
     wanted |= {"gamma": 0.99, "tau": 0.005, "learning_rate": 3e-4, "ent_coef": "auto_1.0"}
-    assert {key: entry.get(key, 1) for key in wanted} == wanted
+    assert {key: entry[key] for key in wanted} == wanted
     assert entry["env_kwargs"]["action_repeat"] * entry["n_timesteps"] == 1_000_000
     assert "policy_delay" not in entry
     width = {"actor": 256, "critic": 512 if name == "bro" else 256}
@@ -90,19 +89,17 @@ def test_is_not_chosen_where_no_file_is_named(name: str) -> None:
     path = configs.by_name("sac", name)
     for task in ("dog-run", "Pendulum-v1"):
         assert configs.choose("sac", task, Path("nothing.yml")) != path
-    assert manager().find("zoo-config", name)[0].name == "crossq"
+    assert manager().find("zoo-config", name)[0].name == "bro"
 
 
 @pytest.mark.parametrize(
     ("name", "callback"),
     [
-        ("sac-baseline", None),
         ("sr-sac", "callback:{'name':'reset','interval':60}"),
         ("bro", "callback:{'name':'reset','at':[60,70]}"),
     ],
 )
-def test_trains_through_rl_zoo(name: str, callback: str | None, tmp_path: Path) -> None:
-    own = [callback] if callback else []
+def test_trains_through_rl_zoo(name: str, callback: str, tmp_path: Path) -> None:
     output = train(
         tmp_path,
         "cartpole-balance",
@@ -112,9 +109,9 @@ def test_trains_through_rl_zoo(name: str, callback: str | None, tmp_path: Path) 
         *FAST,
         *SMALL,
         "gradient_steps:2",
-        *own,
+        callback,
     )
-    assert f"baselines/{name.removesuffix('-baseline')}.yml" in output
+    assert f"sb3_scale_bro/{name}.yml" in output
     assert list(tmp_path.glob("logs/sac/cartpole-balance_1/cartpole-balance.zip"))
 
 
