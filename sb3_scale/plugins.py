@@ -215,7 +215,6 @@ KNOWN_PARTS: dict[tuple[str, str], str] = {
     ("algorithm", "crossq"): "sb3-scale-crossq",
     ("callback", "reset"): "sb3-scale-crossq",
     ("network", "bronet"): "sb3-scale-crossq",
-    ("loss", "quantile"): "sb3-scale-crossq",
     ("actor", "optimistic"): "sb3-scale-crossq",
     ("algorithm", "td2"): "sb3-scale-asymmetric",
     ("algorithm", "ddpg"): "sb3-scale-asymmetric",

@@ -13,7 +13,6 @@ from sb3_scale import (
     Algorithm,
     Callback,
     Constraint,
-    Loss,
     Network,
     Norm,
     Spec,
@@ -86,13 +85,6 @@ def _baselines() -> Iterator[Spec]:
         summary="Residual blocks with a norm behind each linear layer.",
         reference=_BRO,
         equation="x <- x + norm(W2 relu(norm(W1 x))), depth times",
-    )
-    yield Loss(
-        "quantile",
-        "sb3_scale_crossq.quantile:QuantileHuberLoss",
-        summary="Quantile Huber loss, for a critic with several outputs.",
-        reference="Dabney et al., Distributional RL with Quantile Regression, 2018, equation 10",
-        equation="sum_i mean_j |tau_i - 1(d_ij < 0)| huber_kappa(d_ij) / kappa, d_ij = y_j - Q_i",
     )
     yield Actor(
         "optimistic",
