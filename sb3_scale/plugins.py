@@ -212,7 +212,6 @@ KNOWN_PARTS: dict[tuple[str, str], str] = {
     ("algorithm", "crossq"): "sb3-scale-crossq",
     ("callback", "reset"): "sb3-scale-bro",
     ("network", "bronet"): "sb3-scale-bro",
-    ("loss", "quantile"): "sb3-scale-crossq",
     ("actor", "optimistic"): "sb3-scale-bro",
     ("algorithm", "td2"): "sb3-scale-asymmetric",
     ("algorithm", "ddpg"): "sb3-scale-asymmetric",

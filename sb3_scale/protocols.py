@@ -203,10 +203,13 @@ class Reduction(Protocol):
     :param n_members: size of the ensemble
     """
 
-    def check(self, value: Value) -> None:
+    reads: ClassVar[tuple[str, ...] | None]
+    """Kinds of outputs that it can combine, nothing for any, see :attr:`Value.outputs`."""
+
+    def check(self, n_outputs: int) -> None:
         """
-        :param value: what the outputs mean
-        :raises ValueError: if such outputs cannot be combined this way
+        :param n_outputs: of each member
+        :raises ValueError: if there are too few for it
         """
 
     def target(self, distributions: Tensor, means: Tensor) -> Tensor:

@@ -91,6 +91,23 @@ class StateActionExtractor(Extractor):
 
 
 @dataclass(frozen=True)
+class Value(Spec):
+    """What the outputs of a critic mean, see :class:`sb3_scale.protocols.Value`."""
+
+    kind: ClassVar[str] = "value"
+
+
+@dataclass(frozen=True)
+class Reduction(Spec):
+    """
+    How the members of a critic become one estimate, see :class:`sb3_scale.protocols.Reduction`.
+    """
+
+    kind: ClassVar[str] = "reduction"
+    context: ClassVar[tuple[str, ...]] = ("n_members",)
+
+
+@dataclass(frozen=True)
 class Loss(Spec):
     """The critic's loss, see :class:`sb3_scale.protocols.Loss`."""
 
@@ -118,6 +135,20 @@ class ReplayBuffer(Spec):
         "n_envs",
         "optimize_memory_usage",
     )
+
+
+@dataclass(frozen=True)
+class Transform(Spec):
+    """A change of each batch before the update, see :class:`sb3_scale.protocols.Transform`."""
+
+    kind: ClassVar[str] = "transform"
+
+
+@dataclass(frozen=True)
+class Collector(Spec):
+    """Who acts while the networks learn, see :class:`sb3_scale.protocols.Collector`."""
+
+    kind: ClassVar[str] = "collector"
 
 
 @dataclass(frozen=True)
@@ -188,10 +219,14 @@ KINDS: dict[str, type[Spec]] = {
         Constraint,
         Actor,
         Critic,
+        Value,
+        Reduction,
         Extractor,
         Loss,
         Optimizer,
         ReplayBuffer,
+        Transform,
+        Collector,
         Callback,
         Algorithm,
         Env,

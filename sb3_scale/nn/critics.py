@@ -57,10 +57,19 @@ class EnsembleCritic(ConstrainedModule):
         self.joint_batch = joint_batch
         self.value = build("value", value)
         self.reduction = build("reduction", reduction, n_critics)
-        self.reduction.check(self.value)
+        self._check_reduction(reduction)
         self.network = build("network", network, features_dim + action_dim, n_critics)
         self.output = EnsembleLinear(self.network.out_features, self.value.n_outputs, n_critics)
         self.initialize(init, constraint, output_gain)
+
+    def _check_reduction(self, part: PartConfig) -> None:
+        reads, outputs = self.reduction.reads, self.value.outputs
+        if reads is not None and outputs not in reads:
+            raise ValueError(
+                f"reduction {part!r} combines {' or '.join(reads)} outputs, and those of value "
+                f"are {outputs}; allowed with them: min, mean, none, subset"
+            )
+        self.reduction.check(self.value.n_outputs)
 
     def forward(self, features: Tensor, actions: Tensor, training: bool = False) -> Tensor:
         """

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sb3_scale.errors import check_above
 from sb3_scale.nn.actors import SquashedGaussianActor
 from sb3_scale.nn.linear import EnsembleLinear, orthogonal_
-from sb3_scale.nn.weights import ConstrainedModule, Init
+from sb3_scale.nn.base import ConstrainedModule, Init
 from sb3_scale.parts import build
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.protocols import PartConfig
@@ -63,7 +63,7 @@ class MeanShift(ConstrainedModule):
         super().__init__()
         self.network = build("network", network, features_dim + action_dim, 1)
         self.output = EnsembleLinear(self.network.out_features, action_dim, 1)
-        self.finish(init, constraint)
+        self.initialize(init, constraint)
         orthogonal_([self.output], gain=SHIFT_GAIN, output_gain=SHIFT_GAIN)
         self.project_()
 

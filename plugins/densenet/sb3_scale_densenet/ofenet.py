@@ -8,7 +8,7 @@ from sb3_scale.errors import check_at_least
 from sb3_scale.nn.activations import Activation
 from sb3_scale.nn.extractors import FlattenExtractor
 from sb3_scale.nn.linear import EnsembleLinear
-from sb3_scale.nn.weights import ConstrainedModule, Init
+from sb3_scale.nn.base import ConstrainedModule, Init
 from sb3_scale.parts import build
 from sb3_scale.protocols import PartConfig
 from sb3_scale_densenet.networks import DenseNet
@@ -77,7 +77,7 @@ class OFENet(ConstrainedModule):
         # On the device: an index of Python numbers would be copied there in each step.
         self.register_buffer("predicted", torch.tensor(columns), persistent=False)
         self.output = EnsembleLinear(self.pair_dim, len(columns), 1)
-        self.finish(init, constraint)
+        self.initialize(init, constraint)
         self.pretraining_steps = pretraining_steps
         self.optimizer = build("optimizer", optimizer, self, learning_rate)
 
