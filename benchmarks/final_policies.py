@@ -22,9 +22,9 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 
 from reporting import run_parser
-from sb3_scale.cli.output import markdown_table
-from sb3_scale.cli.runs import Run, read_run
 from sb3_scale.diagnostics.q_bias import QBias
+from sb3_scale.runs import Run, read_run
+from sb3_scale.tables import markdown_table
 from sb3_scale.zoo import install
 
 KINDS = {"mean_action": True, "sampled": False}

@@ -23,7 +23,7 @@ from sb3_scale.cli import main
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.sweep.grid import Training, read_sweep, trainings
 from sb3_scale.sweep.pool import Pool, free_places, locked, places
-from sb3_scale.sweep.runs import TrainingFolder
+from sb3_scale.sweep.training_folder import TrainingFolder
 
 GRID = {
     "env": "Pendulum-v1",

@@ -8,11 +8,12 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from sb3_scale.catalogue import Part, describe, parts
-from sb3_scale.cli.output import make_console, make_table, print_json
+from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.errors import Sb3ScaleError, nearest, suggestion
 from sb3_scale.parts import kinds_of
 from sb3_scale.plugins import KNOWN_PARTS, manager
 from sb3_scale.specs import KINDS
+from sb3_scale.tables import make_table
 
 
 def run(args: argparse.Namespace) -> int:

@@ -17,11 +17,12 @@ from typing import Literal
 
 from rich.text import Text
 
-from sb3_scale.cli.output import make_console, make_table, print_json
+from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.errors import Sb3ScaleError, suggestion
 from sb3_scale.parts import load_target
 from sb3_scale.plugins import DISABLE_VARIABLE, LOAD_VARIABLE, PluginManager, manager
 from sb3_scale.specs import KINDS
+from sb3_scale.tables import make_table
 
 Status = Literal["ok", "warning", "problem"]
 STYLES = {"ok": "green", "warning": "yellow", "problem": "red"}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rich.progress import track
 
-from sb3_scale.cli.output import make_console, make_table
+from sb3_scale.cli.output import make_console
+from sb3_scale.tables import make_table
 
 
 def run(args: argparse.Namespace) -> int:

@@ -2,8 +2,9 @@
 
 import argparse
 
-from sb3_scale.cli.output import make_console, make_table, print_json
+from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.plugins import Plugin, manager
+from sb3_scale.tables import make_table
 
 STYLES = {"active": "green", "blocked": "yellow", "failed": "red", "duplicate": "red"}
 

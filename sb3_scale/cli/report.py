@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from sb3_scale.cli.output import make_console, make_table, print_json
-from sb3_scale.cli.runs import Run, read_run
+from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.registration import import_packages, register_envs
+from sb3_scale.runs import Run, read_run
+from sb3_scale.tables import make_table
 
 LAST_EPISODES = 10
 

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sb3_scale.cli.output import make_console, make_table
+from sb3_scale.cli.output import make_console
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.sweep.grid import read_sweep, trainings
 from sb3_scale.sweep.pool import Pool, free_places, locked
-from sb3_scale.sweep.runs import TrainingFolder
+from sb3_scale.sweep.training_folder import TrainingFolder
+from sb3_scale.tables import make_table
 
 if TYPE_CHECKING:
     import pandas
