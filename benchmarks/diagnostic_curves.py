@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas
 from matplotlib.artist import Artist
 
-from reporting import draw_seeds, one_each, panels, run_parser, styles
+from lib.reporting import draw_seeds, one_each, panels, run_parser, styles
 from sb3_scale.errors import Sb3ScaleError, suggestion
 from sb3_scale.runs import read_run
 

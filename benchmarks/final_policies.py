@@ -21,7 +21,7 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 
-from reporting import run_parser
+from lib.reporting import run_parser
 from sb3_scale.diagnostics.q_bias import QBias
 from sb3_scale.runs import Run, read_run
 from sb3_scale.tables import markdown_table

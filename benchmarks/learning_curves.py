@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas
 
-from reporting import MARKERS, draw_seeds, one_each, panels, run_parser, styles
+from lib.reporting import MARKERS, draw_seeds, one_each, panels, run_parser, styles
 from sb3_scale.errors import Sb3ScaleError, suggestion
 from sb3_scale.runs import Run, read_evaluated
 from sb3_scale.tables import markdown_table
