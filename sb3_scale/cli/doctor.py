@@ -17,6 +17,7 @@ from typing import Literal
 
 from rich.text import Text
 
+from sb3_scale.cli.arguments import add_json
 from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.errors import Sb3ScaleError, suggestion
 from sb3_scale.parts import load_target
@@ -63,6 +64,13 @@ class Check:
     status: Status
     detail: str
     hint: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """
+    :param parser: of this subcommand
+    """
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
