@@ -259,7 +259,7 @@ def test_ctrl_c_before_the_first_training(tmp_path, monkeypatch, capsys):
     def press(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sb3_scale.cli.sweep.read_sweep", press)
+    monkeypatch.setattr("sb3_scale.sweep.grid.read_sweep", press)
     assert main(["sweep", "grid.yml"]) == 130
     assert capsys.readouterr().err == "sb3-scale: interrupted\n"
 

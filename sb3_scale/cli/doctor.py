@@ -41,7 +41,7 @@ OPTIONAL = {
 }
 """Distributions that only some uses need, with what to do where one is missing."""
 
-OTHER_WAY = "use --gym-packages sb3_scale.zoo, or python -m sb3_scale.zoo train"
+OTHER_WAY = "use --gym-packages sb3_scale.zoo.installed, or python -m sb3_scale.zoo train"
 
 DRAW = "from dm_control import mujoco; mujoco.Physics.from_xml_string('<mujoco/>').render(8, 8)"
 GL_VARIABLE = "MUJOCO_GL"
