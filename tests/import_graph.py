@@ -19,13 +19,13 @@ CORE = "sb3_scale"
 """Also the room of ``sb3_scale/__init__.py``, the public face."""
 
 ORDER = """
-    errors notices specs
+    docstrings errors notices specs
     hookspecs
     plugins
     parts registration
-    protocols
     replay
     learning
+    protocols
     nn
     optimizers
     policies
