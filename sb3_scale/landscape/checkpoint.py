@@ -10,11 +10,11 @@ import torch as th
 from stable_baselines3.common.save_util import load_from_pkl
 from torch import nn
 
-from sb3_scale.cli.runs import read_run
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import load_target, spec_of
 from sb3_scale.policies import ScalePolicy
+from sb3_scale.runs import read_run
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import sb3_contrib
 import stable_baselines3
 
-from configurations import (
+from lib.configurations import (
     ACTIONS,
     OBSERVATIONS,
     TRANSITIONS,
@@ -22,8 +22,8 @@ from configurations import (
     make,
     prepare,
 )
-from leanrl_style import LeanSAC
-from measuring import measure
+from lib.leanrl_style import LeanSAC
+from lib.measuring import measure
 
 OTHERS = ("SB3", "sb3-contrib", "SBX", "LeanRL")
 
@@ -86,7 +86,7 @@ def sbx_side(configuration: Configuration, args: argparse.Namespace) -> Iterator
         "gradient-steps": [args.gradient_steps],
         "threads": [args.threads],
     }
-    command = [args.sbx_python, str(Path(__file__).with_name("sbx_worker.py"))]
+    command = [args.sbx_python, str(Path(__file__).parents[1] / "sbx_worker.py")]
     for name, values in options.items():
         command += [f"--{name}", *map(str, values)]
     with subprocess.Popen(

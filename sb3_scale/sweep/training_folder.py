@@ -10,8 +10,8 @@ from pathlib import Path
 
 import yaml
 
-from sb3_scale.cli.runs import Run, env_name, read_evaluated
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.runs import Run, env_name, read_evaluated
 from sb3_scale.sweep.grid import Training
 
 LOG, SETTINGS, STATE = "output.log", "settings.yml", "state.json"

@@ -11,7 +11,7 @@ from typing import Any
 from stable_baselines3.common.logger import Logger
 
 import sb3_scale
-from measuring import Spaces, fill
+from lib.measuring import Spaces, fill
 from sb3_scale_crossq.algorithm import CrossQ
 
 OBSERVATIONS, ACTIONS = 223, 38

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch as th
 
-from counting import FLOAT, Part, Product
+from lib.counting import FLOAT, Part, Product
 from sb3_scale.algorithms.products import fast_products
 
 SIZES = (1024, 1536, 2048, 3072)

@@ -22,7 +22,7 @@ METHODS = {
     "after_actor": "temperature",
     "sync_targets": "target sync",
 }
-"""Groups of :mod:`counting` by the methods of the update that do their work."""
+"""Groups of :mod:`lib.counting` by the methods of the update that do their work."""
 
 GRADIENTS = {"critic loss": "critic gradient", "actor loss": "actor gradient"}
 """What a gradient belongs to, by the method that asks for it."""
@@ -88,7 +88,7 @@ def part_times(model: Any, batch_size: int, seconds: float) -> dict[str, float]:
     :param model: one of our algorithms with a filled buffer, neither compiled nor captured
     :param batch_size: transitions per gradient step
     :param seconds: how long to measure
-    :return: seconds per gradient step of each group of :mod:`counting` and of what it does not
+    :return: seconds per gradient step of each group of :mod:`lib.counting` and of what it does not
         count: the median over the cycles of ``policy_delay`` steps
     """
 
