@@ -7,6 +7,7 @@ from sb3_scale.specs import (
     Actor,
     Algorithm,
     Callback,
+    Collector,
     Constraint,
     Critic,
     Extractor,
@@ -17,6 +18,7 @@ from sb3_scale.specs import (
     Reduction,
     ReplayBuffer,
     Spec,
+    Transform,
     Value,
     ZooConfig,
 )
@@ -118,6 +120,23 @@ def sb3_scale_components() -> Iterator[Spec]:
         "sb3_scale.optimizers:adamw",
         summary="Adam with decoupled weight decay, per group on request, fused.",
         reference="Loshchilov and Hutter, 2019",
+    )
+    yield Transform(
+        "reward-scale",
+        "sb3_scale.learning.transforms:RewardScale",
+        summary="Divides rewards by a running size of the return.",
+        reference="Palenicek et al., XQC, 2025; Lee et al., SimbaV2, 2025, section 4.3",
+        equation="r / std(G), or r / max(std(G), max|G| / v_max), G <- gamma G + r",
+    )
+    yield Collector(
+        "local",
+        "sb3_scale.collection.local:LocalCollector",
+        summary="Environments and gradient steps take turns, as in Stable-Baselines3.",
+    )
+    yield Collector(
+        "overlapped",
+        "sb3_scale.collection.overlapped:OverlappedCollector",
+        summary="Gradient steps run while the environments take their next step.",
     )
     yield ReplayBuffer(
         "compact",

@@ -19,6 +19,10 @@ Init = Literal["default", "orthogonal"]
 class Part(nn.Module):
     """Base of actors, critics, extractors and losses."""
 
+    def __init__(self) -> None:
+        # Not that of torch.nn.Module, whose signature takes anything.
+        super().__init__()
+
     def learners(self, policy: TrainedPolicy) -> Iterable[Learner]:
         """
         What the part trains by losses of its own, beside what trains it anyway.
