@@ -321,28 +321,6 @@ class ReplayBuffer(Protocol):
         """
 
 
-class PrioritizedReplayBuffer(ReplayBuffer, Protocol):
-    """
-    A replay buffer that draws some transitions more often than others.
-
-    Its ``sample`` gives :class:`sb3_scale.replay.weighted.WeightedSamples`. The update multiplies
-    the gradient of each transition by its weight, whatever the critic's loss. Beside an extractor
-    that learns apart it needs a method ``sample_single_steps(batch_size, env)``, too, which draws
-    all transitions alike.
-    """
-
-    progress_remaining: float
-    """From 1 at the start of the training to 0 at its end, set before batches are drawn."""
-
-    def update_priorities(self, drawn: "np.ndarray", errors: Tensor) -> None:
-        """
-        Called after each gradient step. Errors may still be on their way to the host.
-
-        :param drawn: that came with the batch
-        :param errors: ``|Q - target|``, the mean over critics, shape ``(b,)``
-        """
-
-
 class Callback(Protocol):
     """
     A diagnostic or an intervention: a ``stable_baselines3.common.callbacks.BaseCallback``.

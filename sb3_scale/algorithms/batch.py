@@ -14,7 +14,7 @@ SAMPLED = (
     "rewards",
     "not_done",
     "discounts",
-    "weights",
+    "importance_weights",
     "auxiliary",
 )
 """What the replay buffer gives; the update adds the rest."""
@@ -45,15 +45,17 @@ class Batch:
     :param rewards: ``(b, 1)``, n-step returns where the buffer makes them
     :param not_done: 0 where the episode terminated, else 1, ``(b, 1)``
     :param discounts: gamma to the power of the steps, ``(b, 1)`` or a number
-    :param weights: of the transitions in the critic's loss, ``(b, 1)``, where the buffer gives them
+    :param importance_weights: of the transitions in the critic's loss, ``(b, 1)``, where the buffer
+        gives them
     :param auxiliary: single steps, for an extractor that learns apart
     :param features: of ``s``, ``(b, features_dim)``; with a gradient during the critic's loss where
         the extractor learns, without one for the actor
     :param next_features: of ``s'`` by the target extractor, ``(b, features_dim)``
     :param log_prob: of the actor's own action at ``s``, without gradient, once SAC's actor loss has
         sampled it, ``(b, 1)``
-    :param errors: how far the critic was from its target, where the buffer gives weights, ``(b,)``
-    :param drawn: which transitions, for the buffer that gave weights
+    :param td_errors: how far the critic was from its target, where the buffer gives weights,
+        ``(b,)``
+    :param indices: which transitions, for the buffer that gave weights
     """
 
     observations: PyTorchObs
@@ -62,13 +64,13 @@ class Batch:
     rewards: th.Tensor
     not_done: th.Tensor
     discounts: th.Tensor | float
-    weights: th.Tensor | None = None
+    importance_weights: th.Tensor | None = None
     auxiliary: Transitions | None = None
     features: Any = None
     next_features: Any = None
     log_prob: th.Tensor | None = None
-    errors: th.Tensor | None = None
-    drawn: Any = None
+    td_errors: th.Tensor | None = None
+    indices: Any = None
 
     def tensors(self) -> list[th.Tensor]:
         """

@@ -12,7 +12,7 @@ from stable_baselines3.common.policies import BasePolicy
 from sb3_scale.algorithms.devices import check_device
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.policies import ScalePolicy
-from sb3_scale.replay.single import gives_single_steps
+from sb3_scale.replay.one_step import gives_single_steps
 from sb3_scale.replay.weighted import has_priorities
 
 
@@ -154,5 +154,5 @@ def check_replay_buffer(model: Any) -> None:
     if model.policy.learns_apart and not gives_single_steps(buffer):
         raise Sb3ScaleError(
             f"extractor {model.policy.parts['extractor']!r} learns from single steps, and {kind} "
-            "does not give them; allowed: replay buffers with a method sample_single_steps"
+            "does not give them; allowed: replay buffers derived from SingleStepReplay"
         )

@@ -6,7 +6,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from sb3_scale.algorithms.batch import Batch, Transitions
 from sb3_scale.policies import ScalePolicy
-from sb3_scale.replay.single import sample_single_steps
+from sb3_scale.replay.one_step import sample_single_steps
 from sb3_scale.replay.weighted import has_priorities
 
 
@@ -36,7 +36,7 @@ class Sampling(OffPolicyAlgorithm):
             self.gamma if data.discounts is None else data.discounts,
         )
         if weighted:
-            batch.weights, batch.drawn = data.weights, data.drawn
+            batch.importance_weights, batch.indices = data.importance_weights, data.indices
         if self.policy.learns_apart:
             batch.auxiliary = self.sample_transitions(batch_size)
         return batch

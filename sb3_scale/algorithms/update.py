@@ -179,9 +179,9 @@ class SharedUpdate(ExtractorTraining):
             self.after_actor(batch, metrics)
         if self.targets_due():
             self.sync_targets()
-        if batch.errors is not None:
+        if batch.td_errors is not None:
             self.replay_buffer.update_priorities(  # type: ignore[union-attr]
-                batch.drawn, batch.errors
+                batch.indices, batch.td_errors
             )
 
     def critic_gradients(self, batch: Batch) -> tuple[Figures, Gradients]:
@@ -198,10 +198,10 @@ class SharedUpdate(ExtractorTraining):
         batch.features = batch.features.detach()
         with th.no_grad():
             target = self.critic_target_values(batch, next_outputs, penalty)
-        if batch.weights is not None:
+        if batch.importance_weights is not None:
             values = self.policy.critic.value(outputs.detach())
-            batch.errors = (values - target.mean(-1, keepdim=True)).abs().mean(dim=(0, 2))
-            outputs = weigh_gradient(outputs, batch.weights)
+            batch.td_errors = (values - target.mean(-1, keepdim=True)).abs().mean(dim=(0, 2))
+            outputs = weigh_gradient(outputs, batch.importance_weights)
         loss = self.critic_loss(outputs, target)
         return {"critic_loss": loss.detach()}, gradients_of(loss, self.policy.critic)
 
