@@ -174,7 +174,7 @@ class PrioritizedReplayBuffer(CompactReplayBuffer, PrioritizedReplay):
     def _begin(self, rows: np.ndarray, done: np.ndarray, priorities: np.ndarray | float) -> None:
         self.tree[rows] = priorities
         self.ends[rows] = done
-        self.generations[rows] += 1
+        np.add.at(self.generations, rows, 1)
 
     def _powers(self, td_errors: np.ndarray) -> np.ndarray:
         priorities: np.ndarray = (td_errors + self.eps) ** self.alpha
