@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 from stable_baselines3.common.logger import Logger
 
-from measuring import Spaces, fill
+from lib.measuring import Spaces, fill
 from sb3_scale_crossq.algorithm import CrossQ
 
 OBSERVATIONS, ACTIONS, BATCH = 17, 6, 64

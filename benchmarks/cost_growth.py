@@ -30,7 +30,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 import sb3_scale
-from configurations import VARIANTS, known_variants, prepare, sac
+from lib.configurations import VARIANTS, known_variants, prepare, sac
 
 AXES: dict[str, tuple[str, list[int]]] = {
     "width": ("of the hidden layers", [128, 256, 512, 1024, 2048, 4096]),

@@ -15,9 +15,9 @@ from pathlib import Path
 import pandas
 from matplotlib.artist import Artist
 
-from reporting import draw_seeds, one_each, panels, run_parser, styles
-from sb3_scale.cli.runs import read_run
+from lib.reporting import draw_seeds, one_each, panels, run_parser, styles
 from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.runs import read_run
 
 PRETRAINING = "pretraining/step"
 """The steps of a pre-training, all of which happen at one decision."""

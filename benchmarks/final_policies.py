@@ -21,10 +21,10 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 
-from reporting import run_parser
-from sb3_scale.cli.output import markdown_table
-from sb3_scale.cli.runs import Run, read_run
+from lib.reporting import run_parser
 from sb3_scale.diagnostics.q_bias import QBias
+from sb3_scale.runs import Run, read_run
+from sb3_scale.tables import markdown_table
 from sb3_scale.zoo import install
 
 KINDS = {"mean_action": True, "sampled": False}

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pandas
 
-from reporting import MARKERS, draw_seeds, one_each, panels, run_parser, styles
-from sb3_scale.cli.output import markdown_table
-from sb3_scale.cli.runs import Run, read_evaluated
+from lib.reporting import MARKERS, draw_seeds, one_each, panels, run_parser, styles
 from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.runs import Run, read_evaluated
+from sb3_scale.tables import markdown_table
 
 
 def gradient_steps_per_decision(settings: Mapping[str, Any]) -> float:

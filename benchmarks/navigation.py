@@ -26,8 +26,8 @@ from rich.table import Table
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 import sb3_scale
+from lib.sides import Side
 from sb3_scale_envs.navigation_vec_env import NavigationVecEnv
-from sides import Side
 from update_throughput import ratio, take_turns
 
 DIMENSIONS = (2, 10, 50, 100)

@@ -22,9 +22,9 @@ from matplotlib.figure import Figure
 from rl_zoo3 import ALGOS
 from rliable.metrics import aggregate_iqm
 
-from reporting import panels, run_parser, styles
-from sb3_scale.cli.output import markdown_table
-from sb3_scale.cli.runs import read_run
+from lib.reporting import panels, run_parser, styles
+from sb3_scale.runs import read_run
+from sb3_scale.tables import markdown_table
 from sb3_scale.zoo import install
 from sb3_scale_envs.navigation_vec_env import NavigationVecEnv
 

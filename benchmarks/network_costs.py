@@ -33,8 +33,8 @@ from rich.progress import track
 from rich.table import Table
 
 import sb3_scale
-from configurations import OBSERVATIONS, VARIANTS, Configuration, densenet, make, modern
-from machine import call_seconds
+from lib.configurations import OBSERVATIONS, VARIANTS, Configuration, densenet, make, modern
+from lib.machine import call_seconds
 from sb3_scale.algorithms.metrics import Metrics
 from sb3_scale_asymmetric.td2 import TD2
 

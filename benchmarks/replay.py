@@ -25,7 +25,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 import sb3_scale
-from measuring import Spaces, measure
+from lib.measuring import Spaces, measure
 from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale_densenet.prioritized import PrioritizedReplayBuffer
 from update_throughput import ratio

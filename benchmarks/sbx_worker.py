@@ -12,7 +12,7 @@ import sys
 import sbx
 from stable_baselines3.common.logger import Logger
 
-from measuring import Spaces, fill, measure
+from lib.measuring import Spaces, fill, measure
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
-from configurations import CONFIGURATIONS, VARIANTS, known_variants
+from lib.configurations import CONFIGURATIONS, VARIANTS, known_variants
 
 FIELDS = (
     "side",

@@ -18,7 +18,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 
 import sb3_scale
-from configurations import CONFIGURATIONS, VARIANTS
+from lib.configurations import CONFIGURATIONS, VARIANTS
 
 REPORTS = 200
 """Lines of progress."""

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from configurations import (
+from lib.configurations import (
     ACTIONS,
     CONFIGURATIONS,
     OBSERVATIONS,
@@ -34,9 +34,9 @@ from configurations import (
     known_variants,
     make,
 )
-from limits import update_limit
-from machine import Machine, measure_machine
-from sides import OTHERS, Side, own_sides, sbx_side, torch_side, wanted
+from lib.least_times import update_limit
+from lib.machine import Machine, measure_machine
+from lib.sides import OTHERS, Side, own_sides, sbx_side, torch_side, wanted
 
 Rates = dict[str, list[float]]
 """Gradient steps per second of each side in each round."""

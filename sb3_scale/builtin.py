@@ -7,6 +7,7 @@ from sb3_scale.specs import (
     Actor,
     Algorithm,
     Callback,
+    Collector,
     Constraint,
     Critic,
     Extractor,
@@ -14,8 +15,11 @@ from sb3_scale.specs import (
     Network,
     Norm,
     Optimizer,
+    Reduction,
     ReplayBuffer,
     Spec,
+    Transform,
+    Value,
     ZooConfig,
 )
 
@@ -73,7 +77,7 @@ def sb3_scale_components() -> Iterator[Spec]:
     yield Critic(
         "ensemble",
         "sb3_scale.nn.critics:EnsembleCritic",
-        summary="Any number of critics, combined by minimum or mean.",
+        summary="Any number of critics with a value each, combined by a reduction.",
         reference="Fujimoto et al., 2018, equation 10",
         equation="Q_i(s, a) = W_i network_i([s, a]) + b_i",
     )
@@ -91,19 +95,8 @@ def sb3_scale_components() -> Iterator[Spec]:
         reference="Fujimoto et al., 2018, section 3",
         equation="a = tanh(mu(s))",
     )
-    yield Loss(
-        "mse",
-        "sb3_scale.nn.losses:MSELoss",
-        summary="Mean squared Bellman error.",
-        equation="sum_i mean_b (Q_i - y)^2",
-    )
-    yield Loss(
-        "huber",
-        "sb3_scale.nn.losses:HuberLoss",
-        summary="Huber loss, quadratic near zero and linear beyond delta.",
-        reference="Huber, 1964",
-        equation="sum_i mean_b huber_delta(Q_i - y)",
-    )
+    yield from _estimates()
+    yield from _losses()
     yield Extractor(
         "flatten",
         "sb3_scale.nn.extractors:FlattenExtractor",
@@ -128,6 +121,23 @@ def sb3_scale_components() -> Iterator[Spec]:
         summary="Adam with decoupled weight decay, per group on request, fused.",
         reference="Loshchilov and Hutter, 2019",
     )
+    yield Transform(
+        "reward-scale",
+        "sb3_scale.learning.transforms:RewardScale",
+        summary="Divides rewards by a running size of the return.",
+        reference="Palenicek et al., XQC, 2025; Lee et al., SimbaV2, 2025, section 4.3",
+        equation="r / std(G), or r / max(std(G), max|G| / v_max), G <- gamma G + r",
+    )
+    yield Collector(
+        "local",
+        "sb3_scale.collection.local:LocalCollector",
+        summary="Environments and gradient steps take turns, as in Stable-Baselines3.",
+    )
+    yield Collector(
+        "overlapped",
+        "sb3_scale.collection.overlapped:OverlappedCollector",
+        summary="Gradient steps run while the environments take their next step.",
+    )
     yield ReplayBuffer(
         "compact",
         "sb3_scale.replay.compact:CompactReplayBuffer",
@@ -146,6 +156,95 @@ def sb3_scale_components() -> Iterator[Spec]:
             summary=f"Tuned settings for --algo {algo}.",
             algo=algo,
         )
+
+
+def _estimates() -> Iterator[Spec]:
+    """Values and reductions."""
+    yield Value(
+        "scalar",
+        "sb3_scale.nn.values:ScalarValue",
+        summary="One output, the expected return.",
+        equation="y = r + gamma (Q(s', a') - alpha log pi(a'|s'))",
+    )
+    yield Value(
+        "quantiles",
+        "sb3_scale.nn.values:QuantileValue",
+        summary="Quantiles of the return, whose mean is the value.",
+        reference="Dabney et al., Distributional RL with Quantile Regression, 2018, section 4",
+        equation="Q = mean_i q_i, y_i = r + gamma (q_i(s', a') - alpha log pi(a'|s'))",
+    )
+    yield Value(
+        "categorical",
+        "sb3_scale.nn.values:CategoricalValue",
+        summary="Probabilities of evenly spaced returns, within bounds.",
+        reference="Bellemare et al., A Distributional Perspective on RL, 2017, algorithm 1; "
+        "Farebrother et al., Stop Regressing, 2024",
+        equation="Q = sum_i p_i z_i, p = softmax(outputs), "
+        "y = projection of r + gamma (z - alpha log pi(a'|s'))",
+    )
+    yield Reduction(
+        "min",
+        "sb3_scale.nn.reductions:MinReduction",
+        summary="The member with the least mean, its distribution whole.",
+        reference="Fujimoto et al., 2018, equation 10",
+        equation="Z_k with k = argmin_i mean(Z_i)",
+    )
+    yield Reduction(
+        "mean",
+        "sb3_scale.nn.reductions:MeanReduction",
+        summary="The mean over the members, of a distribution output by output.",
+        equation="mean_i Z_i",
+    )
+    yield Reduction(
+        "none",
+        "sb3_scale.nn.reductions:NoneReduction",
+        summary="Each member has its own target; the actor follows their mean.",
+        equation="Z_i for member i",
+    )
+    yield Reduction(
+        "truncated",
+        "sb3_scale.nn.reductions:TruncatedReduction",
+        summary="The quantiles of all members pooled, without the greatest; TQC's target.",
+        reference="Kuznetsov et al., Controlling Overestimation Bias, 2020, equation 11",
+        equation="z_(1) <= ... <= z_(m (n - d)) of the m n sorted quantiles",
+    )
+    yield Reduction(
+        "subset",
+        "sb3_scale.nn.reductions:SubsetReduction",
+        summary="The least of a few members drawn in each gradient step; REDQ's target.",
+        reference="Chen et al., Randomized Ensembled Double Q-Learning, 2021, algorithm 1",
+        equation="Z_k with k = argmin_(i in M) mean(Z_i), M random, |M| = size",
+    )
+
+
+def _losses() -> Iterator[Loss]:
+    yield Loss(
+        "mse",
+        "sb3_scale.nn.losses:MSELoss",
+        summary="Mean squared Bellman error.",
+        equation="sum_i mean_b (Q_i - y)^2",
+    )
+    yield Loss(
+        "huber",
+        "sb3_scale.nn.losses:HuberLoss",
+        summary="Huber loss, quadratic near zero and linear beyond delta.",
+        reference="Huber, 1964",
+        equation="sum_i mean_b huber_delta(Q_i - y)",
+    )
+    yield Loss(
+        "quantile",
+        "sb3_scale.nn.losses:QuantileHuberLoss",
+        summary="Quantile Huber loss, for a critic of quantiles.",
+        reference="Dabney et al., Distributional RL with Quantile Regression, 2018, equation 10",
+        equation="sum_i mean_j |tau_i - 1(d_ij < 0)| huber_kappa(d_ij) / kappa, d_ij = y_j - Q_i",
+    )
+    yield Loss(
+        "cross-entropy",
+        "sb3_scale.nn.losses:CrossEntropyLoss",
+        summary="Cross-entropy, for a categorical critic.",
+        reference="Bellemare et al., A Distributional Perspective on RL, 2017, algorithm 1",
+        equation="sum_i mean_b -sum_k y_k log softmax(outputs_i)_k",
+    )
 
 
 def _diagnostics() -> Iterator[Callback]:

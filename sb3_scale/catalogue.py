@@ -12,9 +12,9 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-import docstring_parser
 import yaml
 
+from sb3_scale.docstrings import docstring_parameters, parameter_docs
 from sb3_scale.parts import annotations, build, load_target, parameters, type_name
 from sb3_scale.plugins import Plugin, manager
 from sb3_scale.protocols import PartConfig
@@ -126,31 +126,6 @@ def settable(spec: Spec) -> dict[str, inspect.Parameter]:
         own = docstring_parameters(load_target(spec))
         known = {name: value for name, value in known.items() if name in own and name != "env"}
     return known
-
-
-def parameter_docs(target: Any) -> dict[str, str]:
-    """
-    :param target: a class or function
-    :return: texts of its ``:param name:`` lines; a class inherits those of its bases
-    """
-    docs: dict[str, str] = {}
-    for owner in reversed(inspect.getmro(target) if inspect.isclass(target) else (target,)):
-        docs.update(docstring_parameters(owner))
-        if inspect.isclass(target):
-            docs.update(docstring_parameters(vars(owner).get("__init__")))
-    return docs
-
-
-def docstring_parameters(target: Any) -> dict[str, str]:
-    """
-    :param target: a class or function
-    :return: texts of the ``:param name:`` lines of its own docstring
-    """
-    parsed = docstring_parser.parse(
-        getattr(target, "__doc__", None) or "", docstring_parser.DocstringStyle.REST
-    )
-    texts = {par.arg_name: (par.description or "").replace("``", "`") for par in parsed.params}
-    return {name: " ".join(text.split()) for name, text in texts.items()}
 
 
 def _parameters(spec: Spec, known: Mapping[str, inspect.Parameter]) -> Iterator[Parameter]:

@@ -16,7 +16,7 @@ from sb3_scale.errors import Sb3ScaleError, check_key
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import build, check_type, spec_of
 from sb3_scale.protocols import PartConfig
-from sb3_scale.specs import PairExtractor
+from sb3_scale.specs import StateActionExtractor
 
 NO_SDE = "use_sde is true; allowed with ScalePolicy: false"
 
@@ -33,14 +33,17 @@ class ScalePolicy(BasePolicy):
     :param lr_schedule: learning rate at the start is ``lr_schedule(1)``
     :param actor: the actor part
     :param critic: the critic part
-    :param loss: the critic's loss
+    :param loss: the critic's loss; by default the one that goes with the critic's value
     :param extractor: features of the observation, trained by the critic's loss or by one of its own
+    :param extractor_target: whether a target critic reads a Polyak copy of a learned extractor, or
+        the extractor itself
+    :param transforms: what is done to each batch before the losses see it, in this order
     :param optimizer: of actor and critic, where they have none of their own
     :param actor_optimizer: of the actor
-    :param critic_optimizer: of critic and of an extractor that does not learn apart
+    :param critic_optimizer: of critic and of an extractor that has no learner of its own
     :param normalize_images: whether to divide images by 255
     :param use_sde: not supported, must be false
-    :raises Sb3ScaleError: if a name, a parameter or a value is wrong
+    :raises Sb3ScaleError: if a name, a parameter or a value is wrong, or parts do not fit
     """
 
     actor: Any
@@ -54,14 +57,17 @@ class ScalePolicy(BasePolicy):
         lr_schedule: Schedule,
         actor: PartConfig = "squashed-gaussian",
         critic: PartConfig = "ensemble",
-        loss: PartConfig = "mse",
+        loss: PartConfig | None = None,
         extractor: PartConfig = "flatten",
+        extractor_target: bool = True,
+        transforms: list[PartConfig] | None = None,
         optimizer: PartConfig = "adam",
         actor_optimizer: PartConfig | None = None,
         critic_optimizer: PartConfig | None = None,
         normalize_images: bool = True,
         use_sde: bool = False,
     ) -> None:
+        check_spaces(action_space)
         super().__init__(
             observation_space, action_space, normalize_images=normalize_images, squash_output=True
         )
@@ -72,27 +78,32 @@ class ScalePolicy(BasePolicy):
             "critic": critic,
             "loss": loss,
             "extractor": extractor,
+            "extractor_target": extractor_target,
+            "transforms": transforms,
             "optimizer": optimizer,
             "actor_optimizer": actor_optimizer,
             "critic_optimizer": critic_optimizer,
         }
         action_dim = get_action_dim(action_space)
         self.extractor = build_extractor(extractor, observation_space, action_dim)
-        self.learns_apart = hasattr(self.extractor, "auxiliary_loss")
-        self.has_pairs = hasattr(self.extractor, "pair")
         self.actor = build("actor", actor, self.extractor.features_dim, action_dim)
-        if self.has_pairs:
-            self.critic = build("critic", critic, self.extractor.pair_dim, 0)
-        else:
-            self.critic = build("critic", critic, self.extractor.features_dim, action_dim)
-        self.loss = build("loss", loss)
+        self.critic = build("critic", critic, *self.extractor.critic_dims(action_dim))
+        self.loss = build("loss", self.critic.value.loss if loss is None else loss)
+        _check_loss(self.loss, loss, self.critic, critic)
+        self.transforms = nn.ModuleList(build("transform", part) for part in transforms or ())
         self.actor_target = _target(self.actor, self.actor.target)
         self.critic_target = _target(self.critic, self.critic.target)
         learned = next(self.extractor.parameters(), None) is not None
-        self.extractor_target = _target(self.extractor, self.critic.target and learned)
+        self.extractor_target = _target(
+            self.extractor, extractor_target and self.critic.target and learned
+        )
 
+        apart = [learner.modules.values() for learner in self.extractor.learners(self)]
+        self.critic_trains_extractor = not any(
+            module is self.extractor for modules in apart for module in modules
+        )
         trained = nn.ModuleList(
-            [self.critic] if self.learns_apart else [self.extractor, self.critic]
+            [self.extractor, self.critic] if self.critic_trains_extractor else [self.critic]
         )
         lr = lr_schedule(1)
         self.actor.optimizer = build("optimizer", actor_optimizer or optimizer, self.actor, lr)
@@ -104,21 +115,21 @@ class ScalePolicy(BasePolicy):
         :param training: whether norms use the statistics of this batch
         :return: shape ``(batch, features_dim)``
         """
-        return self._extract(self.extractor, observations, training)
+        features = self.extractor(self.prepare(observations), training)
+        return _float32(features)
 
     def target_features(self, observations: PyTorchObs) -> th.Tensor:
         """
         :param observations: as the replay buffer gives them
         :return: features for the target critic, shape ``(batch, features_dim)``
         """
-        return self._extract(self.extractor_target, observations, False)
+        return _float32(self.extractor_target(self.prepare(observations), False))
 
-    def _extract(self, extractor: nn.Module, observations: PyTorchObs, training: bool) -> th.Tensor:
-        features: th.Tensor = extractor(self._prepare(observations), training)
-        # Autocast rounds the result of a learned extractor.
-        return features.to(th.promote_types(features.dtype, th.float32))
-
-    def _prepare(self, observations: PyTorchObs) -> Any:
+    def prepare(self, observations: PyTorchObs) -> Any:
+        """
+        :param observations: as the replay buffer gives them
+        :return: as extractors get them: images scaled to [0, 1], discrete values one-hot
+        """
         return preprocess_obs(
             observations, self.observation_space, normalize_images=self.normalize_images
         )
@@ -132,17 +143,9 @@ class ScalePolicy(BasePolicy):
         :param training: whether the critic's norms use the statistics of this batch
         :return: of the critic, shape ``(n_critics, batch, n_outputs)``
         """
-        read = self.critic_inputs(features, actions)
+        read = self.extractor.critic_inputs(features, actions)
         outputs: th.Tensor = self.critic(*read, training=training)
         return outputs
-
-    def critic_inputs(self, features: th.Tensor, actions: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
-        """
-        :param features: shape ``(batch, features_dim)``
-        :param actions: shape ``(batch, action_dim)``
-        :return: what the critic reads: the same, or features of both and no actions
-        """
-        return self._pairs(self.extractor, features, actions)
 
     def target_outputs(
         self, features: th.Tensor, actions: th.Tensor, training: bool = False
@@ -153,42 +156,35 @@ class ScalePolicy(BasePolicy):
         :param training: whether the critic's norms use the statistics of this batch
         :return: of the target critic, shape ``(n_critics, batch, n_outputs)``
         """
-        pairs = self._pairs(self.extractor_target, features, actions)
-        outputs: th.Tensor = self.critic_target(*pairs, training=training)
+        read = self.extractor_target.critic_inputs(features, actions)
+        outputs: th.Tensor = self.critic_target(*read, training=training)
         return outputs
 
-    def _pairs(
-        self, extractor: nn.Module, features: th.Tensor, actions: th.Tensor
-    ) -> tuple[th.Tensor, th.Tensor]:
-        """What a critic reads: features and actions, or features of both and no actions."""
-        if not self.has_pairs:
-            return features, actions
-        pairs = extractor.pair(features, actions)  # type: ignore[operator]
-        return pairs, actions[:, :0]
-
-    def auxiliary_loss(
-        self, observations: PyTorchObs, actions: th.Tensor, next_observations: PyTorchObs
-    ) -> th.Tensor:
+    def targets_of(self, modules: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
         """
-        :param observations: as the replay buffer gives them
-        :param actions: shape ``(batch, action_dim)``
-        :param next_observations: those one step later
-        :return: the loss of an extractor that learns apart, a scalar
+        :param modules: of a learner, by name
+        :return: the Polyak copies of those that have one, by the same names
         """
-        before, after = self._prepare(observations), self._prepare(next_observations)
-        loss: th.Tensor = self.extractor.auxiliary_loss(before, actions, after)
-        return loss
-
-    def target_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
-        """
-        :return: online module and its Polyak copy, for each part that has one
-        """
-        pairs = [
-            (self.critic, self.critic_target),
+        pairs = (
             (self.extractor, self.extractor_target),
+            (self.critic, self.critic_target),
             (self.actor, self.actor_target),
-        ]
-        return [(online, target) for online, target in pairs if online is not target]
+        )
+        return {
+            name: copy
+            for name, module in modules.items()
+            for online, copy in pairs
+            if module is online and copy is not online
+        }
+
+    def scaled_rewards(self, rewards: Any) -> Any:
+        """
+        :param rewards: in units of the replay buffer, an array or a tensor
+        :return: in units of the critic
+        """
+        for transform in self.transforms:
+            rewards = transform.scaled_rewards(rewards)  # type: ignore[operator]
+        return rewards
 
     def forward(self, obs: PyTorchObs, deterministic: bool = False) -> th.Tensor:
         """
@@ -218,16 +214,21 @@ class ScalePolicy(BasePolicy):
         }
 
 
+def _float32(features: th.Tensor) -> th.Tensor:
+    """Autocast rounds the result of a learned extractor."""
+    return features.to(th.promote_types(features.dtype, th.float32))
+
+
 def build_extractor(part: PartConfig, observation_space: spaces.Space[Any], action_dim: int) -> Any:
     """
     :param part: the extractor part
     :param observation_space: observation space
-    :param action_dim: number of actions, which only a ``PairExtractor`` gets
+    :param action_dim: number of actions, which only a ``StateActionExtractor`` gets
     :return: the extractor
     :raises Sb3ScaleError: if the name, a parameter or a value is wrong
     """
     context: list[Any] = [observation_space]
-    if isinstance(spec_of("extractor", part), PairExtractor):
+    if isinstance(spec_of("extractor", part), StateActionExtractor):
         context.append(action_dim)
     return build("extractor", part, *context)
 
@@ -247,6 +248,30 @@ def synced_buffers(module: nn.Module) -> list[th.Tensor]:
     """
     own = {id(buffer) for layer in linear_layers(module) for buffer in layer.buffers()}
     return [buffer for buffer in module.buffers() if id(buffer) not in own]
+
+
+def check_spaces(action_space: spaces.Space[Any]) -> None:
+    """
+    :param action_space: of the environment
+    :raises Sb3ScaleError: if a ScalePolicy cannot act in it
+    """
+    if not isinstance(action_space, spaces.Box):
+        raise Sb3ScaleError(
+            f"the action space is {action_space}; allowed with ScalePolicy: Box, so continuous "
+            "actions"
+        )
+
+
+def _check_loss(
+    loss: Any, loss_part: PartConfig | None, critic: Any, critic_part: PartConfig
+) -> None:
+    outputs = critic.value.outputs
+    if outputs not in loss.reads:
+        raise Sb3ScaleError(
+            f"loss {loss_part!r} reads {' or '.join(loss.reads)} outputs, and those of critic "
+            f"{critic_part!r} are {outputs}; allowed: {critic.value.loss!r} or another loss that "
+            f"reads {outputs}"
+        )
 
 
 def check_policy_kwargs(policy_kwargs: Mapping[str, Any]) -> None:

@@ -9,20 +9,23 @@ Shapes use ``m`` for the members of an ensemble and ``b`` for the batch; an acto
 one.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from torch import Tensor, nn
+
+from sb3_scale.learning.learners import Learner
 
 if TYPE_CHECKING:
     import numpy as np
     from gymnasium import spaces
-    from stable_baselines3.common.type_aliases import ReplayBufferSamples
-    from stable_baselines3.common.vec_env import VecNormalize
+    from stable_baselines3.common.callbacks import BaseCallback
+    from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+    from stable_baselines3.common.type_aliases import ReplayBufferSamples, RolloutReturn
+    from stable_baselines3.common.vec_env import VecEnv, VecNormalize
     from torch.optim import Optimizer as TorchOptimizer
 
-    from sb3_scale.policies import ScalePolicy
-
+    from sb3_scale.learning.batch import Batch
 
 PartConfig = str | dict[str, Any]
 """A part in a YAML file: its name, or a mapping with ``name`` and parameters."""
@@ -72,7 +75,47 @@ class Constraint(Protocol):
         """Restore the constraint, called at initialisation and after each change of the weights."""
 
 
-class Actor(Protocol):
+class TrainedPolicy(Protocol):
+    """What a part that brings learners may use of the policy that it belongs to."""
+
+    actor: Any
+    critic: Any
+
+    def critic_outputs(self, features: Tensor, actions: Tensor, training: bool = False) -> Tensor:
+        """
+        :param features: shape ``(b, features_dim)``
+        :param actions: shape ``(b, action_dim)``
+        :param training: whether the critic's norms use the statistics of this batch
+        :return: outputs of the critic, shape ``(m, b, n_outputs)``
+        """
+
+    def targets_of(self, modules: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+        """
+        :param modules: of a learner, by name
+        :return: the Polyak copies of those that have one, by the same names
+        """
+
+    def prepare(self, observations: Any) -> Any:
+        """
+        :param observations: as the replay buffer gives them
+        :return: as extractors get them
+        """
+
+
+class Trainable(Protocol):
+    """What actors, critics, extractors and losses have; :class:`sb3_scale.nn.base.Part` does."""
+
+    def learners(self, policy: TrainedPolicy) -> Iterable[Learner]:
+        """
+        :param policy: that the part belongs to
+        :return: what the part trains by losses of its own, beside what trains it anyway
+        """
+
+    def project_(self) -> None:
+        """Restore the constraint on the weights, called after each optimiser step."""
+
+
+class Actor(Trainable, Protocol):
     """
     A policy head with its network. Made as ``Actor(features_dim, action_dim, **params)``.
 
@@ -105,41 +148,94 @@ class Actor(Protocol):
         :return: actions ``(b, action_dim)`` and log-probabilities ``(b, 1)``
         """
 
-    def project_(self) -> None:
-        """Restore the constraint on the weights, called after each optimiser step."""
 
+class Value(Protocol):
+    """What the outputs of a critic's member mean. A module, made as ``Value(**params)``."""
 
-class ExploringActor(Actor, Protocol):
-    """
-    An actor with weights that only choose actions in training, and that have a loss of their own.
+    outputs: ClassVar[str]
+    """Their kind: ``scalar``, ``quantiles``, ``categorical``, or a name of your own."""
 
-    :meth:`forward` uses them where it is not deterministic, :meth:`action_log_prob` does not. They
-    are parameters of the actor, so that its optimiser holds them too.
-    """
+    n_outputs: int
+    """Per member."""
 
-    exploration_optimizer: "TorchOptimizer"
-    """Of those among them that the actor's optimiser does not step; saved in checkpoints."""
+    loss: PartConfig
+    """What goes with it where ``policy_kwargs`` names no loss."""
 
-    def train_exploration(
-        self, features: Tensor, policy: "ScalePolicy", optimize: Callable[[Tensor], None]
-    ) -> dict[str, Tensor]:
+    value_range: tuple[float, float] | None
+    """Bounds of the expected return, nothing where it has none."""
+
+    def mean(self, outputs: Tensor) -> Tensor:
         """
-        Change those weights and no others, called after each step of the actor.
-
-        :param features: without gradient, shape ``(b, features_dim)``
-        :param policy: after the critic's step; its ``critic_outputs`` and ``critic.value`` judge
-            actions
-        :param optimize: steps the actor's optimiser with a loss; a parameter that the loss does not
-            depend on is not changed
-        :return: scalars to log by name
+        :param outputs: shape ``(m, b, n_outputs)``
+        :return: expected return of each member, shape ``(m, b, 1)``
         """
 
+    def distribution(self, outputs: Tensor) -> Tensor:
+        """
+        :param outputs: shape ``(m, b, n_outputs)``
+        :return: what a reduction combines, such as probabilities, same shape
+        """
 
-class Critic(Protocol):
+    def bootstrap(
+        self, distribution: Tensor, rewards: Tensor, discounts: Tensor, entropy_term: Tensor | None
+    ) -> Tensor:
+        """
+        :param distribution: of the next state and action, reduced, shape ``(b, k)`` or ``(m, b,
+            k)``
+        :param rewards: shape ``(b, 1)``
+        :param discounts: 0 where the episode terminated, shape ``(b, 1)``
+        :param entropy_term: what to subtract from the next value, shape ``(b, 1)``, or nothing
+        :return: the target that the loss reads, same leading dimensions
+        """
+
+    def errors(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """
+        :param outputs: shape ``(m, b, n_outputs)``
+        :param target: of :meth:`bootstrap`
+        :return: expected return minus that of the target, shape ``(m, b, 1)``
+        """
+
+
+class Reduction(Protocol):
     """
-    Action values of ``n_critics`` independent members.
+    Combines the members of a critic. A module, made as ``Reduction(n_members, **params)``.
 
-    Made as ``Critic(features_dim, action_dim, **params)``.
+    :param n_members: size of the ensemble
+    """
+
+    reads: ClassVar[tuple[str, ...] | None]
+    """Kinds of outputs that it can combine, nothing for any, see :attr:`Value.outputs`."""
+
+    def check(self, n_outputs: int) -> None:
+        """
+        :param n_outputs: of each member
+        :raises ValueError: if there are too few for it
+        """
+
+    def target(self, distributions: Tensor, means: Tensor) -> Tensor:
+        """
+        For the bootstrap target. Where a member is chosen, its distribution is chosen whole.
+
+        :param distributions: of the value, shape ``(m, b, n_outputs)``
+        :param means: expected returns, shape ``(m, b, 1)``
+        :return: shape ``(b, k)``, or ``(m, b, k)`` where each member has its own target
+        """
+
+    def actor(self, means: Tensor) -> Tensor:
+        """
+        For the actor.
+
+        :param means: expected returns, shape ``(m, b, 1)``
+        :return: shape ``(b, 1)``
+        """
+
+
+class Critic(Trainable, Protocol):
+    """
+    Action values of an ensemble. Made as ``Critic(features_dim, action_dim, **params)``.
+
+    :class:`sb3_scale.nn.critics.EnsembleCritic` has all of it; a critic derived from it overrides
+    what is new.
 
     :param features_dim: width of the features
     :param action_dim: number of actions
@@ -151,37 +247,57 @@ class Critic(Protocol):
     target: bool
     """Whether the update keeps a Polyak copy for the bootstrap target."""
 
+    value: Value
+    """What the outputs mean; the loss must read their kind."""
+
     def forward(self, features: Tensor, actions: Tensor, training: bool = False) -> Tensor:
         """
         :param features: shape ``(b, features_dim)``
         :param actions: shape ``(b, action_dim)``
         :param training: whether norms use the statistics of this batch
-        :return: outputs, shape ``(n_critics, b, n_outputs)``
+        :return: outputs, shape ``(m, b, n_outputs)``
         """
 
-    def value(self, outputs: Tensor) -> Tensor:
+    def mean(self, outputs: Tensor) -> Tensor:
         """
-        :param outputs: shape ``(n_critics, b, n_outputs)``
-        :return: expected return per member, shape ``(n_critics, b, 1)``
-        """
-
-    def reduce(self, values: Tensor) -> Tensor:
-        """
-        Combine the members' estimates, for the bootstrap target and for SAC's actor.
-
-        :param values: shape ``(n_critics, b, k)``
-        :return: shape ``(b, k)``, or ``(n_critics, b, k)`` where each member has its own target
+        :param outputs: shape ``(m, b, n_outputs)``
+        :return: expected return of each member, shape ``(m, b, 1)``
         """
 
-    def project_(self) -> None:
-        """Restore the constraint on the weights, called after each optimiser step."""
+    def judge(self, outputs: Tensor) -> Tensor:
+        """
+        :param outputs: shape ``(m, b, n_outputs)``
+        :return: one estimate, for the actor, shape ``(b, 1)``
+        """
+
+    def bootstrap(
+        self, next_outputs: Tensor, rewards: Tensor, discounts: Tensor, entropy_term: Tensor | None
+    ) -> Tensor:
+        """
+        :param next_outputs: of the target critic, shape ``(m, b, n_outputs)``
+        :param rewards: shape ``(b, 1)``
+        :param discounts: 0 where the episode terminated, shape ``(b, 1)``
+        :param entropy_term: what to subtract from the next value, shape ``(b, 1)``, or nothing
+        :return: what the loss reads beside the outputs, shape ``(b, k)`` or ``(m, b, k)``
+        """
+
+    def td_errors(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """
+        :param outputs: shape ``(m, b, n_outputs)``
+        :param target: of :meth:`bootstrap`
+        :return: priorities of the transitions, not negative, shape ``(b,)``
+        """
 
 
-class Extractor(Protocol):
+class Extractor(Trainable, Protocol):
     """
-    Features of an observation, for actor and critic. Made as ``Extractor(observation_space)``.
+    Features of an observation, for actor and critic. Made as ``Extractor(observation_space)``, or
+    as ``Extractor(observation_space, action_dim)`` by a
+    :class:`sb3_scale.specs.StateActionExtractor`. :class:`sb3_scale.nn.base.Extractor` has all but
+    ``forward`` and ``features_dim``.
 
-    The critic's loss trains it, the actor sees detached features.
+    The critic's loss trains it, unless it is among the modules of a learner of its own. The actor
+    sees detached features.
 
     :param observation_space: the environment's space
     """
@@ -198,76 +314,144 @@ class Extractor(Protocol):
         :return: shape ``(b, features_dim)``
         """
 
+    def critic_dims(self, action_dim: int) -> tuple[int, int]:
+        """
+        :param action_dim: number of actions
+        :return: widths of the two tensors of :meth:`critic_inputs`
+        """
 
-class PairExtractor(Extractor, Protocol):
-    """
-    An extractor that also has features of pairs, which the critic then reads instead of features
-    and actions. Made as ``PairExtractor(observation_space, action_dim)``.
-
-    :param observation_space: the environment's space
-    :param action_dim: number of actions
-    """
-
-    pair_dim: int
-
-    def __init__(self, observation_space: "spaces.Space[Any]", action_dim: int) -> None: ...
-
-    def pair(self, features: Tensor, actions: Tensor) -> Tensor:
+    def critic_inputs(self, features: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """
         :param features: of observations, shape ``(b, features_dim)``
         :param actions: shape ``(b, action_dim)``
-        :return: shape ``(b, pair_dim)``
+        :return: what the critic reads in place of features and actions
         """
 
 
-class AuxiliaryExtractor(Extractor, Protocol):
+class Loss(Trainable, Protocol):
     """
-    An extractor that learns from transitions by a loss of its own, and not by the critic's.
-
-    Each gradient step trains it first, on a batch of its own.
+    The critic's loss. A module, so that state of an adapting loss is saved with the policy;
+    :class:`sb3_scale.nn.base.CriticLoss` has all but ``forward``.
     """
 
-    optimizer: "TorchOptimizer"
-    """Of its parameters; saved in checkpoints."""
+    reads: ClassVar[tuple[str, ...]]
+    """Kinds of outputs that it can read, see :class:`Value`."""
 
-    pretraining_steps: int
-    """Steps before the first gradient step of actor and critic."""
+    soft_weight: ClassVar[float]
+    """What soft actor-critic multiplies it by: a half for the squared error."""
 
-    def auxiliary_loss(self, observations: Any, actions: Tensor, next_observations: Any) -> Tensor:
-        """
-        :param observations: as :meth:`forward` gets them, ``b`` of them
-        :param actions: shape ``(b, action_dim)``
-        :param next_observations: those one step later
-        :return: a scalar
-        """
-
-    def project_(self) -> None:
-        """Restore the constraint on the weights, called after each of its steps."""
-
-
-class Loss(Protocol):
-    """The critic's loss. A module, so that state of an adapting loss is saved with the policy."""
+    calibrated: ClassVar[bool]
+    """Whether :meth:`calibrate` is told of finished episodes."""
 
     def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
         """
-        :param outputs: of the critic, shape ``(n_critics, b, n_outputs)``
-        :param target: bootstrap target, broadcastable to ``outputs``
+        :param outputs: of the critic, shape ``(m, b, n_outputs)``
+        :param target: of the critic's ``bootstrap``, shape ``(b, k)`` or ``(m, b, k)``
         :return: a scalar
         """
-
-
-class CalibratedLoss(Loss, Protocol):
-    """A loss that adjusts itself to how far Q is from the returns of finished episodes."""
 
     def calibrate(self, values: Tensor, returns: Tensor) -> dict[str, Tensor]:
         """
         Called before a ``train`` call's gradient steps, but for the first, with the latest episode
         that has ended since the one before.
 
-        :param values: Q of its pairs under the present critic, as the bootstrap target combines the
+        :param values: Q of its pairs under the present critic, as the actor's loss combines the
             members, shape ``(t,)``
         :param returns: the discounted returns that followed, in the units of Q, shape ``(t,)``
         :return: scalars to log by name
+        """
+
+
+class Transform(Protocol):
+    """
+    Changes a batch before the learners see it, inside the compiled function. A module, made as
+    ``Transform(**params)``; :class:`sb3_scale.learning.transforms.Transform` has all but
+    ``forward``.
+    """
+
+    def forward(self, batch: "Batch") -> "Batch":
+        """
+        :param batch: as it was sampled, ``s``, ``s'`` and rewards among it
+        :return: what the losses see
+        """
+
+    def bind(self, gamma: float, value_range: tuple[float, float] | None) -> None:
+        """
+        :param gamma: discount of a step
+        :param value_range: bounds of the critic's values, nothing where they have none
+        :raises ValueError: if the transform does not go with them
+        """
+
+    def observe(self, rewards: "np.ndarray", dones: "np.ndarray") -> None:
+        """
+        :param rewards: as the environments gave them, ``(n_envs,)``
+        :param dones: whether each episode ended, ``(n_envs,)``
+        """
+
+    def restart(self) -> None:
+        """Called when the environments begin anew."""
+
+    def scaled_rewards(self, rewards: Any) -> Any:
+        """
+        :param rewards: in units of the replay buffer, an array or a tensor
+        :return: in units of the critic
+        """
+
+
+class Collector(Protocol):
+    """
+    Who acts in training, and when gradient steps run. Made as ``Collector(**params)``, named by the
+    algorithm's argument ``collector``; :class:`sb3_scale.collection.local.LocalCollector` is one.
+    """
+
+    def bind(self, model: "OffPolicyAlgorithm", optimizers: "Sequence[TorchOptimizer]") -> None:
+        """
+        :param model: the algorithm, once its policy exists
+        :param optimizers: of the policy
+        """
+
+    def start(self, model: "OffPolicyAlgorithm", callback: "BaseCallback") -> None:
+        """
+        :param model: the algorithm, whose ``learn`` begins
+        :param callback: all callbacks of the training
+        """
+
+    def stop(self, model: "OffPolicyAlgorithm") -> None:
+        """
+        :param model: the algorithm, whose ``learn`` ends, however it ends
+        """
+
+    def collect(
+        self, model: "OffPolicyAlgorithm", env: "VecEnv", *args: Any, **kwargs: Any
+    ) -> "RolloutReturn":
+        """
+        :param model: the algorithm, whose ``_store_transition`` takes what is collected
+        :param env: the environments
+        :param args: of ``collect_rollouts`` in Stable-Baselines3, whose callbacks are called
+        :param kwargs: of the same
+        :return: how much was collected
+        """
+
+    def choose(
+        self, predict: Callable[..., Any], observation: Any, deterministic: bool
+    ) -> "tuple[np.ndarray, tuple[np.ndarray, ...] | None]":
+        """
+        :param predict: of the policy
+        :param observation: of all environments
+        :param deterministic: whether to take the mode instead of a sample
+        :return: the actions of the next environment step, and the state
+        """
+
+    def update(
+        self,
+        model: "OffPolicyAlgorithm",
+        gradient_steps: "Callable[[Iterable[Batch]], None]",
+        batches: "Iterable[Batch]",
+    ) -> None:
+        """
+        :param model: the algorithm
+        :param gradient_steps: takes the gradient steps of a ``train`` call, here or later
+        :param batches: one per step, each drawn when it is asked for
         """
 
 
@@ -318,28 +502,6 @@ class ReplayBuffer(Protocol):
         :param batch_size: transitions to draw
         :param env: whose statistics normalise observations and rewards
         :return: tensors of ``batch_size`` rows on the buffer's device
-        """
-
-
-class PrioritizedReplayBuffer(ReplayBuffer, Protocol):
-    """
-    A replay buffer that draws some transitions more often than others.
-
-    Its ``sample`` gives :class:`sb3_scale.replay.weighted.WeightedSamples`. The update multiplies
-    the gradient of each transition by its weight, whatever the critic's loss. Beside an extractor
-    that learns apart it needs a method ``sample_single_steps(batch_size, env)``, too, which draws
-    all transitions alike.
-    """
-
-    progress_remaining: float
-    """From 1 at the start of the training to 0 at its end, set before batches are drawn."""
-
-    def update_priorities(self, drawn: "np.ndarray", errors: Tensor) -> None:
-        """
-        Called after each gradient step. Errors may still be on their way to the host.
-
-        :param drawn: that came with the batch
-        :param errors: ``|Q - target|``, the mean over critics, shape ``(b,)``
         """
 
 

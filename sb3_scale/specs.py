@@ -81,13 +81,30 @@ class Extractor(Spec):
 
 
 @dataclass(frozen=True)
-class PairExtractor(Extractor):
+class StateActionExtractor(Extractor):
     """
     Features of an observation and of pairs with an action, see
-    :class:`sb3_scale.protocols.PairExtractor`; chosen as any extractor.
+    :class:`sb3_scale.protocols.Extractor`; chosen as any extractor.
     """
 
     context: ClassVar[tuple[str, ...]] = ("observation_space", "action_dim")
+
+
+@dataclass(frozen=True)
+class Value(Spec):
+    """What the outputs of a critic mean, see :class:`sb3_scale.protocols.Value`."""
+
+    kind: ClassVar[str] = "value"
+
+
+@dataclass(frozen=True)
+class Reduction(Spec):
+    """
+    How the members of a critic become one estimate, see :class:`sb3_scale.protocols.Reduction`.
+    """
+
+    kind: ClassVar[str] = "reduction"
+    context: ClassVar[tuple[str, ...]] = ("n_members",)
 
 
 @dataclass(frozen=True)
@@ -118,6 +135,20 @@ class ReplayBuffer(Spec):
         "n_envs",
         "optimize_memory_usage",
     )
+
+
+@dataclass(frozen=True)
+class Transform(Spec):
+    """A change of each batch before the update, see :class:`sb3_scale.protocols.Transform`."""
+
+    kind: ClassVar[str] = "transform"
+
+
+@dataclass(frozen=True)
+class Collector(Spec):
+    """Who acts while the networks learn, see :class:`sb3_scale.protocols.Collector`."""
+
+    kind: ClassVar[str] = "collector"
 
 
 @dataclass(frozen=True)
@@ -188,10 +219,14 @@ KINDS: dict[str, type[Spec]] = {
         Constraint,
         Actor,
         Critic,
+        Value,
+        Reduction,
         Extractor,
         Loss,
         Optimizer,
         ReplayBuffer,
+        Transform,
+        Collector,
         Callback,
         Algorithm,
         Env,

@@ -14,15 +14,15 @@ from stable_baselines3.common.env_util import make_vec_env
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from configurations import ACTIONS, CONFIGURATIONS, OBSERVATIONS, make
 from cost_growth import power_law
-from counting import count, working_set
 from diagnostic_curves import measurements
-from leanrl_style import GAMMA, LEARNING_RATE, LeanSAC
 from learning_curves import gradient_steps_per_decision, read_published
-from limits import update_limit
-from machine import Machine
-from reporting import one_each
+from lib.configurations import ACTIONS, CONFIGURATIONS, OBSERVATIONS, make
+from lib.counting import count, working_set
+from lib.leanrl_style import GAMMA, LEARNING_RATE, LeanSAC
+from lib.least_times import update_limit
+from lib.machine import Machine
+from lib.reporting import one_each
 from sb3_scale import SAC, register_envs
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.nn.linear import linear_layers

@@ -215,7 +215,7 @@ def test_doctor_finds_another_custom_envs(tmp_path):
     assert status == 0
     assert checks["custom_envs"]["status"] == "warning"
     assert str(tmp_path / "custom_envs.py") in checks["custom_envs"]["detail"]
-    assert "--gym-packages sb3_scale.zoo" in checks["custom_envs"]["hint"]
+    assert "--gym-packages sb3_scale.zoo.installed" in checks["custom_envs"]["hint"]
     assert "python -m sb3_scale.zoo train" in checks["custom_envs"]["hint"]
 
 

@@ -91,7 +91,7 @@ def test_our_commands_exist(page):
     for command in commands:
         words = command.partition("#")[0].split()
         if words[:1] == ["sb3-scale"]:
-            make_parser().parse_args(words[1:])
+            make_parser(words[1:]).parse_args(words[1:])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

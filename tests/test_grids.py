@@ -7,8 +7,8 @@ import numpy as np
 import pandas
 import pytest
 
+from lib.reporting import swept_folders
 from navigation_dimensions import table
-from reporting import swept_folders
 from sb3_scale.sweep.grid import read_sweep, trainings
 
 REPOSITORY = Path(__file__).parents[1]

@@ -63,3 +63,17 @@ def test_import_takes_less_than_a_tenth_of_a_second() -> None:
     empty = min(seconds("pass") for _ in range(7))
     light = min(seconds("import sb3_scale") for _ in range(7))
     assert light - empty < 0.1
+
+
+def test_importing_the_bridge_changes_nothing() -> None:
+    program = "import sys; import sb3_scale.zoo; assert sys.excepthook is sys.__excepthook__"
+    assert "rl_zoo3" not in loaded(program)
+
+
+def test_a_program_that_imports_rl_zoo_keeps_its_hook() -> None:
+    """It gets our algorithms; that errors are sentences is for RL-Zoo's own commands."""
+    loaded(
+        "import sys; from rl_zoo3 import ALGOS, exp_manager; assert 'crossq' in ALGOS; "
+        "import sb3_scale; assert issubclass(ALGOS['sac'], sb3_scale.SAC); "
+        "assert sys.excepthook is sys.__excepthook__"
+    )

@@ -116,8 +116,8 @@ FAULTS = {
     "rubbish": (
         "from sb3_scale import hookimpl\n@hookimpl\ndef sb3_scale_components(): return ['mine']",
         "TypeError: sb3_scale_components gave 'mine', which is none of the specs Network, Norm, "
-        "Constraint, Actor, Critic, Extractor, Loss, Optimizer, ReplayBuffer, Callback, Algorithm, "
-        "Env, EnvBackend, ZooConfig",
+        "Constraint, Actor, Critic, Value, Reduction, Extractor, Loss, Optimizer, ReplayBuffer, "
+        "Transform, Collector, Callback, Algorithm, Env, EnvBackend, ZooConfig",
     ),
     "no-list": (
         "from sb3_scale import hookimpl\n@hookimpl\ndef sb3_scale_components(): return 3",

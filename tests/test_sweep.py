@@ -23,7 +23,7 @@ from sb3_scale.cli import main
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.sweep.grid import Training, read_sweep, trainings
 from sb3_scale.sweep.pool import Pool, free_places, locked, places
-from sb3_scale.sweep.runs import TrainingFolder
+from sb3_scale.sweep.training_folder import TrainingFolder
 
 GRID = {
     "env": "Pendulum-v1",
@@ -259,7 +259,7 @@ def test_ctrl_c_before_the_first_training(tmp_path, monkeypatch, capsys):
     def press(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sb3_scale.cli.sweep.read_sweep", press)
+    monkeypatch.setattr("sb3_scale.sweep.grid.read_sweep", press)
     assert main(["sweep", "grid.yml"]) == 130
     assert capsys.readouterr().err == "sb3-scale: interrupted\n"
 

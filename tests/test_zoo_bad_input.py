@@ -98,6 +98,12 @@ def test_unknown_setting_names_the_nearest(tmp_path: Path) -> None:
     assert sentence.endswith("did you mean 'policy_delay'?")
 
 
+def test_the_script_that_pip_writes_speaks_in_sentences_too(tmp_path: Path) -> None:
+    (tmp_path / "rl_zoo3").write_text("from rl_zoo3.cli import main\nmain()\n")
+    command = ["rl_zoo3", "train", *configuration(tmp_path, polcy_delay=3)[2:]]
+    assert "did you mean 'policy_delay'?" in refused(run(tmp_path, *command))
+
+
 def test_file_that_is_not_yaml(tmp_path: Path) -> None:
     (tmp_path / "mine.yml").write_text("pendulum-swingup: {policy: [}")
     sentence = refused(run(tmp_path, *TRAIN, "-conf", "mine.yml"))

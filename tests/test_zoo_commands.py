@@ -153,7 +153,7 @@ def test_stock_policies_keep_the_settings_of_rl_zoo(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "-m rl_zoo3.train --gym-packages sb3_scale.zoo",
+        "-m rl_zoo3.train --gym-packages sb3_scale.zoo.installed",
         "-m sb3_scale.zoo train",
     ],
 )

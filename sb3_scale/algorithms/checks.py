@@ -9,10 +9,9 @@ import numpy as np
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 
-from sb3_scale.algorithms.devices import check_device
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.policies import ScalePolicy
-from sb3_scale.replay.single import gives_single_steps
+from sb3_scale.replay.one_step import gives_single_steps
 from sb3_scale.replay.weighted import has_priorities
 
 
@@ -67,7 +66,7 @@ def check_settings(model: Any) -> None:
     """
     Check arguments of all algorithms, before anything is made.
 
-    :param model: an algorithm; TD3 has no ``target_update_interval`` and no ``ent_coef``
+    :param model: an algorithm; TD3 has no ``target_update_interval``
     :raises Sb3ScaleError: if one has a wrong value
     """
     _check_gradient_steps(model.gradient_steps)
@@ -75,32 +74,13 @@ def check_settings(model: Any) -> None:
         value = getattr(model, name, 1)
         if not isinstance(value, (int, np.integer)) or value < 1:
             raise Sb3ScaleError(f"{name} is {value!r}; allowed: a whole number, at least 1")
-    if model.acting_device is not None:
-        check_device("acting_device", model.acting_device, "cpu, or nothing")
-    for name in ("compile", "autocast", "capture", "overlap"):
+    for name in ("compile", "autocast", "capture"):
         value = getattr(model, name)
         if not isinstance(value, bool):
             raise Sb3ScaleError(f"{name} is {value!r}; allowed: true, false")
     norm = model.max_grad_norm
     if norm is not None and not (isinstance(norm, (int, float)) and norm > 0):
         raise Sb3ScaleError(f"max_grad_norm is {norm!r}; allowed: a number above 0, or nothing")
-    if hasattr(model, "ent_coef"):
-        _check_ent_coef(model.ent_coef)
-
-
-def _check_ent_coef(value: Any) -> None:
-    if value == "auto":
-        return
-    learned = isinstance(value, str) and value.startswith("auto_")
-    try:
-        number = float(value.removeprefix("auto_") if learned else value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not 0 <= number < math.inf or (learned and number == 0):
-        raise Sb3ScaleError(
-            f"ent_coef is {value!r}; allowed: auto, auto_0.1 or the like, which begins at a number "
-            "above 0, or a number, at least 0, that stays"
-        )
 
 
 def _check_gradient_steps(steps: Any) -> None:
@@ -151,8 +131,22 @@ def check_replay_buffer(model: Any) -> None:
             f"gamma of the replay buffer is {gamma}, and that of the algorithm is {model.gamma}; "
             "allowed: the same, in replay_buffer_kwargs"
         )
-    if model.policy.learns_apart and not gives_single_steps(buffer):
+    reader = next((each.name for each in model.learners if each.reads_transitions), None)
+    if reader is not None and not gives_single_steps(buffer):
         raise Sb3ScaleError(
-            f"extractor {model.policy.parts['extractor']!r} learns from single steps, and {kind} "
-            "does not give them; allowed: replay buffers with a method sample_single_steps"
+            f"the {reader} learns from single steps, and {kind} does not give them; allowed: "
+            "'compact', 'prioritized', and replay buffers of Stable-Baselines3"
+        )
+
+
+def check_buffer_and_loss(model: Any) -> None:
+    """
+    :param model: with its policy
+    :raises Sb3ScaleError: if its loss compares Q with returns that the buffer's do not match
+    """
+    n_steps = max(model.n_steps, getattr(model.replay_buffer, "n_steps", 1))
+    if model.policy.loss.calibrated and model.training.objective.backup_entropy and n_steps > 1:
+        raise Sb3ScaleError(
+            f"n_steps is {n_steps}, and loss {model.policy.parts['loss']!r} compares Q with "
+            "returns that have the entropy of each step; allowed: 1, or backup_entropy: false"
         )

@@ -2,17 +2,35 @@
 
 import argparse
 import dataclasses
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
-from sb3_scale.catalogue import Part, describe, parts
-from sb3_scale.cli.output import make_console, make_table, print_json
+from sb3_scale.cli.arguments import add_json
+from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.errors import Sb3ScaleError, nearest, suggestion
 from sb3_scale.parts import kinds_of
 from sb3_scale.plugins import known_parts, manager
 from sb3_scale.specs import KINDS
+
+if TYPE_CHECKING:
+    from sb3_scale.catalogue import Part
+from sb3_scale.tables import make_table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """
+    :param parser: of this subcommand
+    """
+    add_json(parser)
+    parser.add_argument(
+        "part",
+        nargs="?",
+        metavar="NAME",
+        help="name of a part, or KIND:NAME; without it all parts are listed",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -24,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
     if args.part is None:
         _list(as_json=args.json)
         return 0
+    from sb3_scale.catalogue import describe
+
     part = describe(*_find(args.part))
     if args.json:
         print_json(dataclasses.asdict(part))
@@ -33,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(as_json: bool) -> None:
+    from sb3_scale.catalogue import parts
+
     found = {kind: list(parts(kind)) for kind in KINDS}
     if as_json:
         keys = ("kind", "name", "summary", "equation", "reference", "distribution", "version")
@@ -75,7 +97,7 @@ def _near(name: str) -> str:
     return nearest(name, (spec.name for kind in KINDS for _, spec in manager().specs(kind)))
 
 
-def _show(part: Part, console: Console) -> None:
+def _show(part: "Part", console: Console) -> None:
     console.print(Text(f"{part.kind} {part.name}", style="bold"))
     console.print(part.summary)
     facts = (

@@ -17,11 +17,13 @@ from typing import Literal
 
 from rich.text import Text
 
-from sb3_scale.cli.output import make_console, make_table, print_json
+from sb3_scale.cli.arguments import add_json
+from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.errors import Sb3ScaleError, suggestion
 from sb3_scale.parts import load_target, settings_path
 from sb3_scale.plugins import DISABLE_VARIABLE, LOAD_VARIABLE, PluginManager, manager
 from sb3_scale.specs import KINDS, ZooConfig
+from sb3_scale.tables import make_table
 
 Status = Literal["ok", "warning", "problem"]
 STYLES = {"ok": "green", "warning": "yellow", "problem": "red"}
@@ -39,7 +41,7 @@ OPTIONAL = {
 }
 """Distributions that only some uses need, with what to do where one is missing."""
 
-OTHER_WAY = "use --gym-packages sb3_scale.zoo, or python -m sb3_scale.zoo train"
+OTHER_WAY = "use --gym-packages sb3_scale.zoo.installed, or python -m sb3_scale.zoo train"
 
 DRAW = "from dm_control import mujoco; mujoco.Physics.from_xml_string('<mujoco/>').render(8, 8)"
 GL_VARIABLE = "MUJOCO_GL"
@@ -62,6 +64,13 @@ class Check:
     status: Status
     detail: str
     hint: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """
+    :param parser: of this subcommand
+    """
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,7 +6,37 @@ from pathlib import Path
 
 from rich.progress import track
 
-from sb3_scale.cli.output import make_console, make_table
+from sb3_scale.cli.output import make_console
+from sb3_scale.tables import make_table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """
+    :param parser: of this subcommand
+    """
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="of a run with its replay buffer"
+    )
+    parser.add_argument(
+        "--model", type=Path, metavar="ZIP", help="a checkpoint, by default the final model"
+    )
+    parser.add_argument(
+        "--points", type=int, default=51, metavar="N", help="in each direction, by default 51"
+    )
+    parser.add_argument(
+        "--range",
+        type=float,
+        default=1.0,
+        metavar="R",
+        help="of the grid, -R to R; at 1, the default, each filter has moved by its own norm",
+    )
+    parser.add_argument(
+        "--transitions", type=int, default=1024, metavar="N", help="by default 1024"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="by default 0")
+    parser.add_argument(
+        "--output", type=Path, metavar="PATH", help="without an ending, by default in FOLDER"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

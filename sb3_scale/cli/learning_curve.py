@@ -6,7 +6,7 @@ import pandas
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from sb3_scale.cli.runs import Run
+from sb3_scale.runs import Run
 
 TRAINING, EVALUATION, RANDOM = "#0072B2", "#D55E00", "#555555"
 """Okabe and Ito's colours, which colour-blind readers can tell apart."""

@@ -36,6 +36,16 @@ Wrote {folder}. Next:
 """
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """
+    :param parser: of this subcommand
+    """
+    parser.add_argument("name", metavar="NAME", help="of the package and of its critic: my-critic")
+    parser.add_argument(
+        "--path", type=Path, default=Path(), help="folder for the new folder NAME, by default here"
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """
     :param args: ``name`` and ``path``

@@ -1,11 +1,9 @@
 """How the subcommands print."""
 
 import json
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 
 def make_console() -> Console:
@@ -13,33 +11,6 @@ def make_console() -> Console:
     :return: a console that prints text as it is: formulas have square brackets and colons
     """
     return Console(markup=False, emoji=False, highlight=False)
-
-
-def make_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> Table:
-    """
-    :param columns: headings
-    :param rows: one text per column
-    :param title: above the table
-    :return: the table
-    """
-    table = Table(
-        title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False
-    )
-    for column in columns:
-        # Folded, because rich shortens long words otherwise, and a shortened name is of no use.
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """
-    :param head: names of the columns
-    :param rows: as many texts each
-    :return: the table, ready for a page of a documentation
-    """
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
 
 
 def print_json(data: Any) -> None:

@@ -2,10 +2,19 @@
 
 import argparse
 
-from sb3_scale.cli.output import make_console, make_table, print_json
+from sb3_scale.cli.arguments import add_json
+from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.plugins import Plugin, manager
+from sb3_scale.tables import make_table
 
 STYLES = {"active": "green", "blocked": "yellow", "failed": "red", "duplicate": "red"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """
+    :param parser: of this subcommand
+    """
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:

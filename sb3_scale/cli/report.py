@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -10,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from sb3_scale.cli.output import make_console, make_table, print_json
-from sb3_scale.cli.runs import Run, read_run
+from sb3_scale.cli.arguments import add_json
+from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.registration import import_packages, register_envs
+from sb3_scale.runs import Run, read_run
+from sb3_scale.tables import make_table
 
 LAST_EPISODES = 10
 
@@ -78,6 +81,30 @@ class Report:
     last_training_episodes: Returns | None
     random_policy: Returns | None
     picture: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """
+    :param parser: of this subcommand
+    """
+    add_json(parser)
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="of the run, for instance logs/sac/dog-run_1"
+    )
+    parser.add_argument(
+        "--random-episodes",
+        type=int,
+        default=5,
+        metavar="N",
+        help="episodes of a random policy to compare with, 5 by default, 0 for none",
+    )
+    parser.add_argument(
+        "--gym-packages",
+        nargs="+",
+        default=[],
+        metavar="PACKAGE",
+        help="to import because they register the environment",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,14 +7,51 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sb3_scale.cli.output import make_console, make_table
+from sb3_scale.cli.arguments import at_least
+from sb3_scale.cli.output import make_console
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.sweep.grid import read_sweep, trainings
-from sb3_scale.sweep.pool import Pool, free_places, locked
-from sb3_scale.sweep.runs import TrainingFolder
+from sb3_scale.tables import make_table
 
 if TYPE_CHECKING:
     import pandas
+
+    from sb3_scale.sweep.training_folder import TrainingFolder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """
+    :param parser: of this subcommand
+    """
+    parser.add_argument("grid", type=Path, metavar="FILE", help="for instance grid.yml")
+    parser.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="for all files, by default logs/NAME of FILE"
+    )
+    parser.add_argument(
+        "--processes",
+        type=at_least(1),
+        metavar="N",
+        help="trainings at once, by default one per free core, or per --threads of them",
+    )
+    parser.add_argument(
+        "--threads", type=at_least(1), default=1, metavar="N", help="of each, by default 1"
+    )
+    parser.add_argument(
+        "--retries",
+        type=at_least(0),
+        default=1,
+        metavar="N",
+        help="of a training that fails, by default 1",
+    )
+    parser.add_argument(
+        "--last",
+        type=at_least(1),
+        default=1,
+        metavar="N",
+        help="evaluations at the end of a training whose mean is its return, by default 1",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check the file and list the trainings only"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,6 +62,10 @@ def run(args: argparse.Namespace) -> int:
     :raises Sb3ScaleError: if ``last`` or any training of the grid is wrong, or the folder is in
         use, before the first starts
     """
+    from sb3_scale.sweep.grid import read_sweep, trainings
+    from sb3_scale.sweep.pool import Pool, free_places, locked
+    from sb3_scale.sweep.training_folder import TrainingFolder
+
     sweep = read_sweep(args.grid)
     output = args.output or Path("logs") / args.grid.stem
     asked = trainings(sweep)
@@ -51,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     return int(lines["error"].astype(bool).any())
 
 
-def _status(folder: TrainingFolder) -> str:
+def _status(folder: "TrainingFolder") -> str:
     if folder.finished:
         return "finished"
     state = folder.state

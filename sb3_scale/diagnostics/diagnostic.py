@@ -8,6 +8,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch import nn
 
 from sb3_scale.errors import Sb3ScaleError, check_at_least
+from sb3_scale.learning.learners import Learner
 from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.policies import ScalePolicy
 
@@ -64,7 +65,7 @@ class Diagnostic(BaseCallback):
         """
         Log a figure per layer, not shown in the terminal.
 
-        :param part: ``actor`` or ``critic``
+        :param part: its name, such as ``actor`` or ``critic``
         :param layers: scalars by the name of the layer
         :return: the scalars
         """
@@ -74,12 +75,31 @@ class Diagnostic(BaseCallback):
         return values
 
 
-def parts(policy: ScalePolicy) -> dict[str, nn.Module]:
+def watched(model: Any) -> dict[str, Learner]:
     """
-    :param policy: the policy
-    :return: its actor and critic by name
+    :param model: the algorithm
+    :return: learners by name that have linear layers and an optimiser of their own
     """
-    return {"actor": policy.actor, "critic": policy.critic}
+    found: dict[str, Learner] = {}
+    seen: set[int] = set()
+    for learner in model.learners:
+        if id(learner.optimizer) not in seen and any(map(named_linear_layers, learner.modules.values())):
+            found[learner.name] = learner
+        seen.add(id(learner.optimizer))
+    return found
+
+
+def parts(model: Any) -> dict[str, nn.Module]:
+    """
+    :param model: the algorithm
+    :return: what it trains that has linear layers, by name: actor, critic, a learned extractor
+    """
+    return {
+        name: module
+        for learner in watched(model).values()
+        for name, module in learner.modules.items()
+        if named_linear_layers(module)
+    }
 
 
 def named_linear_layers(module: nn.Module) -> dict[str, EnsembleLinear]:

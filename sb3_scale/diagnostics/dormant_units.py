@@ -7,7 +7,7 @@ from typing import Any, get_args
 import torch as th
 from torch import nn
 
-from sb3_scale.diagnostics.diagnostic import Diagnostic, parts
+from sb3_scale.diagnostics.diagnostic import Diagnostic
 from sb3_scale.diagnostics.replay import replay_batch
 from sb3_scale.errors import Sb3ScaleError, check_at_least
 from sb3_scale.nn.activations import Activation, make_activation
@@ -42,7 +42,8 @@ class DormantUnits(Diagnostic):
 
     def _on_training_start(self) -> None:
         super()._on_training_start()
-        for part, module in parts(self.model.policy).items():
+        policy = self.model.policy
+        for part, module in (("actor", policy.actor), ("critic", policy.critic)):
             if not activations(module):
                 names = ", ".join(f"torch.nn.{kind.__name__}" for kind in ACTIVATIONS)
                 raise Sb3ScaleError(

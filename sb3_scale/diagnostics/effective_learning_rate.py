@@ -3,16 +3,20 @@
 from statistics import fmean
 
 import torch as th
-from torch import nn
 
 from sb3_scale.diagnostics.diagnostic import named_linear_layers
 from sb3_scale.diagnostics.gradient_step import GradientStepDiagnostic, Meter
+from sb3_scale.learning.learners import Learner
 
 
 class _UpdateMeter(Meter):
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__(module)
-        self.layers = named_linear_layers(module)
+    def __init__(self, learner: Learner) -> None:
+        super().__init__(learner)
+        self.layers = {
+            path if name == learner.name else f"{name}.{path}": layer
+            for name, module in learner.modules.items()
+            for path, layer in named_linear_layers(module).items()
+        }
 
     def before_step(self) -> None:
         self.weights = {
@@ -47,16 +51,16 @@ class EffectiveLearningRate(GradientStepDiagnostic):
     def __init__(self, interval: int = 1000) -> None:
         super().__init__(interval)
 
-    def make_meter(self, module: nn.Module) -> Meter:
+    def make_meter(self, learner: Learner) -> Meter:
         """
-        :param module: the actor or critic
+        :param learner: what is watched
         :return: hooks on its optimiser
         """
-        return _UpdateMeter(module)
+        return _UpdateMeter(learner)
 
     def record_figures(self, part: str, figures: dict[str, th.Tensor]) -> None:
         """
-        :param part: ``actor`` or ``critic``
+        :param part: the learner's name, such as ``actor`` or ``critic``
         :param figures: a ratio per layer
         """
         self.record(part, fmean(self.record_layers(part, figures)))

@@ -3,18 +3,18 @@
 import torch as th
 from torch import nn
 
-from sb3_scale.algorithms.gradients import trained
 from sb3_scale.diagnostics.gradient_step import GradientStepDiagnostic, Meter
+from sb3_scale.learning.learners import Learner
 
 
 class _GradientMeter(Meter):
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__(module)
-        self.module = module
+    def __init__(self, learner: Learner) -> None:
+        super().__init__(learner)
+        self.learner = learner
 
     def before_step(self) -> None:
-        unclipped = getattr(self.module, "unclipped_norm", None)
-        gradients = [par.grad for par in trained(self.module) if par.grad is not None]
+        unclipped = self.learner.unclipped_norm
+        gradients = [par.grad for par in self.learner.parameters if par.grad is not None]
         self.figures["norm"] = (
             nn.utils.get_total_norm(gradients) if unclipped is None else unclipped
         )
@@ -22,7 +22,7 @@ class _GradientMeter(Meter):
 
 class GradientNorm(GradientStepDiagnostic):
     """
-    L2 norm of the gradient of one gradient step, over all parameters of the actor or critic.
+    L2 norm of the gradient of one gradient step, over all parameters of a learner.
 
     The gradient is that of the loss, before ``max_grad_norm`` clips it. The critic's parameters are
     those of all members and of an extractor that its optimiser trains too.
@@ -35,16 +35,16 @@ class GradientNorm(GradientStepDiagnostic):
     def __init__(self, interval: int = 1000) -> None:
         super().__init__(interval)
 
-    def make_meter(self, module: nn.Module) -> Meter:
+    def make_meter(self, learner: Learner) -> Meter:
         """
-        :param module: the actor or critic
+        :param learner: what is watched
         :return: hooks on its optimiser
         """
-        return _GradientMeter(module)
+        return _GradientMeter(learner)
 
     def record_figures(self, part: str, figures: dict[str, th.Tensor]) -> None:
         """
-        :param part: ``actor`` or ``critic``
+        :param part: the learner's name, such as ``actor`` or ``critic``
         :param figures: the norm
         """
         self.record(part, figures["norm"].item())

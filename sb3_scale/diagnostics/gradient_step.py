@@ -3,27 +3,26 @@
 from typing import Any
 
 import torch as th
-from torch import nn
 
-from sb3_scale.diagnostics.diagnostic import Diagnostic, parts
+from sb3_scale.diagnostics.diagnostic import Diagnostic, watched
+from sb3_scale.learning.learners import Learner
 
 
 class Meter:
     """
-    Hooks that watch one gradient step of an actor or critic; the next steps pass unseen.
+    Hooks that watch one gradient step of a learner; the next steps pass unseen.
 
     What is measured stays on the device until :class:`GradientStepDiagnostic` reads it.
 
-    :param module: the actor or critic, with its ``optimizer``
+    :param learner: what is watched
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, learner: Learner) -> None:
         self.figures: dict[str, th.Tensor] = {}
         self.done = False
-        optimizer: th.optim.Optimizer = module.optimizer  # type: ignore[assignment]
         self.handles: list[Any] = [
-            optimizer.register_step_pre_hook(self._before),
-            optimizer.register_step_post_hook(self._after),
+            learner.optimizer.register_step_pre_hook(self._before),
+            learner.optimizer.register_step_post_hook(self._after),
         ]
 
     def before_step(self) -> None:
@@ -49,7 +48,7 @@ class Meter:
 
 class GradientStepDiagnostic(Diagnostic):
     """
-    Measures the next gradient step of actor and of critic and logs it one environment step later.
+    Measures the next gradient step of each learner and logs it one environment step later.
 
     :param interval: environment steps (decisions) from one measurement to the next
     """
@@ -70,21 +69,21 @@ class GradientStepDiagnostic(Diagnostic):
             self._meters.popitem()[1].remove()
 
     def measure(self) -> None:
-        """Watch the next gradient step of each part that is not being watched already."""
-        for part, module in parts(self.model.policy).items():
-            if part not in self._meters:
-                self._meters[part] = self.make_meter(module)
+        """Watch the next gradient step of each learner that is not being watched already."""
+        for name, learner in watched(self.model).items():
+            if name not in self._meters:
+                self._meters[name] = self.make_meter(learner)
 
-    def make_meter(self, module: nn.Module) -> Meter:
+    def make_meter(self, learner: Learner) -> Meter:
         """
-        :param module: the actor or critic
-        :return: hooks on it
+        :param learner: what is watched
+        :return: hooks on its optimiser
         """
         raise NotImplementedError
 
     def record_figures(self, part: str, figures: dict[str, th.Tensor]) -> None:
         """
-        :param part: ``actor`` or ``critic``
+        :param part: the learner's name, such as ``actor`` or ``critic``
         :param figures: of its meter
         """
         raise NotImplementedError

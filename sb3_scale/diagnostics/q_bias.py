@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch as th
 
-from sb3_scale.algorithms.calibration import FloatArray, discounted_returns
+from sb3_scale.collection.episodes import FloatArray, discounted_returns
 from sb3_scale.diagnostics.episodes import EpisodeDiagnostic
 from sb3_scale.diagnostics.rollouts import Episode
 from sb3_scale.errors import Sb3ScaleError, check_above, check_at_least
@@ -84,7 +84,7 @@ class QBias(EpisodeDiagnostic):
         count = min(self.n_pairs, max(known, 1))
         policy = self.model.policy
         outputs = policy.critic_outputs(played.features[:count], played.actions[:count])
-        values = policy.critic.value(outputs).mean(dim=(0, 2)).double().cpu().numpy()
+        values = policy.critic.mean(outputs).mean(dim=(0, 2)).double().cpu().numpy()
         returns = discounted_returns(played.rewards, played.bonuses, self.model.gamma)
         return values, returns[:count]
 

@@ -11,7 +11,7 @@ class QValue(Diagnostic):
     """
     Mean and standard deviation of Q(s, a) over a replay batch, with the batch's own actions.
 
-    Q is what the critic's ``reduce`` makes of its members, in evaluation mode, and in units of the
+    Q is the one estimate that the actor follows, in evaluation mode, and in units of the
     rewards that the critic learns from.
 
     :param interval: environment steps (decisions) from one measurement to the next
@@ -31,7 +31,7 @@ class QValue(Diagnostic):
         data = replay_batch(self.model, self.batch_size)
         policy = self.model.policy
         outputs = policy.critic_outputs(policy.features(data.observations), data.actions)
-        values = policy.critic.reduce(policy.critic.value(outputs))
+        values = policy.critic.judge(outputs)
         mean, std = th.stack([values.mean(), values.std(correction=0)]).tolist()
         self.record("mean", mean)
         self.record("std", std)

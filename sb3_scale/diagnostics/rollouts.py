@@ -7,8 +7,7 @@ import numpy as np
 import torch as th
 from stable_baselines3.common.vec_env import VecEnv
 
-from sb3_scale.algorithms.calibration import FloatArray
-from sb3_scale.algorithms.entropy import EntropyRegularized
+from sb3_scale.collection.episodes import FloatArray
 
 
 @dataclass
@@ -18,7 +17,7 @@ class Episode:
 
     :param features: of the observations, ``(t, features_dim)``
     :param actions: in [-1, 1], ``(t, action_dim)``
-    :param rewards: ``(t,)``
+    :param rewards: in units of the critic, ``(t,)``
     :param bonuses: ``-alpha log pi(a | s)`` where the critic's target has it, else 0, ``(t,)``
     :param terminated: whether the episode ended, rather than was cut
     """
@@ -42,8 +41,7 @@ def episode(model: Any, env: VecEnv, max_steps: int) -> Episode:
     :return: the episode
     """
     policy = model.policy
-    soft = isinstance(model, EntropyRegularized) and model.backup_entropy
-    ent_coef = model.ent_coef_value() if soft else 0.0
+    objective = model.training.objective
     features: list[th.Tensor] = []
     actions: list[th.Tensor] = []
     bonuses: list[th.Tensor] = []
@@ -54,7 +52,8 @@ def episode(model: Any, env: VecEnv, max_steps: int) -> Episode:
         seen = policy.features(policy.obs_to_tensor(observation)[0])
         if policy.actor.stochastic:
             action, log_prob = policy.actor.action_log_prob(seen)
-            bonuses.append(-ent_coef * log_prob)
+            bonus = objective.bonus(log_prob)
+            bonuses.append(th.zeros_like(log_prob) if bonus is None else bonus)
         else:
             action = policy.actor(seen)
             bonuses.append(th.zeros(1))
@@ -62,7 +61,7 @@ def episode(model: Any, env: VecEnv, max_steps: int) -> Episode:
         observation, reward, done, infos = env.step(policy.unscale_action(taken))
         features.append(seen)
         actions.append(action)
-        rewards.append(float(reward[0]))
+        rewards.append(float(policy.scaled_rewards(reward[0])))
     return Episode(
         th.cat(features),
         th.cat(actions),

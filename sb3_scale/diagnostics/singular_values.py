@@ -23,7 +23,7 @@ class SingularValues(Diagnostic):
 
     def measure(self) -> None:
         """Log the singular values of the present weights."""
-        for part, module in parts(self.model.policy).items():
+        for part, module in parts(self.model).items():
             values = {
                 name: largest_singular_value(layer.effective_weight()).mean()
                 for name, layer in named_linear_layers(module).items()

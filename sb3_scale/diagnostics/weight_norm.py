@@ -24,7 +24,7 @@ class WeightNorm(Diagnostic):
 
     def measure(self) -> None:
         """Log the norms of the present weights."""
-        for part, module in parts(self.model.policy).items():
+        for part, module in parts(self.model).items():
             norms = {
                 name: th.linalg.vector_norm(layer.weight.detach(), dim=(1, 2)).mean()
                 for name, layer in named_linear_layers(module).items()

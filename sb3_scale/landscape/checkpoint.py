@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import torch as th
 from stable_baselines3.common.save_util import load_from_pkl
 from torch import nn
 
-from sb3_scale.cli.runs import read_run
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.learning.batch import Step
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import load_target, spec_of
 from sb3_scale.policies import ScalePolicy
+from sb3_scale.runs import read_run
 
 
 @dataclass(frozen=True)
@@ -63,15 +65,14 @@ def load_problem(folder: Path, model_file: Path | None, transitions: int, seed: 
     np.random.seed(seed)
     th.manual_seed(seed)
     with th.no_grad():
-        batch = model.sample(transitions)
-        model.extract(batch)
-        next_actions, penalty = model.next_actions(batch)
-        _, next_outputs = model.evaluate_critics(batch, next_actions)
-        target = model.critic_target_values(batch, next_outputs, penalty)
-        features, actions = model.policy.critic_inputs(batch.features, batch.actions)
-        critic = _without_scales(model.policy.critic)
+        policy, training = model.policy, model.training
+        step = Step(model.sample(transitions))
+        _, target = training.actor_critic.outputs_and_target(step)
+        features, actions = policy.extractor.critic_inputs(step.features, step.batch.actions)
+        critic = _without_scales(policy.critic)
+        loss = partial(training.objective.critic_loss, policy)
     title = f"{run.algo} on {run.env_id}, seed {run.seed}, {model.num_timesteps:,} decisions"
-    return Problem(critic, features, actions, target, model.critic_loss, title)
+    return Problem(critic, features, actions, target, loss, title)
 
 
 def _load(algo: str, path: Path) -> Any:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from sb3_scale.nn.linear import EnsembleLinear
-from sb3_scale.nn.weights import ConstrainedModule, Init
+from sb3_scale.nn.base import ConstrainedModule, Init
 from sb3_scale.parts import build
 from sb3_scale.protocols import PartConfig
 
@@ -78,7 +78,7 @@ class GaussianNetwork(ConstrainedModule):
         self.log_std_bound = log_std_bound
         self.network = build("network", network, in_features, 1)
         self.output = EnsembleLinear(self.network.out_features, 2 * out_features, 1)
-        self.finish(init, constraint)
+        self.initialize(init, constraint)
 
     def distribution(self, inputs: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:
         """
@@ -191,7 +191,7 @@ class DeterministicActor(ConstrainedModule):
         self.target = target
         self.network = build("network", network, features_dim, 1)
         self.output = EnsembleLinear(self.network.out_features, action_dim, 1)
-        self.finish(init, constraint)
+        self.initialize(init, constraint)
 
     def forward(
         self, features: Tensor, deterministic: bool = False, training: bool = False

@@ -1,39 +1,40 @@
-"""Action values."""
-
-from typing import Literal
+"""Action values: network, value and reduction."""
 
 import torch
 from torch import Tensor
 
 from sb3_scale.errors import check_at_least
 from sb3_scale.nn.linear import EnsembleLinear
-from sb3_scale.nn.weights import ConstrainedModule, Init
+from sb3_scale.nn.base import ConstrainedModule, Init
 from sb3_scale.parts import build
-from sb3_scale.protocols import PartConfig
+from sb3_scale.protocols import PartConfig, Reduction, Value
 
 
 class EnsembleCritic(ConstrainedModule):
     """
     ``n_critics`` networks of features and actions with a linear output.
 
-    Two critics and ``min`` are the clipped double Q-learning of Fujimoto et al., 2018, equation 10,
-    as SAC and TD3 of Stable-Baselines3 use it.
+    What the outputs mean is the value's business, how the members combine is the reduction's. Two
+    critics, ``scalar`` and ``min`` are the clipped double Q-learning of Fujimoto et al., 2018,
+    equation 10, as SAC and TD3 of Stable-Baselines3 use it. A subclass may override
+    :meth:`bootstrap`, :meth:`judge` or :meth:`td_errors` alone.
 
     :param features_dim: width of the features
     :param action_dim: number of actions
     :param n_critics: size of the ensemble
     :param network: hidden layers
     :param constraint: rule that the weights of all layers obey
-    :param reduction: how the members' estimates combine in the bootstrap target and for the actor:
-        ``min``, ``mean``, or ``none`` where each member has its own target
+    :param value: what the outputs of a member mean
+    :param reduction: how the members combine in the bootstrap target and for the actor
     :param target: whether a Polyak copy computes the bootstrap target, or the critic itself
     :param joint_batch: whether the update passes [s, a ; s', a'] through the critic at once, in
         training mode (CrossQ), instead of two passes
-    :param n_outputs: outputs per member, whose mean is the value; 1 for all but distributional
-        losses
     :param init: initialisation of the linear layers
     :param output_gain: of the output layer where ``init`` is ``orthogonal``
     """
+
+    value: Value
+    reduction: Reduction
 
     def __init__(
         self,
@@ -42,46 +43,86 @@ class EnsembleCritic(ConstrainedModule):
         n_critics: int = 2,
         network: PartConfig = "mlp",
         constraint: PartConfig | None = None,
-        reduction: Literal["min", "mean", "none"] = "min",
+        value: PartConfig = "scalar",
+        reduction: PartConfig = "min",
         target: bool = True,
         joint_batch: bool = False,
-        n_outputs: int = 1,
         init: Init = "default",
         output_gain: float = 1.0,
     ) -> None:
         super().__init__()
-        check_at_least(1, n_critics=n_critics, n_outputs=n_outputs)
+        check_at_least(1, n_critics=n_critics)
         self.n_critics = n_critics
-        self.reduction = reduction
         self.target = target
         self.joint_batch = joint_batch
+        self.value = build("value", value)
+        self.reduction = build("reduction", reduction, n_critics)
+        self._check_reduction(reduction)
         self.network = build("network", network, features_dim + action_dim, n_critics)
-        self.output = EnsembleLinear(self.network.out_features, n_outputs, n_critics)
-        self.finish(init, constraint, output_gain)
+        self.output = EnsembleLinear(self.network.out_features, self.value.n_outputs, n_critics)
+        self.initialize(init, constraint, output_gain)
+
+    def _check_reduction(self, part: PartConfig) -> None:
+        reads, outputs = self.reduction.reads, self.value.outputs
+        if reads is not None and outputs not in reads:
+            raise ValueError(
+                f"reduction {part!r} combines {' or '.join(reads)} outputs, and those of value "
+                f"are {outputs}; allowed with them: min, mean, none, subset"
+            )
+        self.reduction.check(self.value.n_outputs)
 
     def forward(self, features: Tensor, actions: Tensor, training: bool = False) -> Tensor:
         """
-        :param features: shape ``(batch, features_dim)``
-        :param actions: shape ``(batch, action_dim)``
+        :param features: shape ``(b, features_dim)``
+        :param actions: shape ``(b, action_dim)``
         :param training: whether norms use the statistics of this batch
-        :return: shape ``(n_critics, batch, n_outputs)``
+        :return: shape ``(n_critics, b, n_outputs)``
         """
         x = torch.cat((features, actions), dim=-1).expand(self.n_critics, -1, -1)
         outputs: Tensor = self.output(self.network(x, training))
         return outputs
 
-    def value(self, outputs: Tensor) -> Tensor:
+    def mean(self, outputs: Tensor) -> Tensor:
         """
-        :param outputs: shape ``(n_critics, batch, n_outputs)``
-        :return: their mean, shape ``(n_critics, batch, 1)``
+        :param outputs: shape ``(n_critics, b, n_outputs)``
+        :return: expected return of each member, shape ``(n_critics, b, 1)``
         """
-        return outputs if outputs.shape[-1] == 1 else outputs.mean(dim=-1, keepdim=True)
+        return self.value.mean(outputs)
 
-    def reduce(self, values: Tensor) -> Tensor:
+    def judge(self, outputs: Tensor) -> Tensor:
         """
-        :param values: shape ``(n_critics, batch, k)``
-        :return: minimum or mean over the critics, shape ``(batch, k)``, or the values as they are
+        :param outputs: shape ``(n_critics, b, n_outputs)``
+        :return: one estimate, for the actor, shape ``(b, 1)``
         """
-        if self.reduction == "none":
-            return values
-        return values.amin(dim=0) if self.reduction == "min" else values.mean(dim=0)
+        return self.reduction.actor(self.value.mean(outputs))
+
+    def bootstrap(
+        self,
+        next_outputs: Tensor,
+        rewards: Tensor,
+        discounts: Tensor,
+        entropy_term: Tensor | None,
+    ) -> Tensor:
+        """
+        The target of the outputs at ``(s, a)``: ``r + gamma (1 - done) (Q(s', a') - entropy)``, in
+        the space of the value and with the members combined by the reduction.
+
+        :param next_outputs: of the target critic, shape ``(n_critics, b, n_outputs)``
+        :param rewards: shape ``(b, 1)``
+        :param discounts: 0 where the episode terminated, shape ``(b, 1)``
+        :param entropy_term: what to subtract from the value of the next action, shape ``(b, 1)``,
+            or nothing
+        :return: what the loss reads beside the outputs, shape ``(b, k)`` or ``(n_critics, b, k)``
+        """
+        value = self.value
+        reduced = self.reduction.target(value.distribution(next_outputs), value.mean(next_outputs))
+        return value.bootstrap(reduced, rewards, discounts, entropy_term)
+
+    def td_errors(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """
+        :param outputs: shape ``(n_critics, b, n_outputs)``
+        :param target: of :meth:`bootstrap`
+        :return: how far the expected returns are from the target's, the mean over the members of
+            the absolute difference, shape ``(b,)``
+        """
+        return self.value.errors(outputs, target).abs().mean(dim=(0, 2))

@@ -5,10 +5,12 @@ from typing import Any
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.preprocessing import get_flattened_obs_dim
-from torch import Tensor, nn
+from torch import Tensor
+
+from sb3_scale.nn.base import Extractor
 
 
-class FlattenExtractor(nn.Module):
+class FlattenExtractor(Extractor):
     """
     The observation as one vector, ``Dict`` observations joined in the order of their keys.
 
@@ -16,7 +18,7 @@ class FlattenExtractor(nn.Module):
     """
 
     def __init__(self, observation_space: "spaces.Space[Any]") -> None:
-        super().__init__()
+        super().__init__(observation_space)
         self.keys: list[str] | None = None
         if isinstance(observation_space, spaces.Dict):
             self.keys = list(observation_space.spaces)

@@ -1,9 +1,13 @@
-"""Samples of a replay buffer that does not draw all transitions alike."""
+"""Replay buffers that do not draw all transitions alike, and what they give."""
 
+import abc
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch as th
+from stable_baselines3.common.vec_env import VecNormalize
+
+from sb3_scale.replay.one_step import SingleStepReplay
 
 
 class WeightedSamples(NamedTuple):
@@ -17,8 +21,8 @@ class WeightedSamples(NamedTuple):
     :param dones: ``(b, 1)``
     :param rewards: ``(b, 1)``
     :param discounts: ``(b, 1)``, or nothing for those of single steps
-    :param weights: of the transitions in the critic's loss, ``(b, 1)``
-    :param drawn: which ones, for the buffer's ``update_priorities``
+    :param importance_weights: of the transitions in the critic's loss, ``(b, 1)``
+    :param indices: which ones, for the buffer's ``update_priorities``
     """
 
     observations: th.Tensor
@@ -27,13 +31,44 @@ class WeightedSamples(NamedTuple):
     dones: th.Tensor
     rewards: th.Tensor
     discounts: th.Tensor | None
-    weights: th.Tensor
-    drawn: np.ndarray
+    importance_weights: th.Tensor
+    indices: np.ndarray
+
+
+class PrioritizedReplay(SingleStepReplay):
+    """
+    A replay buffer that draws some transitions more often than others.
+
+    A class derives from this and from ``stable_baselines3.common.buffers.ReplayBuffer``. The update
+    multiplies the gradient of each transition by its importance weight, whatever the critic's loss.
+    A buffer that does not derive from this trains without weights, whatever methods it has.
+    """
+
+    progress_remaining: float
+    """From 1 at the start of the training to 0 at its end, set before batches are drawn."""
+
+    @abc.abstractmethod
+    def sample(self, batch_size: int, env: VecNormalize | None = None) -> WeightedSamples:
+        """
+        :param batch_size: transitions to draw
+        :param env: whose statistics normalise observations and rewards
+        :return: tensors of ``batch_size`` rows on the buffer's device
+        """
+
+    @abc.abstractmethod
+    def update_priorities(self, indices: np.ndarray, td_errors: th.Tensor) -> None:
+        """
+        Called after each gradient step. Errors may still be on their way to the host.
+
+        :param indices: that came with the batch
+        :param td_errors: ``|Q - target|``, the mean over critics, shape ``(b,)``
+        """
 
 
 def has_priorities(buffer: Any) -> bool:
     """
-    :param buffer: a replay buffer, or its class
-    :return: whether it is a :class:`sb3_scale.protocols.PrioritizedReplayBuffer`
+    :param buffer: a replay buffer, its class, or nothing
+    :return: whether it is a :class:`PrioritizedReplay`
     """
-    return hasattr(buffer, "update_priorities")
+    kind = buffer if isinstance(buffer, type) else type(buffer)
+    return issubclass(kind, PrioritizedReplay)

@@ -18,7 +18,7 @@ from sb3_scale.errors import Sb3ScaleError, check_key, suggestion
 from sb3_scale.parts import check_type
 from sb3_scale.registration import env_hint, import_packages
 from sb3_scale.sweep.changes import Settings, change, together
-from sb3_scale.sweep.checks import check_settings, check_train_args
+from sb3_scale.sweep.settings import check_settings, check_train_args
 from sb3_scale.zoo import configs, install
 
 EVALUATIONS = 10

@@ -22,7 +22,7 @@ from rich.progress import (
 )
 
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.sweep.runs import LOG, State, TrainingFolder, commit
+from sb3_scale.sweep.training_folder import LOG, State, TrainingFolder, commit
 
 POLL = 0.5
 """Seconds between looks at the processes."""

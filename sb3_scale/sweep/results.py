@@ -10,9 +10,9 @@ import numpy as np
 import pandas
 import psutil
 
-from sb3_scale.cli.output import markdown_table
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.sweep.runs import TrainingFolder
+from sb3_scale.sweep.training_folder import TrainingFolder
+from sb3_scale.tables import markdown_table
 
 COUNTS = ("env_steps", "decisions", "total_gradient_steps", "action_repeat")
 

@@ -6,7 +6,8 @@ from typing import Any
 import typeguard
 import yaml
 
-from sb3_scale.catalogue import docstring_parameters, parameter_docs, settable
+from sb3_scale.catalogue import settable
+from sb3_scale.docstrings import docstring_parameters, parameter_docs
 from sb3_scale.parts import annotations, load_target, type_name
 from sb3_scale.specs import Env
 from sb3_scale.testing.subject import Subject

@@ -2,17 +2,19 @@
 The bridge into RL-Zoo, which stays unmodified.
 
 ``custom_envs``, a module that RL-Zoo imports by name, calls :func:`install`. Where another module
-of that name comes first, ``--gym-packages sb3_scale.zoo`` and ``python -m sb3_scale.zoo train`` do
-the same. Three things of RL-Zoo change: its table of algorithms, its tables of samplers, and how
-``ExperimentManager`` reads a configuration: where it looks when no ``-conf`` is given, the key
-``env_backend``, and, for ScalePolicy, callbacks by name and what each checkpoint saves.
+of that name comes first, ``--gym-packages sb3_scale.zoo.installed`` and ``python -m sb3_scale.zoo
+train`` do the same. Three things of RL-Zoo change: its table of algorithms, its tables of samplers,
+and how ``ExperimentManager`` reads a configuration: where it looks when no ``-conf`` is given, the
+key ``env_backend``, and, for ScalePolicy, callbacks by name and what each checkpoint saves.
 """
 
 import sys
 import warnings
+from pathlib import Path
 from types import TracebackType
 
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.notices import notice
 from sb3_scale.parts import load_target
 from sb3_scale.plugins import manager
 from sb3_scale.registration import register_envs
@@ -30,6 +32,8 @@ def install() -> None:
     """
     if "tables" not in _installed:
         _installed.add("tables")
+        if _is_command(sys.orig_argv):
+            _speak_in_sentences()
         register_envs()
         _install_algorithms()
     manager_module = sys.modules.get("rl_zoo3.exp_manager")
@@ -52,18 +56,22 @@ def _install_algorithms() -> None:
             warnings.warn(str(error), stacklevel=2)
 
 
-_previous_hook = sys.excepthook
+def _is_command(words: list[str]) -> bool:
+    """Whether a process is a command of RL-Zoo, and not a program that imports it."""
+    if "-m" in words[:-1]:
+        module = words[words.index("-m") + 1]
+        return module == __name__ or module.partition(".")[0] == "rl_zoo3"
+    return "rl_zoo3" in (Path(word).stem for word in words[:2])
 
 
-def _without_traceback(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
-    """Our own checks speak in one sentence; all other errors keep their traceback."""
-    if issubclass(kind, Sb3ScaleError):
-        print(f"error: {error}", file=sys.stderr)
-    else:
-        _previous_hook(kind, error, trace)
+def _speak_in_sentences() -> None:
+    """Our own checks end the process with one sentence; other errors keep their traceback."""
+    previous = sys.excepthook
 
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, Sb3ScaleError):
+            notice(f"error: {error}")
+        else:
+            previous(kind, error, trace)
 
-sys.excepthook = _without_traceback
-install()
+    sys.excepthook = hook

@@ -30,10 +30,10 @@ def main() -> None:
 
     :raises Sb3ScaleError: if the script or the environment is unknown
     """
+    install()
     script = sys.argv[1] if len(sys.argv) > 1 else ""
     if script not in SCRIPTS:
         raise Sb3ScaleError(f"there is no script '{script}'{suggestion(script, SCRIPTS)}")
-    install()
     # Tasks of other packages are not registered yet: RL-Zoo imports those and looks itself.
     if script == "train" and "--env" in sys.argv[:-1] and "--gym-packages" not in sys.argv:
         env_id = sys.argv[sys.argv.index("--env") + 1]

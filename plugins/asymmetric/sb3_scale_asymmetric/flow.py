@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from sb3_scale.errors import check_above, check_at_least
 from sb3_scale.nn.actors import GaussianNetwork, gaussian_log_prob, log_tanh_slope
 from sb3_scale.nn.linear import EnsembleLinear
-from sb3_scale.nn.weights import ConstrainedModule, Init
+from sb3_scale.nn.base import ConstrainedModule, Init, Part
 from sb3_scale.parts import build
 from sb3_scale.protocols import PartConfig
 
@@ -43,7 +43,7 @@ class AffineCoupling(ConstrainedModule):
         self.log_scale_bound = log_scale_bound
         self.network = build("network", network, features_dim + n_kept, 1)
         self.output = EnsembleLinear(self.network.out_features, 2 * n_moved, 1)
-        self.finish(init, constraint)
+        self.initialize(init, constraint)
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
         self.project_()
@@ -151,7 +151,7 @@ class RealNVP(nn.Module):
             coupling.project_()  # type: ignore[operator]
 
 
-class ConditionalFlowActor(nn.Module):
+class ConditionalFlowActor(Part):
     """
     A Gaussian through a flow that knows the state, squashed by tanh.
 

@@ -3,9 +3,10 @@
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sb3_scale.errors import check_above
+from sb3_scale.nn.base import CriticLoss
 
 MEMORY = 10_000
 """Pairs over which the scale of Q and returns is averaged."""
@@ -25,7 +26,7 @@ def asymmetric_loss(outputs: Tensor, target: Tensor, alpha: float | Tensor) -> T
     return len(outputs) * (weighted * difference).mean()
 
 
-class AsymmetricLoss(nn.Module):
+class AsymmetricLoss(CriticLoss):
     """
     ``alpha max(0, d)^2 + (1 - alpha) min(0, d)^2`` with ``d = Q(s, a) - y``: the mean over the
     batch, summed over the critics.
@@ -50,7 +51,7 @@ class AsymmetricLoss(nn.Module):
         return asymmetric_loss(outputs, target, self.alpha)
 
 
-class AdaptiveAsymmetricLoss(nn.Module):
+class AdaptiveAsymmetricLoss(CriticLoss):
     """
     The asymmetric loss with an alpha that follows the bias of Q.
 
@@ -72,6 +73,8 @@ class AdaptiveAsymmetricLoss(nn.Module):
     :param minimum: lower bound of alpha
     :param maximum: upper bound of alpha
     """
+
+    calibrated = True
 
     logit: Tensor
     mean_square: Tensor

@@ -3,7 +3,7 @@
 import numpy as np
 import torch as th
 
-from sb3_scale.algorithms.calibration import discounted_returns
+from sb3_scale.collection.episodes import discounted_returns
 from sb3_scale.diagnostics.episodes import EpisodeDiagnostic
 from sb3_scale.diagnostics.rollouts import Episode
 from sb3_scale.errors import check_at_least
@@ -49,4 +49,4 @@ class Overestimation(EpisodeDiagnostic):
     def _first_value(self, played: Episode) -> float:
         policy = self.model.policy
         outputs = policy.critic_outputs(played.features[:1], played.actions[:1])
-        return float(policy.critic.value(outputs).mean())
+        return float(policy.critic.mean(outputs).mean())

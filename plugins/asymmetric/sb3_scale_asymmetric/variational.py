@@ -7,11 +7,11 @@ from torch import Tensor, nn
 
 from sb3_scale.errors import check_at_least
 from sb3_scale.nn.actors import GaussianNetwork, gaussian_log_prob, log_tanh_slope
-from sb3_scale.nn.weights import Init
+from sb3_scale.nn.base import Init, Part
 from sb3_scale.protocols import PartConfig
 
 
-class VariationalActor(nn.Module):
+class VariationalActor(Part):
     """
     A squashed Gaussian that knows a sampled latent variable of any size.
 

@@ -1,19 +1,20 @@
 """The dual actor of BRO: one policy to learn from, a more optimistic one to explore with."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from sb3_scale.errors import check_above
+from sb3_scale.learning.batch import Step
+from sb3_scale.learning.learners import Gradients, Learner, Metrics, gradients_of
 from sb3_scale.nn.actors import SquashedGaussianActor
 from sb3_scale.nn.linear import EnsembleLinear, orthogonal_
-from sb3_scale.nn.weights import ConstrainedModule, Init
+from sb3_scale.nn.base import ConstrainedModule, Init, Part
 from sb3_scale.parts import build
-from sb3_scale.policies import ScalePolicy
-from sb3_scale.protocols import PartConfig
+from sb3_scale.protocols import PartConfig, TrainedPolicy
 
 LOG_MIN, LOG_MAX = -10.0, 7.5
 """Bounds of the logarithm of a multiplier."""
@@ -41,6 +42,20 @@ class Multiplier(nn.Module):
         return torch.exp(LOG_MIN + (LOG_MAX - LOG_MIN) * (1 + torch.tanh(self.parameter)) / 2)
 
 
+class Multipliers(Part):
+    """
+    The two that adapt.
+
+    :param optimism: weight of the critics' standard deviation at the start
+    :param kl_weight: weight of the divergence at the start
+    """
+
+    def __init__(self, optimism: float, kl_weight: float) -> None:
+        super().__init__()
+        self.optimism = Multiplier(optimism)
+        self.kl_weight = Multiplier(kl_weight)
+
+
 class MeanShift(ConstrainedModule):
     """
     What the exploring policy adds to the mean, a function of the features and the mean.
@@ -63,7 +78,7 @@ class MeanShift(ConstrainedModule):
         super().__init__()
         self.network = build("network", network, features_dim + action_dim, 1)
         self.output = EnsembleLinear(self.network.out_features, action_dim, 1)
-        self.finish(init, constraint)
+        self.initialize(init, constraint)
         orthogonal_([self.output], gain=SHIFT_GAIN, output_gain=SHIFT_GAIN)
         self.project_()
 
@@ -79,7 +94,7 @@ class MeanShift(ConstrainedModule):
         return shift
 
 
-class OptimisticActor(nn.Module):
+class OptimisticActor(Part):
     """
     A squashed Gaussian policy, and a second one that only chooses the actions in training.
 
@@ -92,8 +107,8 @@ class OptimisticActor(nn.Module):
 
     Source: Nauman et al., "Bigger, Regularized, Optimistic", 2024, dual policy optimistic
     exploration; losses and defaults are those of their released code, whose last layer of the shift
-    has no bias. With several outputs per critic the standard deviation is taken output by output,
-    as there, so the outputs must be returns, such as quantiles. With one critic nothing is
+    has no bias. With quantiles the standard deviation is taken quantile by quantile, as
+    there; with a categorical value that of the expectations is. With one critic nothing is
     optimistic.
 
     :param features_dim: width of the features
@@ -152,10 +167,9 @@ class OptimisticActor(nn.Module):
         )
         own_network = network if exploration_network is None else exploration_network
         self.shift = MeanShift(features_dim, action_dim, own_network, constraint, init)
-        self.optimism = Multiplier(optimism)
-        self.kl_weight = Multiplier(kl_weight)
-        self.exploration_optimizer = torch.optim.Adam(
-            [self.optimism.parameter, self.kl_weight.parameter],
+        self.multipliers = Multipliers(optimism, kl_weight)
+        self.multiplier_optimizer = torch.optim.Adam(
+            self.multipliers.parameters(),
             lr=multiplier_learning_rate,
             betas=(0.5, 0.999),
             fused=True,
@@ -187,41 +201,62 @@ class OptimisticActor(nn.Module):
         """
         return self.policy.action_log_prob(features, training)
 
-    def train_exploration(
-        self, features: Tensor, policy: ScalePolicy, optimize: Callable[[Tensor], None]
-    ) -> dict[str, Tensor]:
+    def learners(self, policy: TrainedPolicy) -> Iterator[Learner]:
         """
-        One step of the shift, then one of the multipliers.
+        The shift, by the actor's optimiser, then the two multipliers.
 
-        :param features: shape ``(batch, features_dim)``
         :param policy: whose critic judges actions
-        :param optimize: steps the actor's optimiser with a loss
-        :return: scalars to log
+        :return: two learners
         """
+        shift = Learner(
+            "exploration",
+            {"exploration": self.shift},
+            policy.actor.optimizer,
+            lambda step: self._shift_gradients(step, policy, shift.parameters),
+            clipped=True,
+        )
+        yield shift
+        yield Learner(
+            "multipliers",
+            {"multipliers": self.multipliers},
+            self.multiplier_optimizer,
+            self._multiplier_gradients,
+        )
+
+    def _shift_gradients(
+        self, step: Step, policy: TrainedPolicy, parameters: Sequence[Tensor]
+    ) -> tuple[Metrics, Gradients]:
         with torch.no_grad():
-            mean, log_std = self.policy.distribution(features)
+            mean, log_std = self.policy.distribution(step.features)
             std = log_std.exp()
-            optimism, kl_weight = self.optimism(), self.kl_weight()
-        shift = self.shift(features, mean, training=True)
+            optimism, kl_weight = self.multipliers.optimism(), self.multipliers.kl_weight()
+        shift = self.shift(step.features, mean, training=True)
         noise = torch.randn_like(mean)
         actions = torch.tanh(mean + shift + self.std_multiplier * std * noise)
-        outputs = policy.critic_outputs(features, actions)
-        upper = outputs.mean(dim=0) + optimism * outputs.std(dim=0, correction=0)
+        estimates = self._estimates(policy, policy.critic_outputs(step.features, actions))
+        upper = estimates.mean(dim=0) + optimism * estimates.std(dim=0, correction=0)
         divergence = 0.5 * (shift / std).square().mean()
         kl = shift.shape[1] * divergence
-        loss = kl_weight * kl - policy.critic.value(upper.unsqueeze(0)).mean()
-        optimize(loss)
-
-        excess = divergence.detach() - self.kl_target
-        self.exploration_optimizer.zero_grad()
-        ((self.optimism() - self.kl_weight()) * excess).backward()
-        self.exploration_optimizer.step()
-        return {
-            "exploration_loss": loss,
-            "exploration_kl": divergence,
+        loss = kl_weight * kl - upper.mean(dim=-1, keepdim=True).mean()
+        step.shared["exploration_kl"] = divergence.detach()
+        metrics = {
+            "exploration_loss": loss.detach(),
+            "exploration_kl": divergence.detach(),
             "optimism": optimism,
             "kl_weight": kl_weight,
         }
+        return metrics, gradients_of(loss, parameters)
+
+    def _estimates(self, policy: TrainedPolicy, outputs: Tensor) -> Tensor:
+        """In units of the return: the outputs where they are, else the members' expectations."""
+        in_returns = policy.critic.value.outputs in ("scalar", "quantiles")
+        estimates: Tensor = outputs if in_returns else policy.critic.mean(outputs)
+        return estimates
+
+    def _multiplier_gradients(self, step: Step) -> tuple[Metrics, Gradients]:
+        excess = step.shared["exploration_kl"] - self.kl_target
+        loss = (self.multipliers.optimism() - self.multipliers.kl_weight()) * excess
+        return {}, gradients_of(loss, list(self.multipliers.parameters()))
 
     def project_(self) -> None:
         """Restore the constraint on the weights of both networks."""

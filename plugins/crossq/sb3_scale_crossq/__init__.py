@@ -8,7 +8,7 @@ Reinforcement Learning with Batch and Weight Normalization", NeurIPS 2025.
 
 from collections.abc import Iterator
 
-from sb3_scale import Algorithm, Loss, Spec, ZooConfig, hookimpl
+from sb3_scale import Algorithm, Spec, ZooConfig, hookimpl
 
 SETTINGS = {
     "crossq-wn": "Palenicek et al., 2025, Table 1: CrossQ with weight normalisation at UTD 5.",
@@ -26,13 +26,6 @@ def sb3_scale_components() -> Iterator[Spec]:
         summary="SAC with batch normalisation and without targets; a sb3_contrib.CrossQ that also "
         "takes ScalePolicy.",
         reference="Bhatt et al., CrossQ, ICLR 2024, section 3",
-    )
-    yield Loss(
-        "quantile",
-        "sb3_scale_crossq.quantile:QuantileHuberLoss",
-        summary="Quantile Huber loss, for a critic with several outputs.",
-        reference="Dabney et al., Distributional RL with Quantile Regression, 2018, equation 10",
-        equation="sum_i mean_j |tau_i - 1(d_ij < 0)| huber_kappa(d_ij) / kappa, d_ij = y_j - Q_i",
     )
     yield ZooConfig(
         "crossq-settings",

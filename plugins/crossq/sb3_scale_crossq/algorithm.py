@@ -1,20 +1,16 @@
 """CrossQ."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import sb3_contrib
-import torch as th
-from sb3_contrib.crossq.policies import CrossQPolicy
-from stable_baselines3.common.buffers import ReplayBuffer
-from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.type_aliases import GymEnv, Schedule
 
-from sb3_scale.algorithms.entropy import EntropyRegularized
-from sb3_scale.algorithms.schedules import LearningRate
+from sb3_scale.algorithms import Options, SoftAlgorithm, SoftOptions
 from sb3_scale.policies import ScalePolicy
 
-TAU = 0.005
+LIBRARY_TAU = 1.0
+"""What sb3-contrib sets and its checkpoints hold: there are no targets."""
 
 
 def _network(width: int) -> dict[str, Any]:
@@ -28,46 +24,41 @@ def _network(width: int) -> dict[str, Any]:
     }
 
 
-class CrossQ(EntropyRegularized, sb3_contrib.CrossQ):  # type: ignore[misc]
+@dataclass(frozen=True)
+class CrossQOptions(SoftOptions):
+    """
+    Of CrossQ.
+
+    :param tau: share of the critic in its target at each target update, where the critic keeps a
+        target
+    :param target_update_interval: gradient steps from one target update to the next, where the
+        critic keeps a target
+    """
+
+    tau: float = 0.005
+    target_update_interval: int = 1
+
+
+class CrossQ(SoftAlgorithm, sb3_contrib.CrossQ):  # type: ignore[misc]
     """
     A ``sb3_contrib.CrossQ`` that also trains a ``ScalePolicy``.
 
     With a stock policy it runs the code of sb3-contrib. With ``ScalePolicy`` the actor, critic and
     optimiser that are not given are those of sb3-contrib: batch renormalisation in front of each
     linear layer, one joint pass for ``[s, a ; s', a']``, no target network. The losses are those of
-    :class:`sb3_scale.algorithms.entropy.EntropyRegularized`. Source: Bhatt et al., "CrossQ: Batch
-    Normalization in Deep Reinforcement Learning for Greater Sample Efficiency and Simplicity", ICLR
-    2024, section 3. Arguments that are not listed here are those of ``sb3_contrib.CrossQ``; those
-    listed, but for ``policy_delay``, need ``ScalePolicy``.
+    :mod:`sb3_scale.learning.soft`. Source: Bhatt et al., "CrossQ: Batch Normalization in Deep
+    Reinforcement Learning for Greater Sample Efficiency and Simplicity", ICLR 2024, section 3.
+    Arguments that are not listed here are those of ``sb3_contrib.CrossQ``; those listed, but for
+    ``policy_delay``, need ``ScalePolicy``.
 
     :param policy: ``"ScalePolicy"`` or a policy of sb3-contrib
     :param env: the environment, or its id
     :param learning_rate: of all parts that have none of their own
     :param target_entropy: ``"auto"`` for -|A|, ``"auto_0.5"`` for half of it, or a number
     :param policy_delay: gradient steps of the critic for one of actor and temperature
-    :param tau: share of the critic in its target at each target update, where the critic keeps a
-        target
-    :param target_update_interval: gradient steps from one target update to the next, where the
-        critic keeps a target
-    :param backup_entropy: whether the entropy term is part of the bootstrap target
-    :param actor_learning_rate: of the actor; a number, ``"lin_3e-4"``, ``"cos_3e-4_3e-5"`` or a
-        schedule
-    :param critic_learning_rate: of critic and of an extractor that does not learn apart
-    :param ent_coef_learning_rate: of the temperature
-    :param ent_coef_optimizer_kwargs: of the temperature's Adam, for instance
-        ``{"betas": [0.5, 0.999]}``
-    :param max_grad_norm: norm that the gradients of actor and of critic are clipped to
-    :param compile: whether ``torch.compile`` makes one program of each loss and its gradients
-    :param autocast: whether the matrix products of both losses round what they multiply to
-        bfloat16 (``torch.autocast``); all else stays float32
-    :param capture: whether all gradient steps of a ``train`` call become one CUDA graph
-    :param acting_device: where a copy of extractor and actor chooses the actions in training, for
-        instance ``"cpu"`` with the networks on a GPU; nothing for the networks themselves
-    :param overlap: whether the gradient steps of a ``train`` call run while the environments, in a
-        ``SubprocVecEnv`` or from EnvPool, take their next step; its action comes from the actor
-        before these gradient steps
     """
 
+    options: ClassVar[type[Options]] = CrossQOptions
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
         **sb3_contrib.CrossQ.policy_aliases,
         "ScalePolicy": ScalePolicy,
@@ -82,106 +73,11 @@ class CrossQ(EntropyRegularized, sb3_contrib.CrossQ):  # type: ignore[misc]
         },
         "optimizer": {"name": "adam", "betas": [0.5, 0.999]},
     }
-    own_arguments: ClassVar[dict[str, Any]] = {
-        **EntropyRegularized.own_arguments,
-        "tau": 1.0,
-        "target_update_interval": 1,
-    }
-    policy: ScalePolicy
 
-    def __init__(
-        self,
-        policy: str | type[CrossQPolicy] | type[ScalePolicy],
-        env: GymEnv | str,
-        learning_rate: float | Schedule = 1e-3,
-        buffer_size: int = 1_000_000,
-        learning_starts: int = 100,
-        batch_size: int = 256,
-        gamma: float = 0.99,
-        train_freq: int | tuple[int, str] = 1,
-        gradient_steps: int = 1,
-        action_noise: ActionNoise | None = None,
-        replay_buffer_class: type[ReplayBuffer] | str | None = None,
-        replay_buffer_kwargs: dict[str, Any] | None = None,
-        optimize_memory_usage: bool = False,
-        n_steps: int = 1,
-        ent_coef: str | float = "auto",
-        target_entropy: str | float = "auto",
-        policy_delay: int = 3,
-        use_sde: bool = False,
-        sde_sample_freq: int = -1,
-        use_sde_at_warmup: bool = False,
-        stats_window_size: int = 100,
-        tensorboard_log: str | None = None,
-        policy_kwargs: dict[str, Any] | None = None,
-        verbose: int = 0,
-        seed: int | None = None,
-        device: th.device | str = "auto",
-        _init_setup_model: bool = True,
-        tau: float = TAU,
-        target_update_interval: int = 1,
-        backup_entropy: bool = True,
-        actor_learning_rate: LearningRate = None,
-        critic_learning_rate: LearningRate = None,
-        ent_coef_learning_rate: LearningRate = None,
-        ent_coef_optimizer_kwargs: dict[str, Any] | None = None,
-        max_grad_norm: float | None = None,
-        compile: bool = False,
-        autocast: bool = False,
-        capture: bool = False,
-        acting_device: str | None = None,
-        overlap: bool = False,
-    ) -> None:
-        policy_kwargs = self.check_arguments(policy, policy_kwargs, device)
-        super().__init__(  # type: ignore[call-arg]
-            policy,
-            env,
-            learning_rate=learning_rate,
-            buffer_size=buffer_size,
-            learning_starts=learning_starts,
-            batch_size=batch_size,
-            gamma=gamma,
-            train_freq=train_freq,
-            gradient_steps=gradient_steps,
-            action_noise=action_noise,
-            replay_buffer_class=replay_buffer_class,  # type: ignore[arg-type]
-            replay_buffer_kwargs=replay_buffer_kwargs,
-            optimize_memory_usage=optimize_memory_usage,
-            n_steps=n_steps,
-            ent_coef=ent_coef,
-            target_entropy=target_entropy,
-            policy_delay=policy_delay,
-            use_sde=use_sde,
-            sde_sample_freq=sde_sample_freq,
-            use_sde_at_warmup=use_sde_at_warmup,
-            stats_window_size=stats_window_size,
-            tensorboard_log=tensorboard_log,
-            policy_kwargs=policy_kwargs,
-            verbose=verbose,
-            seed=seed,
-            device=device,
-            _init_setup_model=False,
-        )
-        # With a stock policy the default leaves sb3-contrib's 1.0, which its checkpoints hold too.
-        if tau != TAU or issubclass(self.policy_class, ScalePolicy):
-            self.tau = tau
-        self.target_update_interval = target_update_interval
-        self.backup_entropy = backup_entropy
-        self.actor_learning_rate = actor_learning_rate
-        self.critic_learning_rate = critic_learning_rate
-        self.ent_coef_learning_rate = ent_coef_learning_rate
-        self.ent_coef_optimizer_kwargs = ent_coef_optimizer_kwargs
-        self.max_grad_norm = max_grad_norm
-        self.compile = compile
-        self.autocast = autocast
-        self.capture = capture
-        self.acting_device = acting_device
-        self.overlap = overlap
-        if _init_setup_model:
-            self._setup_model()
-
-    def targets_due(self) -> bool:
+    def set_options(self, given: dict[str, Any]) -> None:
         """
-        :return: whether this update moves the target networks
+        :param given: the algorithm's own arguments, which become its attributes
         """
-        return self._n_updates % self.target_update_interval == 0
+        if not self.scaled and given["tau"] == CrossQOptions.tau:
+            given = {**given, "tau": LIBRARY_TAU}
+        super().set_options(given)

@@ -6,7 +6,7 @@ Source: Ota, Jha and Kanezaki, "Training Larger Networks for Deep Reinforcement 
 
 from collections.abc import Iterator
 
-from sb3_scale import Callback, Network, PairExtractor, ReplayBuffer, Spec, ZooConfig, hookimpl
+from sb3_scale import Callback, Network, ReplayBuffer, Spec, StateActionExtractor, ZooConfig, hookimpl
 
 _PAPER = "Ota et al., Training Larger Networks for Deep Reinforcement Learning, 2021"
 
@@ -44,7 +44,7 @@ def sb3_scale_components() -> Iterator[Spec]:
         reference="Sinha et al., D2RL: Deep Dense Architectures in Reinforcement Learning, 2020",
         equation="y_i = activation(norm(W_i [y_(i-1), x] + b_i))",
     )
-    yield PairExtractor(
+    yield StateActionExtractor(
         "ofenet",
         "sb3_scale_densenet.ofenet:OFENet",
         summary="Features that learn to predict the next observation, for actor and critic.",

@@ -1,20 +1,24 @@
 """Features that learn to predict the next observation."""
 
+from collections.abc import Iterator
+
 import torch
 from gymnasium import spaces
 from torch import Tensor
 
 from sb3_scale.errors import check_at_least
+from sb3_scale.learning.batch import Step
+from sb3_scale.learning.learners import Gradients, Learner, Metrics, gradients_of
 from sb3_scale.nn.activations import Activation
 from sb3_scale.nn.extractors import FlattenExtractor
 from sb3_scale.nn.linear import EnsembleLinear
-from sb3_scale.nn.weights import ConstrainedModule, Init
+from sb3_scale.nn.base import ConstrainedModule, Extractor, Init
 from sb3_scale.parts import build
-from sb3_scale.protocols import PartConfig
+from sb3_scale.protocols import PartConfig, TrainedPolicy
 from sb3_scale_densenet.networks import DenseNet
 
 
-class OFENet(ConstrainedModule):
+class OFENet(ConstrainedModule, Extractor):
     """
     ``z_s = phi_s(s)`` for the actor and ``z_sa = phi_sa(z_s, a)`` for the critic, two DenseNets
     that learn by ``mean |W z_sa + b - s'|^2`` and by nothing else.
@@ -73,11 +77,11 @@ class OFENet(ConstrainedModule):
         self.state_action = DenseNet(
             self.features_dim + action_dim, 1, width, depth, activation, norm
         )
-        self.pair_dim = self.state_action.out_features
+        self.state_action_dim = self.state_action.out_features
         # On the device: an index of Python numbers would be copied there in each step.
         self.register_buffer("predicted", torch.tensor(columns), persistent=False)
-        self.output = EnsembleLinear(self.pair_dim, len(columns), 1)
-        self.finish(init, constraint)
+        self.output = EnsembleLinear(self.state_action_dim, len(columns), 1)
+        self.initialize(init, constraint)
         self.pretraining_steps = pretraining_steps
         self.optimizer = build("optimizer", optimizer, self, learning_rate)
 
@@ -89,14 +93,49 @@ class OFENet(ConstrainedModule):
         """
         return self._state(observations, training=False)
 
-    def pair(self, features: Tensor, actions: Tensor) -> Tensor:
+    def critic_dims(self, action_dim: int) -> tuple[int, int]:
+        """
+        :param action_dim: number of actions
+        :return: width of ``z_sa``, and no actions
+        """
+        return self.state_action_dim, 0
+
+    def critic_inputs(self, features: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """
         :param features: of observations, shape ``(batch, features_dim)``
         :param actions: shape ``(batch, action_dim)``
-        :return: shape ``(batch, pair_dim)``, with a gradient for the actions if they want one
+        :return: ``z_sa``, shape ``(batch, state_action_dim)``, with a gradient for the actions if
+            they want one, and no actions
         """
         with torch.set_grad_enabled(torch.is_grad_enabled() and actions.requires_grad):
-            return self._pair(features, actions, training=False)
+            return self._state_action(features, actions, training=False), actions[:, :0]
+
+    def learners(self, policy: TrainedPolicy) -> Iterator[Learner]:
+        """
+        :param policy: that this is the extractor of
+        :return: one learner, of equation 1
+        """
+        modules = {"extractor": self}
+
+        def gradients(step: Step) -> tuple[Metrics, Gradients]:
+            assert step.batch.transitions is not None
+            observations, actions, next_observations = step.batch.transitions
+            loss = self.auxiliary_loss(
+                policy.prepare(observations), actions, policy.prepare(next_observations)
+            )
+            return {"extractor_loss": loss.detach()}, gradients_of(loss, parameters)
+
+        learner = Learner(
+            "extractor",
+            modules,
+            self.optimizer,
+            gradients,
+            targets=policy.targets_of(modules),
+            reads_transitions=True,
+            pretraining_steps=self.pretraining_steps,
+        )
+        parameters = learner.parameters
+        yield learner
 
     def auxiliary_loss(
         self, observations: object, actions: Tensor, next_observations: object
@@ -110,16 +149,16 @@ class OFENet(ConstrainedModule):
         :return: a scalar
         """
         features = self._state(observations, training=True)
-        pairs = self._pair(features, actions, training=True)
+        joint = self._state_action(features, actions, training=True)
         expected = self.flatten(next_observations).index_select(1, self.predicted)
-        error: Tensor = self.output(pairs.unsqueeze(0))[0] - expected
+        error: Tensor = self.output(joint.unsqueeze(0))[0] - expected
         return error.square().sum(dim=1).mean()
 
     def _state(self, observations: object, training: bool) -> Tensor:
         found: Tensor = self.state(self.flatten(observations).unsqueeze(0), training)[0]
         return found
 
-    def _pair(self, features: Tensor, actions: Tensor, training: bool) -> Tensor:
+    def _state_action(self, features: Tensor, actions: Tensor, training: bool) -> Tensor:
         both = torch.cat((features, actions), dim=-1).unsqueeze(0)
         found: Tensor = self.state_action(both, training)[0]
         return found

@@ -1,0 +1,139 @@
+"""What SAC and CrossQ share: a stochastic actor whose entropy is part of the return."""
+
+import math
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+import numpy as np
+import torch as th
+from gymnasium import spaces
+from torch import nn
+
+from sb3_scale.algorithms.base import ScaleAlgorithm
+from sb3_scale.algorithms.options import Options, SoftOptions
+from sb3_scale.algorithms.schedules import LearningRate
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.learning.learners import Learner
+from sb3_scale.learning.soft import (
+    FixedTemperature,
+    SoftObjective,
+    Temperature,
+    temperature_learner,
+)
+
+
+class SoftAlgorithm(ScaleAlgorithm):
+    """In front of an algorithm that has a temperature, as SAC of Stable-Baselines3 has it."""
+
+    options: ClassVar[type[Options]] = SoftOptions
+    stochastic_actor = True
+
+    # Set by the algorithm of Stable-Baselines3 or sb3-contrib.
+    ent_coef: str | float
+    log_ent_coef: th.Tensor | None
+    ent_coef_tensor: th.Tensor
+    ent_coef_optimizer: th.optim.Adam | None
+    target_entropy: str | float
+    target_update_interval: int
+
+    backup_entropy: bool
+    ent_coef_learning_rate: LearningRate
+    ent_coef_optimizer_kwargs: dict[str, Any] | None
+
+    def _setup_model(self) -> None:
+        if self.scaled:
+            check_ent_coef(self.ent_coef)
+            self.target_entropy = target_entropy(self.target_entropy, self.action_space)
+        super()._setup_model()
+
+    def prepare_optimizers(self) -> None:
+        """Make the temperature a parameter of a fused Adam."""
+        if self.log_ent_coef is not None:
+            self.log_ent_coef = nn.Parameter(self.log_ent_coef.detach())
+            kwargs = self.ent_coef_optimizer_kwargs or {}
+            # Fused, since the plain implementation reads its step counter on the host.
+            self.ent_coef_optimizer = th.optim.Adam(
+                [self.log_ent_coef], lr=self.lr_schedule(1), fused=True, **kwargs
+            )
+
+    def make_objective(self) -> SoftObjective:
+        """
+        :return: value and entropy, with the algorithm's temperature
+        """
+        if self.log_ent_coef is None:
+            return SoftObjective(FixedTemperature(self.ent_coef_tensor), self.backup_entropy)
+        return SoftObjective(Temperature(self.log_ent_coef), self.backup_entropy)
+
+    def own_learners(self) -> Iterable[Learner]:
+        """
+        :return: the temperature, where it is learned
+        """
+        if self.log_ent_coef is not None and self.ent_coef_optimizer is not None:
+            yield temperature_learner(
+                Temperature(self.log_ent_coef), self.ent_coef_optimizer, float(self.target_entropy)
+            )
+
+    def library_optimizers(self) -> dict[str, th.optim.Optimizer]:
+        """
+        :return: those that the library's class saves and gives the common learning rate, by the
+            name of the learner
+        """
+        found = super().library_optimizers()
+        if self.ent_coef_optimizer is not None:
+            found["ent_coef"] = self.ent_coef_optimizer
+        return found
+
+    def own_learning_rates(self) -> dict[str, Any]:
+        """
+        :return: the rates of learners that have one of their own, by name; nothing for the common
+        """
+        return {**super().own_learning_rates(), "ent_coef": self.ent_coef_learning_rate}
+
+    def targets_due(self, n_updates: int) -> bool:
+        """
+        :param n_updates: number of a gradient step
+        :return: whether it moves the target networks
+        """
+        return n_updates % self.target_update_interval == 0
+
+
+def check_ent_coef(value: Any) -> None:
+    """
+    :param value: of the argument
+    :raises Sb3ScaleError: if it cannot be understood
+    """
+    if value == "auto":
+        return
+    learned = isinstance(value, str) and value.startswith("auto_")
+    try:
+        number = float(value.removeprefix("auto_") if learned else value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number < math.inf or (learned and number == 0):
+        raise Sb3ScaleError(
+            f"ent_coef is {value!r}; allowed: auto, auto_0.1 or the like, which begins at a number "
+            "above 0, or a number, at least 0, that stays"
+        )
+
+
+def target_entropy(given: str | float, action_space: spaces.Space[Any]) -> str | float:
+    """
+    Read ``auto_0.5``, which Stable-Baselines3 does not know.
+
+    :param given: the argument
+    :param action_space: of the environment
+    :return: as Stable-Baselines3 knows it
+    :raises Sb3ScaleError: if it cannot be understood
+    """
+    if given == "auto":
+        return given
+    try:
+        if isinstance(given, str) and given.startswith("auto_"):
+            assert action_space.shape is not None
+            return -float(given.removeprefix("auto_")) * float(np.prod(action_space.shape))
+        return float(given)
+    except (TypeError, ValueError):
+        raise Sb3ScaleError(
+            f"target_entropy is {given!r}; allowed: 'auto' for -|A|, 'auto_0.5' for half of it, or "
+            "a number"
+        ) from None

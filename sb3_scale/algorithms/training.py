@@ -1,0 +1,271 @@
+"""What trains a policy: its learners, the update they make up, who runs it and who collects."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.progress import track
+from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.type_aliases import Schedule
+from stable_baselines3.common.utils import update_learning_rate
+
+from sb3_scale.algorithms.schedules import schedule
+from sb3_scale.collection.calibration import Calibration
+from sb3_scale.collection.episodes import ObservedBuffer
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.execution.choice import choose_runner, prepare
+from sb3_scale.execution.finite import check_finite
+from sb3_scale.execution.matmul_precision import exact_fast_matmul
+from sb3_scale.execution.runner import EagerRunner
+from sb3_scale.learning.actor_critic import ActorCritic
+from sb3_scale.learning.batch import Batch, Step
+from sb3_scale.learning.learners import Learner, MetricsLog, unique_names
+from sb3_scale.learning.sampling import sample, sample_single_batch
+from sb3_scale.learning.update import Target, Update
+from sb3_scale.parts import build
+from sb3_scale.policies import synced_buffers
+from sb3_scale.replay.weighted import has_priorities
+
+if TYPE_CHECKING:
+    from sb3_scale.algorithms.base import ScaleAlgorithm
+
+LOG_INTERVAL = 1000
+"""Steps of a pre-training between metrics of its loss."""
+
+
+class Learners(SimpleNamespace):
+    """The learners by name, in the order in which a gradient step takes them."""
+
+    def __iter__(self) -> Iterator[Learner]:
+        return iter(vars(self).values())
+
+
+class Training:
+    """
+    Made of the policy and the options of one algorithm, and of nothing else: a copy of the
+    algorithm makes its own.
+
+    :param model: the algorithm, with policy and optimisers
+    :raises Sb3ScaleError: if the parts do not fit
+    """
+
+    def __init__(self, model: "ScaleAlgorithm") -> None:
+        self.model = model
+        policy = model.policy
+        self.objective = model.make_objective()
+        self.actor_critic = ActorCritic(
+            policy, self.objective, policy.critic.optimizer, policy.actor.optimizer
+        )
+        self.learners = Learners(**unique_names(self._make_learners()))
+        self._reads_transitions = any(each.reads_transitions for each in self.learners)
+        self.update = Update(
+            list(self.learners),
+            [
+                Target(learner.modules[name], copy, synced_buffers)
+                for learner in self.learners
+                for name, copy in learner.targets.items()
+            ],
+            model.targets_due,
+            lambda: model.tau,
+            lambda: model.max_grad_norm,
+        )
+        prepare(self.learners, model.device, model.compile, model.autocast, model.verbose >= 1)
+        eager = EagerRunner(self.update, self._update_priorities, lambda: model.logger.dir)
+        prioritized = has_priorities(model.replay_buffer_class)
+        self.runner = choose_runner(eager, model.device, model.capture, prioritized)
+        self.collector = build("collector", model.collector)
+        self.collector.bind(model, [learner.optimizer for learner in self.learners])
+        self.is_choosing = False
+        self.calibration: Calibration | None = None
+        if policy.loss.calibrated:
+            self.calibration = Calibration(
+                policy, self.objective, model.gamma, lambda: model._vec_normalize_env
+            )
+        self._bind_transforms()
+
+    def _make_learners(self) -> Iterable[Learner]:
+        model, policy = self.model, self.model.policy
+        yield from policy.extractor.learners(policy)
+        modules = {"critic": policy.critic}
+        if policy.critic_trains_extractor:
+            modules["extractor"] = policy.extractor
+        yield Learner(
+            "critic",
+            modules,
+            policy.critic.optimizer,
+            self.actor_critic.critic_gradients,
+            targets=policy.targets_of(modules),
+            clipped=True,
+        )
+        yield from policy.critic.learners(policy)
+        yield from policy.loss.learners(policy)
+        modules = {"actor": policy.actor}
+        actor = Learner(
+            "actor",
+            modules,
+            policy.actor.optimizer,
+            self.actor_critic.actor_gradients,
+            due=lambda n_updates: n_updates % model.policy_delay == 0,
+            targets=policy.targets_of(modules),
+            clipped=True,
+        )
+        for learner in (actor, *policy.actor.learners(policy), *model.own_learners()):
+            yield replace(learner, due=actor.due)
+
+    def _bind_transforms(self) -> None:
+        policy = self.model.policy
+        for transform, part in zip(policy.transforms, policy.parts["transforms"] or (), strict=True):
+            try:
+                transform.bind(self.model.gamma, policy.critic.value.value_range)
+            except ValueError as error:
+                raise Sb3ScaleError(f"transform {part!r}: {error}") from None
+
+    def saved_optimizers(self) -> list[str]:
+        """
+        :return: paths from the algorithm to the optimisers that Stable-Baselines3 does not save
+        """
+        held = self.model.library_optimizers()
+        seen = {id(optimizer) for optimizer in held.values()}
+        names = []
+        for learner in self.learners:
+            if id(learner.optimizer) not in seen:
+                seen.add(id(learner.optimizer))
+                names.append(f"learners.{learner.name}.optimizer")
+        return names
+
+    def train(self, gradient_steps: int, batch_size: int) -> None:
+        """
+        Take gradient steps, or have the collector take them later.
+
+        :param gradient_steps: their number
+        :param batch_size: transitions per batch
+        :raises Sb3ScaleError: if a loss is not finite
+        """
+        model = self.model
+        if self.calibration is not None:
+            for name, value in self.calibration.calibrate(model._n_updates).items():
+                model.logger.record(f"calibration/{name}", float(value))
+        self._set_learning_rates()
+        if model._n_updates == 0:
+            self.pretrain(self.learners, batch_size)
+        batches = (self.sample(batch_size) for _ in range(gradient_steps))
+        self.collector.update(model, self._take, batches)
+
+    def _take(self, batches: Iterable[Batch]) -> None:
+        model = self.model
+        with exact_fast_matmul(model.device):
+            done = self.runner.run(batches, model._n_updates)
+        model._n_updates = done.n_updates
+        metrics = done.metrics.means()
+        check_finite(metrics, done.n_updates, done.step, model.logger.dir)
+        model.logger.record("train/n_updates", done.n_updates, exclude="tensorboard")
+        for name, value in metrics.items():
+            model.logger.record(f"train/{name}", value)
+
+    def sample(self, batch_size: int) -> Batch:
+        """
+        :param batch_size: number of transitions
+        :return: drawn from the replay buffer
+        """
+        model = self.model
+        return sample(
+            model.replay_buffer,
+            batch_size,
+            model.gamma,
+            model._vec_normalize_env,
+            model._current_progress_remaining,
+            self._reads_transitions,
+        )
+
+    def _update_priorities(self, indices: Any, td_errors: Any) -> None:
+        self.model.replay_buffer.update_priorities(indices, td_errors)  # type: ignore[union-attr]
+
+    def _set_learning_rates(self) -> None:
+        """The common rate, then those of learners that have their own."""
+        model, progress = self.model, self.model._current_progress_remaining
+        model._update_learning_rate(list(model.library_optimizers().values()))
+        for name, rate in model.own_learning_rates().items():
+            if rate is not None and name in vars(self.learners):
+                now = schedule(f"{name}_learning_rate", rate)(progress)
+                update_learning_rate(vars(self.learners)[name].optimizer, now)
+                model.logger.record(f"train/{name}_learning_rate", now)
+        for learner in self.learners:
+            if learner.schedule is not None:
+                update_learning_rate(learner.optimizer, learner.schedule(progress))
+
+    def pretrain(self, learners: Iterable[Learner], batch_size: int) -> None:
+        """
+        Take the steps that learners take alone. Their targets then begin where they end.
+
+        :param learners: of which those with ``pretraining_steps`` are trained
+        :param batch_size: transitions per step
+        :raises Sb3ScaleError: if a loss is not finite
+        """
+        for learner in learners:
+            if learner.pretraining_steps > 0:
+                self._pretrain(learner, batch_size)
+                for name, copy in learner.targets.items():
+                    copy.load_state_dict(learner.modules[name].state_dict())
+
+    def _pretrain(self, learner: Learner, batch_size: int) -> None:
+        model, metrics = self.model, MetricsLog()
+        draw = partial(sample_single_batch, model.replay_buffer, batch_size, model.gamma)
+        steps = learner.pretraining_steps
+        numbers = track(
+            range(1, steps + 1), f"pre-training the {learner.name}", disable=model.verbose < 1
+        )
+        with exact_fast_matmul(model.device):
+            for number in numbers:
+                step = Step(draw(model._vec_normalize_env))
+                learner.step(step, metrics, model.max_grad_norm)
+                if number % LOG_INTERVAL == 0 or number == steps:
+                    found, metrics = metrics.means(), MetricsLog()
+                    check_finite(found, model._n_updates, step, model.logger.dir)
+                    self._log_pretraining(number, found)
+
+    def _log_pretraining(self, step: int, metrics: dict[str, float]) -> None:
+        logger, now = self.model.logger, self.model.num_timesteps
+        logger.record("time/total_timesteps", now, exclude="tensorboard")
+        logger.record("pretraining/step", step)
+        for name, value in metrics.items():
+            logger.record(f"pretraining/{name}", value)
+        logger.dump(now)
+
+    @contextmanager
+    def choosing(self) -> Iterator[None]:
+        """Within it, predictions choose the next actions of the training."""
+        self.is_choosing = True
+        try:
+            yield
+        finally:
+            self.is_choosing = False
+
+    def restart(self) -> None:
+        """The environments began anew: what is seen from now on does not go on."""
+        if self.calibration is not None:
+            self.calibration.restart()
+        for transform in self.model.policy.transforms:
+            transform.restart()
+
+    def observed(self, buffer: ReplayBuffer) -> ReplayBuffer:
+        """
+        :param buffer: where transitions are stored
+        :return: the same, seen by the parts that look at transitions
+        """
+        observers = [_observing(transform) for transform in self.model.policy.transforms]
+        if self.calibration is not None:
+            observers.append(self.calibration.recorder(buffer).observe)
+        return ObservedBuffer(buffer, observers) if observers else buffer  # type: ignore[return-value]
+
+
+def _observing(transform: Any) -> Any:
+    def observe(
+        obs: Any, next_obs: Any, action: Any, reward: np.ndarray, done: np.ndarray, infos: Any
+    ) -> None:
+        transform.observe(reward, done)
+
+    return observe

@@ -1,0 +1,52 @@
+"""The actor that chooses actions in training, on a device of its own."""
+
+from collections.abc import Iterable
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import torch as th
+from torch import nn
+
+from sb3_scale.policies import ScalePolicy
+
+
+class ActingCopy:
+    """
+    A copy of a policy's extractor and actor that has their weights whenever it chooses.
+
+    :param policy: the policy that is trained
+    :param optimizers: of the policy, which the copy goes without
+    :param device: where the copy is
+    """
+
+    def __init__(
+        self, policy: ScalePolicy, optimizers: Iterable[th.optim.Optimizer], device: str
+    ) -> None:
+        copied = (policy.extractor, policy.actor)
+        others = [module for module in policy.children() if module not in copied]
+        absent = {id(each): nn.Identity() for each in (*others, *optimizers)}
+        self._policy = policy
+        self._copy = deepcopy(policy, absent).requires_grad_(False).to(device)
+
+    def predict(
+        self, *args: Any, **kwargs: Any
+    ) -> tuple[np.ndarray, tuple[np.ndarray, ...] | None]:
+        """
+        :param args: of ``stable_baselines3.common.policies.BasePolicy.predict``
+        :param kwargs: of the same
+        :return: actions and state, as from the policy itself
+        """
+        self._refresh()
+        return self._copy.predict(*args, **kwargs)
+
+    @th.no_grad()
+    def _refresh(self) -> None:
+        for name in ("extractor", "actor"):
+            ours, theirs = getattr(self._copy, name), getattr(self._policy, name)
+            if pairs := _tensors(ours):
+                th._foreach_copy_(pairs, _tensors(theirs))
+
+
+def _tensors(module: nn.Module) -> list[th.Tensor]:
+    return [*module.parameters(), *module.buffers()]

@@ -1,0 +1,157 @@
+"""The gradient steps of a ``train`` call as one CUDA graph."""
+
+import operator
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import torch as th
+
+from sb3_scale.execution.runner import Done, EagerRunner
+from sb3_scale.learning.batch import Batch
+
+Pattern = tuple[tuple[bool, ...], ...]
+"""What is due in each step, which decides the operators that run."""
+
+Record = Callable[[Callable[[], None]], Callable[[], None]]
+"""Makes something that repeats what a function does to tensors, without running it."""
+
+WARMUP = 3
+"""Eager calls before a capture: libraries, optimisers and compiled functions allocate in them."""
+
+
+class Recording:
+    """
+    A ``train`` call that can be repeated.
+
+    :param batches: whose memory the repetition reads
+    """
+
+    done: Done
+    """What was recorded, whose scalars the repetition writes."""
+
+    replay: Callable[[], None]
+    """Repeats it."""
+
+    def __init__(self, batches: list[Batch]) -> None:
+        self.batches = batches
+
+
+class CapturedRunner:
+    """
+    Replays recordings of gradient steps, one per pattern of what is due.
+
+    What happens in Python between the operators happens once, when a recording is made. So a call
+    is eager while hooks watch an optimiser, and recordings are made anew when an optimiser's state
+    has been replaced. What cannot be captured is explained in one line and runs eagerly.
+
+    :param eager: runs the same steps one by one
+    :param record: makes CUDA graphs
+    """
+
+    def __init__(self, eager: EagerRunner, record: Record) -> None:
+        self._eager = eager
+        self._record = record
+        self._optimizers = [learner.optimizer for learner in eager.update.learners]
+        self._recordings: dict[Pattern, Recording] = {}
+        self._calls: Counter[Pattern] = Counter()
+        self._rates: dict[int, th.Tensor] = {}
+        self._state: list[th.Tensor] = []
+        self._failed = False
+
+    def run(self, batches: Iterable[Batch], n_updates: int) -> Done:
+        """
+        :param batches: one per gradient step
+        :param n_updates: gradient steps before them
+        :return: the last of them, and the metrics of all
+        """
+        if self._failed or self._watched():
+            return self._eager.run(batches, n_updates)
+        batches = list(batches)
+        self._hold_rates()
+        if not _same(self._optimizer_state(), self._state):
+            self._recordings.clear()
+            self._calls.clear()
+        steps = range(n_updates + 1, n_updates + len(batches) + 1)
+        pattern = tuple(map(self._eager.update.pattern, steps))
+        ready = pattern in self._recordings or (
+            self._calls[pattern] >= WARMUP and self._capture(pattern, batches, n_updates)
+        )
+        if not ready:
+            self._calls[pattern] += 1
+            done = self._eager.run(batches, n_updates)
+            self._state = self._optimizer_state()
+            return done
+        recording = self._recordings[pattern]
+        th._foreach_copy_(_tensors(recording.batches), _tensors(batches))
+        recording.replay()
+        return replace(recording.done, n_updates=n_updates + len(batches))
+
+    def _capture(self, pattern: Pattern, batches: list[Batch], n_updates: int) -> bool:
+        recording = Recording([batch.clone() for batch in batches])
+
+        def steps() -> None:
+            recording.done = self._eager.run(recording.batches, n_updates)
+
+        try:
+            recording.replay = self._record(steps)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[0]
+            print(f"capture: gradient steps run one by one: {reason}", file=sys.stderr)
+            self._failed = True
+        else:
+            self._recordings[pattern] = recording
+        return not self._failed
+
+    def _watched(self) -> bool:
+        return any(
+            optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks
+            for optimizer in self._optimizers
+        )
+
+    def _optimizer_state(self) -> list[th.Tensor]:
+        states = (optimizer.state for optimizer in self._optimizers)
+        return [tensor for state in states for each in state.values() for tensor in each.values()]
+
+    def _hold_rates(self) -> None:
+        """Keep each learning rate in the one tensor that recordings read."""
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["capturable"] = True
+                rate = self._rates.setdefault(
+                    id(group), th.zeros((), device=group["params"][0].device)
+                )
+                rate.fill_(group["lr"])
+                group["lr"] = rate
+
+
+def cuda_graph(function: Callable[[], None]) -> Callable[[], None]:
+    """
+    :param function: only launches work on the GPU
+    :return: launches the same work again, on the same memory
+    """
+    graph = th.cuda.CUDAGraph()
+    with th.cuda.graph(graph):
+        function()
+    return graph.replay
+
+
+def release(optimizers: Iterable[th.optim.Optimizer]) -> None:
+    """
+    Undo what capturing changes in optimisers, after loading.
+
+    :param optimizers: with learning rates that may be tensors
+    """
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = float(group["lr"])
+            group["capturable"] = False
+
+
+def _tensors(batches: Iterable[Batch]) -> list[th.Tensor]:
+    return [tensor for batch in batches for tensor in batch.tensors()]
+
+
+def _same(ours: list[th.Tensor], theirs: list[th.Tensor]) -> bool:
+    return len(ours) == len(theirs) and all(map(operator.is_, ours, theirs))

@@ -1,0 +1,10 @@
+"""
+One gradient step, in the order of a batch's way through it.
+
+A :class:`~sb3_scale.learning.sampling.Sampler` draws the batch. The
+:class:`~sb3_scale.learning.update.Update` passes it to each learner that is due, and then moves the
+targets. Critic and actor are the learners of :mod:`sb3_scale.learning.actor_critic`; what an
+algorithm maximises is its objective, :mod:`~sb3_scale.learning.soft` or
+:mod:`~sb3_scale.learning.deterministic`. Nothing here knows an algorithm of Stable-Baselines3, and
+nothing reads a tensor on the host.
+"""

@@ -1,0 +1,208 @@
+"""
+Critic and actor as learners.
+
+:meth:`ActorCritic.critic_gradients` and :meth:`ActorCritic.actor_gradients` are functions that
+``torch.compile`` takes as a whole.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch as th
+
+from sb3_scale.learning.batch import Step
+from sb3_scale.learning.learners import Gradients, Metrics, gradients_of, parameters_of
+
+
+class Policy(Protocol):
+    """What a gradient step needs of a policy, see :class:`sb3_scale.policies.ScalePolicy`."""
+
+    actor: Any
+    actor_target: Any
+    critic: Any
+    critic_target: Any
+    extractor: Any
+    extractor_target: Any
+    loss: Any
+    transforms: Any
+    critic_trains_extractor: bool
+
+    def features(self, observations: Any, training: bool = False) -> th.Tensor:
+        """Features of observations, ``(b, features_dim)``."""
+
+    def target_features(self, observations: Any) -> th.Tensor:
+        """Features for the target critic, ``(b, features_dim)``."""
+
+    def critic_outputs(
+        self, features: th.Tensor, actions: th.Tensor, training: bool = False
+    ) -> th.Tensor:
+        """Of the critic, ``(m, b, n_outputs)``."""
+
+    def target_outputs(
+        self, features: th.Tensor, actions: th.Tensor, training: bool = False
+    ) -> th.Tensor:
+        """Of the target critic, ``(m, b, n_outputs)``."""
+
+
+class Objective(Protocol):
+    """What an algorithm maximises: a value of actions, with or without entropy."""
+
+    backup_entropy: bool
+    """Whether the entropy is part of the bootstrap target."""
+
+    def next_actions(
+        self, policy: Policy, features: th.Tensor
+    ) -> tuple[th.Tensor, th.Tensor | None]:
+        """
+        :param policy: with the actor whose actions count in the bootstrap target
+        :param features: for that actor, ``(b, features_dim)``
+        :return: actions ``(b, action_dim)``, and what to subtract from their value, ``(b, 1)`` or
+            nothing; without gradient
+        """
+
+    def critic_loss(self, policy: Policy, outputs: th.Tensor, target: th.Tensor) -> th.Tensor:
+        """
+        :param policy: with the loss
+        :param outputs: of the critic, ``(m, b, n_outputs)``
+        :param target: of the critic's ``bootstrap``
+        :return: a scalar
+        """
+
+    def actor_loss(self, policy: Policy, step: Step) -> tuple[th.Tensor, Metrics]:
+        """
+        :param policy: with actor and critic
+        :param step: after the critic's part of it
+        :return: a scalar, and others to log
+        """
+
+    def bonus(self, log_prob: th.Tensor) -> th.Tensor | None:
+        """
+        :param log_prob: of actions, ``(b, 1)``
+        :return: what they add to the return beside the reward, ``(b, 1)``, or nothing
+        """
+
+
+class ActorCritic:
+    """
+    The losses of critic and actor.
+
+    :param policy: the parts
+    :param objective: of the algorithm
+    :param critic_optimizer: of the critic, and of the extractor where it trains that
+    :param actor_optimizer: of the actor
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        objective: Objective,
+        critic_optimizer: th.optim.Optimizer,
+        actor_optimizer: th.optim.Optimizer,
+    ) -> None:
+        self.policy = policy
+        self.objective = objective
+        # Read here and not within: a compiled function that reads an optimiser holds its rates.
+        self.critic_parameters: Sequence[th.Tensor] = parameters_of(critic_optimizer)
+        self.actor_parameters: Sequence[th.Tensor] = parameters_of(actor_optimizer)
+
+    def critic_gradients(self, step: Step) -> tuple[Metrics, Gradients]:
+        """
+        The critic's loss from first to last.
+
+        :param step: the batch, which is transformed and gets its features
+        :return: the loss, and the gradients of what the critic's optimiser trains
+        """
+        outputs, target = self.outputs_and_target(step)
+        weights = step.batch.importance_weights
+        if weights is not None:
+            step.td_errors = self.policy.critic.td_errors(outputs.detach(), target)
+            outputs = weigh_gradient(outputs, weights)
+        loss = self.objective.critic_loss(self.policy, outputs, target)
+        return {"critic_loss": loss.detach()}, gradients_of(loss, self.critic_parameters)
+
+    def actor_gradients(self, step: Step) -> tuple[Metrics, Gradients]:
+        """
+        The actor's loss from first to last.
+
+        :param step: after :meth:`critic_gradients`
+        :return: the loss and other scalars, and the gradients of what the actor's optimiser trains
+        """
+        loss, metrics = self.objective.actor_loss(self.policy, step)
+        metrics["actor_loss"] = loss.detach()
+        return metrics, gradients_of(loss, self.actor_parameters)
+
+    def outputs_and_target(self, step: Step) -> tuple[th.Tensor, th.Tensor]:
+        """
+        :param step: the batch, which is transformed and gets its features
+        :return: outputs of the critic at ``(s, a)``, ``(m, b, n_outputs)``, and their bootstrap
+            target, without gradient
+        """
+        policy = self.policy
+        with th.no_grad():
+            for transform in policy.transforms:
+                step.batch = transform(step.batch)
+            batch = step.batch
+            step.next_features = policy.target_features(batch.next_observations)
+        with th.set_grad_enabled(policy.critic_trains_extractor):
+            step.features = policy.features(batch.observations, training=True)
+        with th.no_grad():
+            next_actions, entropy_term = self.objective.next_actions(
+                policy, self._next_actor_features(step)
+            )
+        outputs, next_outputs = self._evaluate(step, next_actions)
+        step.features = step.features.detach()
+        with th.no_grad():
+            target = policy.critic.bootstrap(
+                next_outputs, batch.rewards, batch.discounts, entropy_term
+            )
+        return outputs, target
+
+    def _next_actor_features(self, step: Step) -> th.Tensor:
+        """Features of ``s'``, by the extractor that goes with the actor that acts there."""
+        policy = self.policy
+        shared = policy.extractor_target is policy.extractor
+        if shared or policy.actor_target is not policy.actor:
+            features: th.Tensor = step.next_features
+            return features
+        return policy.features(step.batch.next_observations)
+
+    def _evaluate(self, step: Step, next_actions: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
+        """
+        The critic at ``(s, a)`` and its target at ``(s', a')``.
+
+        A critic with ``joint_batch`` sees both halves in one training-mode pass, as CrossQ does;
+        so does its target. Without a target the same pass serves both.
+        """
+        policy, batch = self.policy, step.batch
+        if not policy.critic.joint_batch:
+            outputs = policy.critic_outputs(step.features, batch.actions, training=True)
+            with th.no_grad():
+                return outputs, policy.target_outputs(step.next_features, next_actions)
+        features, next_features = step.features, step.next_features
+        actions = th.cat((batch.actions, next_actions))
+        two_extractors = policy.extractor_target is not policy.extractor
+        if two_extractors:
+            with th.no_grad():
+                next_features = policy.features(batch.next_observations)
+        both = policy.critic_outputs(th.cat((features, next_features)), actions, training=True)
+        outputs, next_outputs = both.chunk(2, dim=1)
+        if policy.critic_target is not policy.critic:
+            with th.no_grad():
+                if two_extractors:
+                    features = policy.target_features(batch.observations)
+                theirs = th.cat((features, step.next_features))
+                both = policy.target_outputs(theirs, actions, training=True)
+            _, next_outputs = both.chunk(2, dim=1)
+        return outputs, next_outputs.detach()
+
+
+def weigh_gradient(outputs: th.Tensor, weights: th.Tensor) -> th.Tensor:
+    """
+    Weigh transitions in the gradient of any loss that averages over them, whatever its form.
+
+    :param outputs: of the critic, ``(m, b, n_outputs)``
+    :param weights: ``(b, 1)``
+    :return: the same values, through which the gradient of each transition is multiplied
+    """
+    fixed = outputs.detach()
+    return fixed + weights * (outputs - fixed)

@@ -1,0 +1,80 @@
+"""Where the batches of a gradient step come from."""
+
+from typing import Any
+
+from stable_baselines3.common.vec_env import VecNormalize
+
+from sb3_scale.learning.batch import Batch, Transitions
+from sb3_scale.replay.one_step import sample_single_steps
+from sb3_scale.replay.weighted import PrioritizedReplay
+
+
+def sample(
+    buffer: Any,
+    batch_size: int,
+    gamma: float,
+    env: VecNormalize | None,
+    progress_remaining: float,
+    with_transitions: bool,
+) -> Batch:
+    """
+    Draw transitions, whatever the replay buffer gives.
+
+    :param buffer: the replay buffer
+    :param batch_size: number of transitions
+    :param gamma: discount of a step
+    :param env: whose statistics normalise observations and rewards
+    :param progress_remaining: from 1 at the start of the training to 0 at its end
+    :param with_transitions: whether learners want single steps
+    :return: the batch
+    """
+    prioritized = isinstance(buffer, PrioritizedReplay)
+    if prioritized:
+        buffer.progress_remaining = progress_remaining
+    data = buffer.sample(batch_size, env=env)
+    return Batch(
+        data.observations,
+        data.next_observations,
+        data.actions,
+        data.rewards,
+        (1 - data.dones) * (gamma if data.discounts is None else data.discounts),
+        data.importance_weights if prioritized else None,
+        data.indices if prioritized else None,
+        sample_transitions(buffer, batch_size, env) if with_transitions else None,
+    )
+
+
+def sample_transitions(buffer: Any, batch_size: int, env: VecNormalize | None) -> Transitions:
+    """
+    Draw single steps, all alike.
+
+    :param buffer: the replay buffer
+    :param batch_size: number of steps
+    :param env: whose statistics normalise observations
+    :return: the steps
+    """
+    data = sample_single_steps(buffer, batch_size, env)
+    return Transitions(data.observations, data.actions, data.next_observations)
+
+
+def sample_single_batch(
+    buffer: Any, batch_size: int, gamma: float, env: VecNormalize | None
+) -> Batch:
+    """
+    Draw a batch of single steps, all alike, for a learner that is trained alone.
+
+    :param buffer: the replay buffer
+    :param batch_size: number of steps
+    :param gamma: discount of a step
+    :param env: whose statistics normalise observations and rewards
+    :return: the batch, with its steps as ``transitions``
+    """
+    data = sample_single_steps(buffer, batch_size, env)
+    return Batch(
+        data.observations,
+        data.next_observations,
+        data.actions,
+        data.rewards,
+        (1 - data.dones) * gamma,
+        transitions=Transitions(data.observations, data.actions, data.next_observations),
+    )

@@ -1,0 +1,133 @@
+"""
+Soft actor-critic: the entropy of the actor is part of the return.
+
+Source of the equations: Haarnoja et al., "Soft Actor-Critic Algorithms and Applications", 2018,
+sections 4 and 5.
+"""
+
+import torch as th
+from torch import nn
+
+from sb3_scale.learning.actor_critic import Policy
+from sb3_scale.learning.batch import Step
+from sb3_scale.learning.learners import Gradients, Learner, Metrics, gradients_of
+
+
+class Temperature(nn.Module):
+    """
+    The temperature alpha.
+
+    :param log_ent_coef: its logarithm, ``(1,)``, a parameter where it is learned
+    """
+
+    def __init__(self, log_ent_coef: th.Tensor) -> None:
+        super().__init__()
+        self.log_ent_coef = log_ent_coef
+
+    def forward(self) -> th.Tensor:
+        """
+        :return: alpha without gradient, ``(1,)``
+        """
+        return self.log_ent_coef.detach().exp()
+
+    def project_(self) -> None:
+        """Nothing: every logarithm is allowed."""
+
+
+class FixedTemperature(nn.Module):
+    """
+    A temperature that stays.
+
+    :param ent_coef: alpha, ``()``
+    """
+
+    def __init__(self, ent_coef: th.Tensor) -> None:
+        super().__init__()
+        self.ent_coef = ent_coef
+
+    def forward(self) -> th.Tensor:
+        """
+        :return: alpha, ``()``
+        """
+        return self.ent_coef
+
+
+class SoftObjective:
+    """
+    The value of an action and the entropy of the actor.
+
+    :param temperature: alpha
+    :param backup_entropy: whether the entropy term is part of the bootstrap target; without it this
+        is SACLite
+    """
+
+    def __init__(self, temperature: Temperature | FixedTemperature, backup_entropy: bool) -> None:
+        self.temperature = temperature
+        self.backup_entropy = backup_entropy
+
+    def next_actions(
+        self, policy: Policy, features: th.Tensor
+    ) -> tuple[th.Tensor, th.Tensor | None]:
+        """
+        Sample ``a' ~ pi(s')``; equation 3 subtracts ``alpha log pi(a' | s')``.
+
+        :param policy: with the actor
+        :param features: of ``s'``, ``(b, features_dim)``
+        :return: actions ``(b, action_dim)`` and the entropy term ``(b, 1)``, if it is backed up
+        """
+        actions, log_prob = policy.actor_target.action_log_prob(features)
+        return actions, self.temperature() * log_prob if self.backup_entropy else None
+
+    def critic_loss(self, policy: Policy, outputs: th.Tensor, target: th.Tensor) -> th.Tensor:
+        """
+        Equation 5, which takes half of a squared error.
+
+        :param policy: with the loss
+        :param outputs: of the critic, ``(m, b, n_outputs)``
+        :param target: of the critic's ``bootstrap``
+        :return: a scalar
+        """
+        loss: th.Tensor = policy.loss.soft_weight * policy.loss(outputs, target)
+        return loss
+
+    def actor_loss(self, policy: Policy, step: Step) -> tuple[th.Tensor, Metrics]:
+        """
+        Equation 7: ``alpha log pi(a | s) - Q(s, a)``, Q as the critic judges.
+
+        :param policy: with actor and critic
+        :param step: after the critic's part of it, gets ``log_prob``
+        :return: a scalar, and the temperature
+        """
+        actions, log_prob = policy.actor.action_log_prob(step.features, training=True)
+        values = policy.critic.judge(policy.critic_outputs(step.features, actions))
+        ent_coef = self.temperature()
+        step.shared["log_prob"] = log_prob.detach()
+        loss = (ent_coef * log_prob - values).mean()
+        return loss, {"ent_coef": ent_coef.reshape(())}
+
+    def bonus(self, log_prob: th.Tensor) -> th.Tensor | None:
+        """
+        :param log_prob: of actions, ``(b, 1)``
+        :return: ``-alpha log pi(a | s)``, ``(b, 1)``, if the critic's target has it
+        """
+        return -self.temperature() * log_prob if self.backup_entropy else None
+
+
+def temperature_learner(
+    temperature: Temperature, optimizer: th.optim.Optimizer, target_entropy: float
+) -> Learner:
+    """
+    Equation 18, on log alpha as Stable-Baselines3 has it.
+
+    :param temperature: that is learned
+    :param optimizer: of its logarithm
+    :param target_entropy: entropy that alpha aims at, in nats
+    :return: the learner
+    """
+
+    def gradients(step: Step) -> tuple[Metrics, Gradients]:
+        log_ent_coef = temperature.log_ent_coef
+        loss = -(log_ent_coef * (step.shared["log_prob"] + target_entropy)).mean()
+        return {"ent_coef_loss": loss.detach()}, gradients_of(loss, [log_ent_coef])
+
+    return Learner("ent_coef", {"ent_coef": temperature}, optimizer, gradients)

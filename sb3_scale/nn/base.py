@@ -1,0 +1,122 @@
+"""Base classes of the parts of a policy: what the core asks of each, with an answer for most."""
+
+import math
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal
+
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from sb3_scale.learning.learners import Learner
+from sb3_scale.nn.linear import linear_layers, orthogonal_
+from sb3_scale.parts import build
+from sb3_scale.protocols import Constraint, PartConfig, TrainedPolicy
+
+Init = Literal["default", "orthogonal"]
+"""Initialisation: that of ``torch.nn.Linear``, or orthogonal, of hidden layers with gain sqrt 2."""
+
+
+class Part(nn.Module):
+    """Base of actors, critics, extractors and losses."""
+
+    def __init__(self) -> None:
+        # Not that of torch.nn.Module, whose signature takes anything.
+        super().__init__()
+
+    def learners(self, policy: TrainedPolicy) -> Iterable[Learner]:
+        """
+        What the part trains by losses of its own, beside what trains it anyway.
+
+        An extractor that is among the modules of its own learner is left alone by the critic's
+        optimiser. Learners of an actor are due when the actor is.
+
+        :param policy: that the part belongs to
+        :return: learners, none by default
+        """
+        return ()
+
+    def project_(self) -> None:
+        """Restore the constraint on the weights, called after each change of them."""
+
+
+class ConstrainedModule(Part):
+    """Base of actors and critics: call :meth:`initialize` when all layers exist."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.constraint: Constraint | None = None
+
+    def initialize(
+        self, init: Init, constraint: PartConfig | None, output_gain: float = 1.0
+    ) -> None:
+        """
+        Initialise all ensemble linear layers and put the constraint on them.
+
+        :param init: ``default`` leaves the layers as they are made
+        :param constraint: the constraint part, or nothing
+        :param output_gain: of the last layer's orthogonal initialisation
+        """
+        layers = linear_layers(self)
+        if init == "orthogonal":
+            orthogonal_(layers, gain=math.sqrt(2), output_gain=output_gain)
+        if constraint is not None:
+            self.constraint = build("constraint", constraint, layers)
+            self.project_()
+
+    def project_(self) -> None:
+        """Restore the constraint, after each change of the weights."""
+        if self.constraint is not None:
+            self.constraint.project_()
+
+
+class Extractor(Part):
+    """
+    Base of extractors.
+
+    :param observation_space: the environment's space
+    """
+
+    features_dim: int
+
+    def __init__(self, observation_space: "spaces.Space[Any]") -> None:
+        super().__init__()
+
+    def critic_dims(self, action_dim: int) -> tuple[int, int]:
+        """
+        :param action_dim: number of actions
+        :return: widths of the two tensors of :meth:`critic_inputs`
+        """
+        return self.features_dim, action_dim
+
+    def critic_inputs(self, features: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        :param features: of observations, ``(b, features_dim)``
+        :param actions: ``(b, action_dim)``
+        :return: what the critic reads in place of features and actions, the same by default
+        """
+        return features, actions
+
+
+class CriticLoss(Part):
+    """Base of the critic's losses."""
+
+    reads: ClassVar[tuple[str, ...]] = ("scalar",)
+    """Kinds of outputs that it can read, see :class:`sb3_scale.protocols.Value`."""
+
+    soft_weight: ClassVar[float] = 1.0
+    """What soft actor-critic multiplies it by."""
+
+    calibrated: ClassVar[bool] = False
+    """Whether it adjusts itself to the returns of finished episodes."""
+
+    def calibrate(self, values: Tensor, returns: Tensor) -> dict[str, Tensor]:
+        """
+        Called before a ``train`` call's gradient steps, but for the first, with the latest episode
+        that has ended since the one before, if the loss is ``calibrated``.
+
+        :param values: Q of its pairs under the present critic, as the actor's loss combines the
+            members, shape ``(t,)``
+        :param returns: the discounted returns that followed, in the units of Q, shape ``(t,)``
+        :return: scalars to log by name
+        """
+        return {}

@@ -1,0 +1,145 @@
+"""The folder of a training: what is in it, and the command that fills it."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import yaml
+
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.runs import Run, env_name, read_evaluated
+from sb3_scale.sweep.grid import Training
+
+LOG, SETTINGS, STATE = "output.log", "settings.yml", "state.json"
+
+
+@dataclass(frozen=True)
+class State:
+    """
+    How a training ended.
+
+    :param error: what it said last if it failed, else empty
+    :param seconds: of the last attempt, wall clock
+    :param attempts: how often the last command started it
+    :param commit: of the working folder when the last attempt started
+    """
+
+    error: str
+    seconds: float
+    attempts: int
+    commit: str = "unknown"
+
+
+@dataclass(frozen=True)
+class TrainingFolder:
+    """
+    :param training: what is trained
+    :param path: where
+    """
+
+    training: Training
+    path: Path
+
+    @property
+    def run(self) -> Path:
+        """The folder that RL-Zoo makes inside."""
+        return self.path / self.training.algo / f"{env_name(self.training.env_id)}_1"
+
+    @property
+    def state(self) -> State | None:
+        """How it ended; none if it did not start, or was interrupted."""
+        try:
+            return State(**json.loads((self.path / STATE).read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    @property
+    def finished(self) -> bool:
+        """Whether it ended well, and what it wrote is still there."""
+        state = self.state
+        return state is not None and not state.error and not self._error(0)
+
+    def prepare(self) -> None:
+        """Empty the folder of what an earlier attempt left, and write the settings."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir(parents=True)
+        content = {self.training.env_id: self.training.settings}
+        (self.path / SETTINGS).write_text(yaml.safe_dump(content, sort_keys=False))
+
+    def command(self) -> list[str]:
+        """
+        :return: what trains it
+        """
+        one = self.training
+        return [
+            *(sys.executable, "-m", "sb3_scale.zoo", "train"),
+            *("--algo", one.algo, "--env", one.env_id, "--seed", str(one.seed)),
+            *("--conf-file", str(self.path / SETTINGS), "--log-folder", str(self.path)),
+            *("--eval-freq", str(one.eval_freq), "--eval-episodes", str(one.eval_episodes)),
+            *one.train_args,
+        ]
+
+    def end(self, status: int, seconds: float, attempts: int, commit: str) -> State:
+        """
+        Write down how it ended.
+
+        :param status: exit status
+        :param seconds: wall clock
+        :param attempts: how often the last command started it
+        :param commit: of the working folder when it started
+        :return: the state
+        """
+        state = State(self._error(status), round(seconds, 1), attempts, commit)
+        # Written last and whole: a folder without it is that of an interrupted training.
+        unfinished = self.path / f"{STATE}.unfinished"
+        unfinished.write_text(json.dumps(asdict(state)))
+        unfinished.replace(self.path / STATE)
+        return state
+
+    def _error(self, status: int) -> str:
+        if status:
+            return self._last_words(status)
+        try:
+            self.read()
+        except Sb3ScaleError as error:
+            return str(error)
+        return ""
+
+    def _last_words(self, status: int) -> str:
+        if status < 0:
+            return f"killed by {signal.Signals(-status).name}"
+        lines = (self.path / LOG).read_text(errors="replace").split("\n")
+        said = [line.strip() for line in lines if line.strip()]
+        return f"{said[-1] if said else 'no output'} (exit status {status})"
+
+    def decisions(self) -> int:
+        """
+        :return: how many it has made, to the last finished episode
+        """
+        monitors = self.run.glob("*monitor.csv")
+        rows = [line for path in monitors for line in path.read_text().splitlines()[2:]]
+        return sum(int(row.split(",")[1]) for row in rows if row.count(",") > 1)
+
+    def read(self) -> Run:
+        """
+        :return: what RL-Zoo wrote
+        :raises Sb3ScaleError: if a file is missing or cannot be read, or there is no evaluation
+        """
+        return read_evaluated(self.run)
+
+
+def commit() -> str:
+    """
+    :return: of the working folder, with ``-dirty`` where files differ from it; ``none`` outside git
+    """
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        return "none"
+    return found.stdout.strip() or "none"

@@ -1,0 +1,32 @@
+"""Tables of text, for a terminal and for a page of a documentation."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.table import Table
+
+
+def make_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> Table:
+    """
+    :param columns: headings
+    :param rows: one text per column
+    :param title: above the table
+    :return: the table
+    """
+    table = Table(
+        title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False
+    )
+    for column in columns:
+        # Folded, because rich shortens long words otherwise, and a shortened name is of no use.
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """
+    :param head: names of the columns
+    :param rows: as many texts each
+    :return: the table, ready for a page of a documentation
+    """
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
