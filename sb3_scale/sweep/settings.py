@@ -13,8 +13,8 @@ from gymnasium import spaces
 from rl_zoo3 import exp_manager
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from sb3_scale.algorithms.allocator import return_freed_memory
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.execution.allocator import return_freed_memory
 from sb3_scale.sweep.changes import Settings
 from sb3_scale.zoo import backends, callbacks, configs
 from sb3_scale.zoo.env_kwargs import check_env_kwargs

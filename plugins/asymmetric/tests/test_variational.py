@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sb3_scale.algorithms.batch import Batch
 from small_models import check_actor_trains
 from torch import nn
 from torch.distributions import Normal, TanhTransform, TransformedDistribution
 
 from sb3_scale import SAC, Sb3ScaleError
-from sb3_scale.algorithms.batch import Batch
 from sb3_scale.parts import build
 from sb3_scale.testing import check_component
 from sb3_scale_asymmetric.variational import VariationalActor
