@@ -2,10 +2,10 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm_python
 
 from sb3_scale.cli import main
 
@@ -20,19 +20,15 @@ def install(folder: Path, distribution: str, code: str, entry: str = "") -> None
     (info / "entry_points.txt").write_text(f"[sb3_scale]\n{entry or distribution} = {module}\n")
 
 
-def run(*args: str, path: Path | None = None, cwd: Path | None = None, **environ: str):
+def run(
+    *args: str, path: Path | None = None, cwd: Path | None = None, **environ: str
+) -> subprocess.CompletedProcess[str]:
     """Run ``python -m sb3_scale`` with the plugins in ``path``."""
     environ = {**os.environ, "COLUMNS": "200", **environ}
     if path is not None:
         environ["PYTHONPATH"] = str(path)
-    return subprocess.run(
-        [sys.executable, "-m", "sb3_scale", *args],
-        env=environ,
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ("-m", "sb3_scale", *args)
+    return warm_python.run(cwd or Path.cwd(), command, environ, timeout=900)
 
 
 def error(capsys: pytest.CaptureFixture, *args: str) -> str:

@@ -10,7 +10,8 @@ import venv
 from pathlib import Path
 
 import pytest
-from zoo_commands import FAST, SMALL, refused, run
+from zoo_commands import FAST, SMALL, refused
+from zoo_commands import run_process as run
 
 ROOT = Path(__file__).parents[1]
 DISTRIBUTIONS = [
