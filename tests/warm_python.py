@@ -13,6 +13,7 @@ import runpy
 import subprocess
 import sys
 import tempfile
+import types
 from pathlib import Path
 
 PRELOADED = ["torch._dynamo", "torch.utils.tensorboard", "sb3_contrib", "pandas", "tensorboard"]
@@ -96,7 +97,8 @@ def _execute(first: str, *rest: str) -> None:
     elif first == "-c":
         sys.argv = ["-c", *rest[1:]]
         sys.path.insert(0, "")
-        exec(compile(rest[0], "<string>", "exec"), {"__name__": "__main__"})
+        main = sys.modules["__main__"] = types.ModuleType("__main__")
+        exec(compile(rest[0], "<string>", "exec"), main.__dict__)
     else:
         sys.argv = [first, *rest]
         sys.path.insert(0, str(Path(first).parent))
