@@ -219,6 +219,7 @@ def test_leanrl_style_trains_all_parts():
     assert not any(torch.equal(old, new) for old, new in zip(before, watched, strict=True))
 
 
+@pytest.mark.slow
 def test_limits_prints_each_part(tmp_path):
     out = tmp_path / "limits.csv"
     options = ("--configs", "crossq-wn", "--variants", "eager", "--seconds", "0.1", "--batch-size")
