@@ -147,7 +147,7 @@ class Linear(base.Extractor):
     """An extractor that learns."""
 
     def __init__(self, observation_space: gymnasium.Space) -> None:
-        super().__init__(observation_space)
+        super().__init__()
         self.features_dim = 5
         self.layer = nn.Linear(get_flattened_obs_dim(observation_space), 5)
 
