@@ -263,7 +263,8 @@ def test_a_joint_batch_reads_each_extractor_alone() -> None:
     torch.manual_seed(1)
     outputs, target = actor_critic.outputs_and_target(step)
     torch.manual_seed(1)
-    next_features = policy.extractor_target(batch.next_observations)
+    # SAC's actor has no target, and reads the extractor that it acts with.
+    next_features = policy.extractor(batch.next_observations)
     next_actions, entropy_term = model.training.objective.next_actions(policy, next_features)
     actions = torch.cat((batch.actions, next_actions))
     both = torch.cat((batch.observations, batch.next_observations))
