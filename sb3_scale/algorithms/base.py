@@ -88,7 +88,9 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         if "__init__" in cls.__dict__:
             return
         library = next(
-            base for base in cls.__mro__ if not base.__module__.startswith(("sb3_scale", cls.__module__))
+            base
+            for base in cls.__mro__
+            if not base.__module__.startswith(("sb3_scale", cls.__module__))
         )
         signature = options.signature(inspect.signature(library.__init__), cls.options, cls.fixed)
 

@@ -11,8 +11,8 @@ from sb3_scale.errors import check_above
 from sb3_scale.learning.batch import Step
 from sb3_scale.learning.learners import Gradients, Learner, Metrics, gradients_of
 from sb3_scale.nn.actors import SquashedGaussianActor
-from sb3_scale.nn.linear import EnsembleLinear, orthogonal_
 from sb3_scale.nn.base import ConstrainedModule, Init, Part
+from sb3_scale.nn.linear import EnsembleLinear, orthogonal_
 from sb3_scale.parts import build
 from sb3_scale.protocols import PartConfig, TrainedPolicy
 

@@ -166,7 +166,9 @@ def test_multipliers_follow_the_divergence(kl_target: float) -> None:
     assert too_far == (kl_target < 1)
     assert (actor.multipliers.optimism().item() < 1.0) == too_far
     assert (actor.multipliers.kl_weight().item() > 0.25) == too_far
-    assert actor.multipliers.optimism().item() == pytest.approx(multiplier_by_numpy(1.0, excess), rel=1e-4)
+    assert actor.multipliers.optimism().item() == pytest.approx(
+        multiplier_by_numpy(1.0, excess), rel=1e-4
+    )
     wanted = multiplier_by_numpy(0.25, [-value for value in excess])
     assert actor.multipliers.kl_weight().item() == pytest.approx(wanted, rel=1e-4)
 

@@ -9,6 +9,7 @@ from stable_baselines3.common.policies import BasePolicy
 from sb3_scale.algorithms import Options, SoftAlgorithm, SoftOptions
 from sb3_scale.policies import ScalePolicy
 
+
 def _network(width: int) -> dict[str, Any]:
     return {
         "name": "mlp",

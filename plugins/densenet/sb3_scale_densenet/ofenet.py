@@ -10,9 +10,9 @@ from sb3_scale.errors import check_at_least
 from sb3_scale.learning.batch import Step
 from sb3_scale.learning.learners import Gradients, Learner, Metrics, gradients_of
 from sb3_scale.nn.activations import Activation
+from sb3_scale.nn.base import ConstrainedModule, Extractor, Init
 from sb3_scale.nn.extractors import FlattenExtractor
 from sb3_scale.nn.linear import EnsembleLinear
-from sb3_scale.nn.base import ConstrainedModule, Extractor, Init
 from sb3_scale.parts import build
 from sb3_scale.protocols import PartConfig, TrainedPolicy
 from sb3_scale_densenet.networks import DenseNet
