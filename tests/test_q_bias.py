@@ -24,7 +24,7 @@ from stable_baselines3.common.vec_env import (
 )
 
 from sb3_scale import SAC, TD3, Sb3ScaleError, register_envs
-from sb3_scale.algorithms.calibration import discounted_returns
+from sb3_scale.collection.episodes import discounted_returns
 from sb3_scale.diagnostics.evaluation_env import evaluation_env
 from sb3_scale.diagnostics.randomness import own_random_numbers
 from sb3_scale.diagnostics.rollouts import episode

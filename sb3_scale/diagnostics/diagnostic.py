@@ -83,7 +83,8 @@ def watched(model: Any) -> dict[str, Learner]:
     found: dict[str, Learner] = {}
     seen: set[int] = set()
     for learner in model.learners:
-        if id(learner.optimizer) not in seen and any(map(named_linear_layers, learner.modules.values())):
+        layers = any(map(named_linear_layers, learner.modules.values()))
+        if layers and id(learner.optimizer) not in seen:
             found[learner.name] = learner
         seen.add(id(learner.optimizer))
     return found

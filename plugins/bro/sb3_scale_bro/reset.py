@@ -26,8 +26,8 @@ class Reset(BaseCallback):
     several environments, at the first such moment that is not earlier. None comes at the end of a
     run. New weights are drawn from the present state of PyTorch's random numbers, targets become
     copies of them, running statistics of norms begin anew, and the temperature returns to its
-    initial value; a learner that is trained alone before the first gradient step is so again. Replay
-    buffer, counters and learning-rate schedules go on.
+    initial value; what is trained alone before the first gradient step is so again. Replay buffer,
+    counters and learning-rate schedules go on.
 
     Sources: D'Oro et al., "Sample-Efficient Reinforcement Learning by Breaking the Replay Ratio
     Barrier", ICLR 2023 (SR-SAC): every 2,560,000 gradient steps, which are 80,000 decisions with 32
