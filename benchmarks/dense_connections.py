@@ -25,9 +25,9 @@ import torch as th
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from sb3_scale.algorithms.products import fast_products
 from torch import Tensor
 
-from sb3_scale.algorithms.products import fast_products
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale_densenet.networks import DenseNet
 

@@ -31,11 +31,11 @@ import torch as th
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from sb3_scale.algorithms.metrics import Metrics
 
 import sb3_scale
 from lib.configurations import OBSERVATIONS, VARIANTS, Configuration, densenet, make, modern
 from lib.machine import call_seconds
-from sb3_scale.algorithms.metrics import Metrics
 from sb3_scale_asymmetric.td2 import TD2
 
 OFENET = {"name": "ofenet", "width": 256, "depth": 8, "pretraining_steps": 0}

@@ -184,7 +184,9 @@ def test_what_comes_before_an_action_comes_after_the_gradient_steps(
         model = make(SAC, beside(), collector=NAMES[overlap])
         states.append(learned(model.learn(60, callbacks if wrapped else reset)))
     assert_same(states[1], states[0], "state")
-    expected = "overlapped: gradient steps run before the next action: callback Reset comes between "
+    expected = (
+        "overlapped: gradient steps run before the next action: callback Reset comes between "
+    )
     assert capsys.readouterr().err == expected + "them\n"
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import torch as th
+from sb3_scale.algorithms.products import fast_products
 
 from lib.counting import FLOAT, Part, Product
-from sb3_scale.algorithms.products import fast_products
 
 SIZES = (1024, 1536, 2048, 3072)
 """Of square products, the largest rate of which counts."""

@@ -1,6 +1,5 @@
 """What can be wrong with the arguments of an algorithm with a ScalePolicy."""
 
-import math
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any

@@ -9,8 +9,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch import nn
 
 from sb3_scale.errors import Sb3ScaleError, check_at_least, suggestion
-from sb3_scale.learning.learners import Learner
 from sb3_scale.learning.soft import Temperature
+from sb3_scale.learning.update import Learner
 from sb3_scale.policies import ScalePolicy
 
 INTERVAL = 80_000
@@ -119,7 +119,7 @@ class Reset(BaseCallback):
         return self.parts is None or part in self.parts
 
     def _reset_module(self, learner: Learner, name: str, fresh: ScalePolicy) -> None:
-        module: Any = learner.modules[name]
+        module = learner.modules[name]
         if isinstance(module, Temperature):
             self._reset_temperature(module)
             return

@@ -16,7 +16,7 @@ from torch.distributions import Normal, kl_divergence
 from sb3_scale import SAC, Sb3ScaleError
 from sb3_scale.algorithms.checkpoints import set_random_states
 from sb3_scale.learning.batch import Batch, Step
-from sb3_scale.learning.learners import Learner, MetricsLog
+from sb3_scale.learning.update import Learner, MetricsLog
 from sb3_scale.parts import build
 from sb3_scale.testing import check_component
 
@@ -96,9 +96,9 @@ def test_one_step_is_that_of_the_equations(n_critics: int, n_outputs: int) -> No
     divergence with the multiplier divided out of the standard deviation.
     """
     actor = make_actor(std_multiplier=0.6, optimism=0.7, kl_weight=0.4, kl_target=0.02)
-    config = {"name": "ensemble", "network": NETWORK, "n_critics": n_critics}
-    value: Any = "scalar" if n_outputs == 1 else {"name": "quantiles", "n_quantiles": n_outputs}
-    critic = build("critic", {**config, "value": value}, FEATURES, ACTIONS)
+    value = {"name": "quantiles", "n_quantiles": n_outputs}
+    config = {"name": "ensemble", "network": NETWORK, "n_critics": n_critics, "value": value}
+    critic = build("critic", config, FEATURES, ACTIONS)
     features = torch.randn(9, FEATURES)
     trained = list(actor.shift.parameters())
     exploration, _ = learners_of(actor, critic)
