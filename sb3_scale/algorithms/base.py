@@ -63,6 +63,9 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
     default_parts: ClassVar[dict[str, Any]] = {}
     """Parts of ScalePolicy where this algorithm's default differs from the policy's."""
 
+    stock_defaults: ClassVar[dict[str, Any]] = {}
+    """Own arguments that have another default with a stock policy: the library's."""
+
     stochastic_actor: ClassVar[bool]
     """Which kind of actor the algorithm needs."""
 
@@ -103,21 +106,17 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
 
     def _construct(self, given: dict[str, Any]) -> None:
         own = options.defaults(self.options)
+        if not is_scale_policy(given["policy"]):
+            own.update(self.stock_defaults)
         own.update({name: given.pop(name) for name in own.keys() & given.keys()})
         setup = given.pop("_init_setup_model", True)
         given["policy_kwargs"] = self.check_arguments(
             given["policy"], given.get("policy_kwargs"), given.get("device", "auto")
         )
         super().__init__(**given, **self.fixed, _init_setup_model=False)  # type: ignore[call-arg]
-        self.set_options(own)
+        vars(self).update(own)
         if setup:
             self._setup_model()
-
-    def set_options(self, given: dict[str, Any]) -> None:
-        """
-        :param given: the algorithm's own arguments, which become its attributes
-        """
-        vars(self).update(given)
 
     def check_arguments(
         self,
@@ -180,7 +179,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
     def _setup_model(self) -> None:
         self._choose_replay_buffer()
         if not self.scaled:
-            check_stock_policy(self, options.defaults(self.options))
+            check_stock_policy(self, {**options.defaults(self.options), **self.stock_defaults})
             super()._setup_model()
             return
         check_settings(self)
