@@ -135,7 +135,7 @@ def check_replay_buffer(model: Any) -> None:
     if reader is not None and not gives_single_steps(buffer):
         raise Sb3ScaleError(
             f"the {reader} learns from single steps, and {kind} does not give them; allowed: "
-            "'compact', 'prioritized', and replay buffers of Stable-Baselines3"
+            "replay buffers derived from SingleStepReplay, and those of Stable-Baselines3"
         )
 
 
