@@ -12,7 +12,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_checker import check_env as check_gymnasium
 from torch import Tensor, nn
 
-from sb3_scale.parts import build, load_target
+from sb3_scale.parts import build, load_target, settings_path
 from sb3_scale.plugins import manager
 from sb3_scale.policies import build_extractor
 from sb3_scale.registration import register_envs
@@ -147,8 +147,7 @@ def check_zoo_config(subject: Subject) -> None:
 
     spec = subject.spec
     assert isinstance(spec, ZooConfig)
-    path = subject.call(f"finding '{spec.target}'", configs.path_of, spec)
-    subject.require(path.exists(), f"has no file {path}")
+    path = subject.call(f"finding '{spec.target}'", settings_path, spec)
     algorithm = load_target(manager().find("algorithm", spec.algo)[1])
     tasks = subject.call(f"reading {path}", configs.read, path)
     made: list[Any] = []
