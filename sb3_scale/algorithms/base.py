@@ -68,6 +68,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
 
     policy: ScalePolicy  # type: ignore[assignment]
     policy_delay: int
+    target_update_interval: int
     actor_learning_rate: LearningRate
     critic_learning_rate: LearningRate
     collector: PartConfig
@@ -156,9 +157,9 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
     def targets_due(self, n_updates: int) -> bool:
         """
         :param n_updates: number of a gradient step
-        :return: whether it moves the target networks
+        :return: whether it moves the target networks, by default every ``target_update_interval``
         """
-        raise NotImplementedError
+        return n_updates % self.target_update_interval == 0
 
     def library_optimizers(self) -> dict[str, th.optim.Optimizer]:
         """

@@ -34,7 +34,6 @@ class SoftAlgorithm(ScaleAlgorithm):
     ent_coef_tensor: th.Tensor
     ent_coef_optimizer: th.optim.Adam | None
     target_entropy: str | float
-    target_update_interval: int
 
     backup_entropy: bool
     ent_coef_learning_rate: LearningRate
@@ -88,13 +87,6 @@ class SoftAlgorithm(ScaleAlgorithm):
         :return: the rates of learners that have one of their own, by name; nothing for the common
         """
         return {**super().own_learning_rates(), "ent_coef": self.ent_coef_learning_rate}
-
-    def targets_due(self, n_updates: int) -> bool:
-        """
-        :param n_updates: number of a gradient step
-        :return: whether it moves the target networks
-        """
-        return n_updates % self.target_update_interval == 0
 
 
 def check_ent_coef(value: Any) -> None:

@@ -17,9 +17,8 @@ from sb3_scale.collection.calibration import Calibration
 from sb3_scale.collection.episodes import ObservedBuffer
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.execution.choice import choose_runner, prepare
-from sb3_scale.execution.finite import check_finite
 from sb3_scale.execution.matmul_precision import exact_fast_matmul
-from sb3_scale.execution.runner import EagerRunner
+from sb3_scale.execution.runner import EagerRunner, check_finite
 from sb3_scale.learning.actor_critic import ActorCritic
 from sb3_scale.learning.batch import Batch, Step
 from sb3_scale.learning.learners import Learner, MetricsLog, unique_names
@@ -60,6 +59,7 @@ class Training:
             policy, self.objective, policy.critic.optimizer, policy.actor.optimizer
         )
         self.learners = Learners(**unique_names(self._make_learners()))
+        self._common = list(model.library_optimizers().values())
         self._set_schedules()
         self._reads_transitions = any(each.reads_transitions for each in self.learners)
         self.update = Update(
@@ -70,8 +70,7 @@ class Training:
                 for name, copy in learner.targets.items()
             ],
             model.targets_due,
-            lambda: model.tau,
-            lambda: model.max_grad_norm,
+            model,
         )
         prepare(self.learners, model.device, model.compile, model.autocast, model.verbose >= 1)
         eager = EagerRunner(
@@ -200,7 +199,7 @@ class Training:
     def _set_learning_rates(self) -> None:
         """The common rate, then those of learners that have a schedule of their own."""
         model, progress = self.model, self.model._current_progress_remaining
-        model._update_learning_rate(list(model.library_optimizers().values()))
+        model._update_learning_rate(self._common)
         for learner in self.learners:
             if learner.schedule is not None:
                 rate = learner.schedule(progress)

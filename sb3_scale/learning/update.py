@@ -1,12 +1,23 @@
 """One gradient step: each learner that is due, then the targets."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 import torch as th
 from torch import nn
 
 from sb3_scale.learning.batch import Batch, Step
 from sb3_scale.learning.learners import Learner, MetricsLog
+
+
+class Settings(Protocol):
+    """Numbers that may change during a training, so each gradient step reads them anew."""
+
+    tau: float
+    """Share of a part in its target at each move."""
+
+    max_grad_norm: float | None
+    """Norm that gradients are clipped to, if they are."""
 
 
 class Update:
@@ -16,8 +27,7 @@ class Update:
     :param learners: all that is trained
     :param targets: how each part's target follows it
     :param targets_due: whether a gradient step moves the targets, a function of its number alone
-    :param tau: share of a part in its target at each move, read anew at each
-    :param max_grad_norm: norm that gradients are clipped to, likewise
+    :param settings: read at each step
     """
 
     def __init__(
@@ -25,14 +35,12 @@ class Update:
         learners: Sequence[Learner],
         targets: Iterable["Target"],
         targets_due: Callable[[int], bool],
-        tau: Callable[[], float],
-        max_grad_norm: Callable[[], float | None],
+        settings: Settings,
     ) -> None:
         self.learners = learners
         self.targets = list(targets)
         self.targets_due = targets_due
-        self.tau = tau
-        self.max_grad_norm = max_grad_norm
+        self.settings = settings
 
     def step(self, batch: Batch, n_updates: int, metrics: MetricsLog) -> Step:
         """
@@ -41,13 +49,13 @@ class Update:
         :param metrics: where to add what is logged
         :return: the batch with what was computed on its way
         """
-        step, max_grad_norm = Step(batch), self.max_grad_norm()
+        step, settings = Step(batch), self.settings
         for learner in self.learners:
             if learner.due(n_updates):
-                learner.step(step, metrics, max_grad_norm)
+                learner.step(step, metrics, settings.max_grad_norm)
         if self.targets_due(n_updates):
             for target in self.targets:
-                target.follow(self.tau())
+                target.follow(settings.tau)
         return step
 
     def pattern(self, n_updates: int) -> tuple[bool, ...]:
