@@ -97,7 +97,7 @@ def test_count_equals_that_of_pytorch(name):
     """Autograd alone computes more: the gradient by the features in the actor's step."""
     model = make(CONFIGURATIONS[name], BATCH)
     cycle = math.lcm(model.policy_delay, getattr(model, "target_update_interval", 1))
-    model.train(gradient_steps=1, batch_size=BATCH)  # the probe of fast_products computes too
+    model.train(gradient_steps=1, batch_size=BATCH)  # the probe of exact_fast_matmul computes too
     with FlopCounter() as counter:
         model.train(gradient_steps=cycle, batch_size=BATCH)
     first = linear_layers(model.policy.critic)[0]

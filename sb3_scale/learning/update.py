@@ -171,6 +171,16 @@ class UpdateSettings(Protocol):
     """Norm that gradients are clipped to, if they are."""
 
 
+class Settings(Protocol):
+    """Numbers that may change during a training, so each gradient step reads them anew."""
+
+    tau: float
+    """Share of a part in its target at each move."""
+
+    max_grad_norm: float | None
+    """Norm that gradients are clipped to, if they are."""
+
+
 class Update:
     """
     Passes batches through the learners in their order.
@@ -203,7 +213,7 @@ class Update:
         step, max_grad_norm = Step(batch), self.settings.max_grad_norm
         for learner in self.learners:
             if learner.due(n_updates):
-                learner.step(step, metrics, max_grad_norm)
+                learner.step(step, metrics, settings.max_grad_norm)
         if self.targets_due(n_updates):
             for target in self.targets:
                 target.follow(self.settings.tau)
