@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
 
-from sb3_scale.testing.subject import BATCH, Subject
+from sb3_scale.testing.part_under_test import BATCH, Subject
 from sb3_scale.testing.training import STEPS, check_saved, construct
 
 LENGTH, ENVS = 10, 2
