@@ -9,7 +9,9 @@ from stable_baselines3.common.logger import Logger
 from test_compiled import NETWORK, make
 
 from sb3_scale import SAC, Extractor
-from sb3_scale.algorithms.products import rounded_products
+from sb3_scale.execution.matmul_precision import bfloat16_matmul
+from sb3_scale.learning.batch import Step
+from sb3_scale.nn import base
 from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.testing.subject import offered
 
@@ -29,7 +31,7 @@ def test_a_product_is_that_of_rounded_inputs() -> None:
     torch.manual_seed(0)
     layer = EnsembleLinear(19, 7, 2)
     x = torch.randn(2, 11, 19)
-    found = rounded_products(layer, CPU)(x)
+    found = bfloat16_matmul(layer, CPU)(x)
     bias = layer.bias.detach().double().numpy()
     by_hand = rounded(x) @ rounded(layer.weight) + bias
     assert found.dtype == torch.float32
@@ -41,8 +43,9 @@ def test_a_product_is_that_of_rounded_inputs() -> None:
 def gradients(model: Any) -> list[torch.Tensor]:
     torch.manual_seed(0)
     np.random.seed(0)
-    batch = model.sample(256)
-    return [each for part in ("critic", "actor") for each in model._gradients[part](batch)[1]]
+    step = Step(model.sample(256))
+    learners = (model.learners.critic, model.learners.actor)
+    return [each for learner in learners for each in learner.gradients(step)[1]]
 
 
 @pytest.mark.parametrize("kind", ["sac", "td3", "crossq", "modern"])
@@ -62,8 +65,9 @@ def test_parameters_optimisers_and_actions_stay_float32() -> None:
     model.set_logger(Logger(None, []))
     model.learn(40)
     tensors = [*model.policy.state_dict().values()]
-    for optimizer in model.optimizers():
-        tensors += [value for state in optimizer.state.values() for value in state.values()]
+    for learner in model.learners:
+        states = learner.optimizer.state.values()
+        tensors += [value for state in states for value in state.values()]
     assert {each.dtype for each in tensors if each.is_floating_point()} == {torch.float32}
     observation = np.ones(3, np.float32)
     plain = make("crossq")
@@ -88,7 +92,7 @@ def test_it_compiles() -> None:
     assert (found[2] - found[1]).norm() < rounding
 
 
-class Learned(torch.nn.Module):
+class Learned(base.Extractor):
     """A learned extractor of PyTorch's own layers, whose results autocast rounds."""
 
     def __init__(self, observation_space: Any) -> None:
@@ -114,6 +118,6 @@ def test_features_stay_float32(actor: str) -> None:
             device="cpu",
             policy_kwargs=parts,
         ).learn(25)
-        batch = model.sample(16)
-        model._gradients["critic"](batch)
-    assert batch.features.dtype == batch.next_features.dtype == torch.float32
+        step = Step(model.sample(16))
+        model.learners.critic.gradients(step)
+    assert step.features.dtype == step.next_features.dtype == torch.float32

@@ -13,7 +13,8 @@ from sb3_scale import SAC, TD3, Sb3ScaleError
 from sb3_scale.policies import ScalePolicy
 
 CRITIC = {"name": "ensemble", "network": {"name": "mlp", "width": 8}}
-KEYS = "actor, actor_optimizer, critic, critic_optimizer, extractor, loss, normalize_images, "
+KEYS = "actor, actor_optimizer, critic, critic_optimizer, extractor, extractor_target, loss, "
+KEYS += "normalize_images, "
 KEYS += "optimizer, use_sde"
 
 
@@ -86,7 +87,7 @@ def test_the_same_settings_without_a_mistake_train() -> None:
         ),
         (
             {"critic": {"name": "ensemble", "reduction": "max"}},
-            r"critic 'ensemble': reduction is 'max' \(str\); allowed: 'min', 'mean', 'none'",
+            "there is no reduction 'max'; allowed: mean, min, none, subset, truncated",
         ),
         (
             {"optimizer": {"name": "adam", "eps": "1e-3"}},
@@ -103,7 +104,7 @@ def test_the_same_settings_without_a_mistake_train() -> None:
             r"optimizer 'adam': betas is \['1e-1', 0.9\] \(list\); allowed: list\[float\] \| None",
         ),
         ({"loss": {"delta": 1.0}}, "loss {'delta': 1.0} lacks the key 'name'"),
-        ({"loss": 3}, r"policy_kwargs: loss is 3 \(int\); allowed: str \| dict\[str, Any\]"),
+        ({"loss": 3}, r"policy_kwargs: loss is 3 \(int\); allowed: str \| dict\[str, Any\] \| None"),
         (
             {"critic": {"name": "ensemble", "network": None}},
             r"critic 'ensemble': network is None \(NoneType\); allowed: str \| dict\[str, Any\]",
@@ -224,7 +225,11 @@ STEPS = "allowed: a whole number, at least 1, or -1 for as many as there were en
         ({"compile": "inductor"}, "compile is 'inductor'; allowed: true, false"),
         ({"autocast": "bfloat16"}, "autocast is 'bfloat16'; allowed: true, false"),
         ({"capture": 1}, "capture is 1; allowed: true, false"),
-        ({"overlap": "yes"}, "overlap is 'yes'; allowed: true, false"),
+        (
+            {"collector": "overlaped"},
+            "there is no collector 'overlaped'; allowed: local, overlapped; did you mean "
+            "'overlapped'?",
+        ),
         ({"max_grad_norm": 0}, "max_grad_norm is 0; allowed: a number above 0, or nothing"),
         ({"use_sde": True}, "use_sde is true; allowed with ScalePolicy: false"),
         ({"parts": {"use_sde": True}}, "use_sde is true; allowed with ScalePolicy: false"),
@@ -260,7 +265,7 @@ def test_device_to_act_on_that_is_not_there(device: Any) -> None:
         rf"acting_device is '{re.escape(str(device))}', and PyTorch \S+ finds no such device here; "
     )
     message += "allowed: cpu, or nothing"
-    assert re.fullmatch(message, refused(acting_device=device))
+    assert re.fullmatch(message, refused(collector={"name": "local", "acting_device": device}))
 
 
 @pytest.mark.parametrize(
@@ -271,8 +276,8 @@ def test_device_to_act_on_that_is_not_there(device: Any) -> None:
         (SAC, {"max_grad_norm": 1.0}, "max_grad_norm", "1.0"),
         (SAC, {"ent_coef_optimizer_kwargs": {}}, "ent_coef_optimizer_kwargs", "{}"),
         (TD3, {"actor_learning_rate": 1e-3}, "actor_learning_rate", "0.001"),
-        (SAC, {"overlap": True}, "overlap", "True"),
-        (TD3, {"acting_device": "cpu"}, "acting_device", "'cpu'"),
+        (SAC, {"collector": "overlapped"}, "collector", "'overlapped'"),
+        (TD3, {"compile": True}, "compile", "True"),
     ],
 )
 def test_our_arguments_with_a_stock_policy(

@@ -14,7 +14,7 @@ import small_models
 import torch
 
 from sb3_scale import SAC
-from sb3_scale.algorithms.captured import WARMUP, CapturedSteps
+from sb3_scale.execution.captured import WARMUP, CapturedRunner
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -47,7 +47,7 @@ def make(**settings: Any) -> Any:
 
 def captured(record: Any, **settings: Any) -> Any:
     model = make(**settings)
-    model._steps = CapturedSteps(model, record)
+    model.training.runner = CapturedRunner(model.training.runner, record)
     return model
 
 
@@ -63,7 +63,7 @@ def _networks(model: Any) -> list[torch.Tensor]:
 
 
 def _moments(model: Any) -> list[dict[int, Any]]:
-    return [optimizer.state_dict()["state"] for optimizer in model.optimizers()]
+    return [learner.optimizer.state_dict()["state"] for learner in model.learners]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_what_cannot_be_captured_runs_eagerly(capsys: pytest.CaptureFixture[str]
 def test_without_a_gpu_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     make(capture=True)
     expected = "capture: gradient steps run one by one: the device is cpu, not cuda\n"
-    assert capsys.readouterr().out == expected
+    assert capsys.readouterr().err == expected
 
 
 def test_a_checkpoint_trains_on_without_capture(tmp_path: Any) -> None:
@@ -152,6 +152,6 @@ def test_a_checkpoint_trains_on_without_capture(tmp_path: Any) -> None:
 def test_on_a_gpu(compile_: bool) -> None:
     plain = make(device="cuda").learn(80)
     model = make(device="cuda", capture=True, compile=compile_).learn(80)
-    assert model._steps._recordings
+    assert model.training.runner._recordings
     for found, expected in zip(model.policy.parameters(), plain.policy.parameters(), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-2, atol=1e-4)

@@ -10,14 +10,16 @@ from stable_baselines3.common.distributions import SquashedDiagGaussianDistribut
 from torch import nn
 
 from sb3_scale import SAC, TD3
-from sb3_scale.algorithms.batch import Batch
-from sb3_scale.algorithms.metrics import Metrics
+from sb3_scale.learning.batch import Batch, Step
+from sb3_scale.learning.deterministic import DeterministicObjective
+from sb3_scale.learning.learners import MetricsLog, gradients_of
 from sb3_scale.nn.actors import SquashedGaussianActor, log_tanh_slope
 from sb3_scale.nn.critics import EnsembleCritic
 from sb3_scale.nn.linear import EnsembleLinear, linear_layers
 from sb3_scale.nn.losses import HuberLoss, MSELoss
 from sb3_scale.nn.norms import EnsembleLayerNorm
 from sb3_scale.optimizers import adamw
+from sb3_scale.protocols import PartConfig
 
 SMALL = {"name": "mlp", "width": 16}
 CLOSE = {"rtol": 1e-5, "atol": 1e-6}  # a few float32 roundings
@@ -31,6 +33,7 @@ def sac(**settings: Any) -> SAC:
     parts = {
         "actor": {"name": "squashed-gaussian", "network": SMALL},
         "critic": {"name": "ensemble", "network": SMALL, **settings.pop("critic", {})},
+        "loss": settings.pop("loss", None),
     }
     return SAC(
         "ScalePolicy",
@@ -43,51 +46,57 @@ def sac(**settings: Any) -> SAC:
     )
 
 
-def batch(size: int = 8) -> Batch:
-    return Batch(
+def batch(size: int = 8) -> Step:
+    not_done = (random(size, 1, seed=4) > 0).float()
+    given = Batch(
         observations=random(size, 3),
         next_observations=random(size, 3, seed=1),
-        features=random(size, 3),
-        next_features=random(size, 3, seed=1),
         actions=torch.tanh(random(size, 1, seed=2)),
         rewards=random(size, 1, seed=3),
-        not_done=(random(size, 1, seed=4) > 0).float(),
-        discounts=0.5 + 0.5 * random(size, 1, seed=5).sigmoid(),
+        discounts=not_done * (0.5 + 0.5 * random(size, 1, seed=5).sigmoid()),
     )
+    return Step(given, features=random(size, 3), next_features=random(size, 3, seed=1))
+
+
+def bootstrap(model: SAC, outputs: torch.Tensor, entropy_term: torch.Tensor | None) -> torch.Tensor:
+    data = batch().batch
+    return model.policy.critic.bootstrap(outputs, data.rewards, data.discounts, entropy_term)
+
+
+def critic_loss(model: SAC, outputs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    return model.training.objective.critic_loss(model.policy, outputs, target)
 
 
 @pytest.mark.parametrize("reduction", ["min", "mean"])
 @pytest.mark.parametrize("with_penalty", [True, False])
 def test_bootstrap_target(reduction: str, with_penalty: bool) -> None:
     model = sac(critic={"n_critics": 3, "reduction": reduction})
-    data = batch()
+    data = batch().batch
     next_outputs, penalty = random(3, 8, 1, seed=6), random(8, 1, seed=7)
-    found = model.critic_target_values(data, next_outputs, penalty if with_penalty else None)
+    found = bootstrap(model, next_outputs, penalty if with_penalty else None)
     expected = np.empty((8, 1))
     for i in range(8):
         values = [float(next_outputs[k, i, 0]) for k in range(3)]
         value = min(values) if reduction == "min" else sum(values) / 3
         value -= float(penalty[i]) if with_penalty else 0.0
-        alive = float(data.not_done[i])
-        expected[i] = float(data.rewards[i]) + alive * float(data.discounts[i]) * value
-    assert 0 < data.not_done.sum() < 8
+        expected[i] = float(data.rewards[i]) + float(data.discounts[i]) * value
+    assert 0 < (data.discounts == 0).sum() < 8
     np.testing.assert_allclose(found.numpy(), expected, **CLOSE)
 
 
 def test_own_target_of_each_critic() -> None:
     """Two critics with ``none`` learn as two algorithms with one critic each would."""
     model = sac(critic={"n_critics": 2, "reduction": "none"})
-    data = batch()
     next_outputs, penalty = random(2, 8, 1, seed=6), random(8, 1, seed=7)
-    found = model.critic_target_values(data, next_outputs, penalty)
+    found = bootstrap(model, next_outputs, penalty)
     alone = sac(critic={"n_critics": 1})
     expected = [
-        alone.critic_target_values(data, next_outputs[i : i + 1], penalty).numpy() for i in range(2)
+        bootstrap(alone, next_outputs[i : i + 1], penalty).numpy() for i in range(2)
     ]
     np.testing.assert_allclose(found.numpy(), np.stack(expected), **CLOSE)
     outputs = random(2, 8, 1, seed=8)
     by_hand = sum(((outputs[i].numpy() - expected[i]) ** 2).mean() for i in range(2)) / 2
-    assert model.critic_loss(outputs, found).item() == pytest.approx(by_hand, rel=1e-5)
+    assert critic_loss(model, outputs, found).item() == pytest.approx(by_hand, rel=1e-5)
 
 
 def log_prob_by_hand(actor: SquashedGaussianActor, features: torch.Tensor, seed: int) -> Any:
@@ -154,18 +163,17 @@ def test_log_sigma_stays_within_its_bounds(bound: str) -> None:
 @pytest.mark.parametrize("reduction", ["min", "mean", "none"])
 def test_losses_of_sac_actor_and_temperature(reduction: str) -> None:
     model = sac(ent_coef="auto_0.3", target_entropy=-0.7, critic={"reduction": reduction})
-    data, metrics = batch(), Metrics()
+    data, metrics = batch(), MetricsLog()
     actions, log_prob = log_prob_by_hand(model.policy.actor, data.features, seed=4)
     with torch.no_grad():
         q = model.policy.critic(data.features, torch.from_numpy(actions).float()).numpy()
     q = q.min(0) if reduction == "min" else q.mean(0)
     torch.manual_seed(4)
-    figures: dict[str, torch.Tensor] = {}
-    loss = model.actor_loss(data, figures)
+    loss, found = model.training.objective.actor_loss(model.policy, data)
     np.testing.assert_allclose(loss.item(), (0.3 * log_prob - q).mean(), rtol=1e-4)
 
-    metrics.update(figures)
-    model.after_actor(data, metrics)
+    metrics.add(found)
+    model.learners.ent_coef.step(data, metrics, None)
     gradient = -(log_prob - 0.7).mean()
     expected = {"ent_coef": 0.3, "ent_coef_loss": math.log(0.3) * gradient}
     assert metrics.means() == pytest.approx(expected, rel=1e-4)
@@ -183,7 +191,7 @@ def test_loss_of_td3_actor_takes_the_first_critic() -> None:
     data = batch()
     with torch.no_grad():
         values = model.policy.critic(data.features, model.policy.actor(data.features))
-    loss = model.actor_loss(data, {})
+    loss, _ = model.training.objective.actor_loss(model.policy, data)
     assert loss.item() == pytest.approx(-values[0].numpy().mean(), rel=1e-5)
     assert not np.allclose(values[0], values[1])
 
@@ -191,7 +199,7 @@ def test_loss_of_td3_actor_takes_the_first_critic() -> None:
 def test_smoothed_next_action_of_td3_stays_in_bounds() -> None:
     parts = {"actor": {"name": "deterministic", "network": SMALL}}
     model = TD3("ScalePolicy", "Pendulum-v1", buffer_size=10, policy_kwargs=parts, device="cpu")
-    model.target_policy_noise, model.target_noise_clip = 0.4, 0.3
+    objective = DeterministicObjective(0.4, 0.3)
     data = batch(200)
     model.policy.actor_target.output.weight.data *= 20
     actions = model.policy.actor_target(data.next_features).detach().numpy()
@@ -201,17 +209,17 @@ def test_smoothed_next_action_of_td3_stays_in_bounds() -> None:
     assert (np.abs(noise) > 0.3).any()
     assert (np.abs(noisy) > 1).any()
     torch.manual_seed(3)
-    found, penalty = model.next_actions(data)
+    found, entropy_term = objective.next_actions(model.policy, data.next_features)
     np.testing.assert_allclose(found.detach().numpy(), np.clip(noisy, -1, 1), **CLOSE)
-    assert penalty is None
+    assert entropy_term is None
 
 
 def test_logged_values_are_means_over_the_gradient_steps() -> None:
-    metrics = Metrics()
+    metrics = MetricsLog()
     assert metrics.means() == {}
     for value in (1.0, 2.0, 6.0):
-        metrics.update({"critic_loss": torch.tensor(value)})
-    metrics.update({"actor_loss": torch.tensor(5.0, requires_grad=True)})
+        metrics.add({"critic_loss": torch.tensor(value)})
+    metrics.add({"actor_loss": torch.tensor(5.0, requires_grad=True)})
     assert metrics.means() == {"critic_loss": 3.0, "actor_loss": 5.0}
 
 
@@ -227,7 +235,14 @@ def test_critic_losses(per_member: bool) -> None:
     assert (gap < 0.5).any()
     expected = sum(huber[i].mean() for i in range(4))
     assert HuberLoss(0.5)(outputs, target).item() == pytest.approx(expected, rel=1e-5)
-    assert sac().critic_loss(outputs, target).item() == pytest.approx(mse / 2, rel=1e-5)
+    assert critic_loss(sac(), outputs, target).item() == pytest.approx(mse / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["huber", {"name": "quantile", "kappa": 0.5}])
+def test_soft_actor_critic_halves_the_squared_error_alone(loss: PartConfig) -> None:
+    outputs, target = 3 * random(2, 16, 1), random(16, 1, seed=1)
+    model = sac(loss=loss)
+    assert critic_loss(model, outputs, target) == model.policy.loss(outputs, target)
 
 
 def test_targets_follow_by_tau() -> None:
@@ -239,7 +254,8 @@ def test_targets_follow_by_tau() -> None:
         (o.detach().clone(), t.clone())
         for o, t in zip(critic.parameters(), target.parameters(), strict=True)
     ]
-    model.sync_targets()
+    for each in model.training.update.targets:
+        each.follow(model.tau)
     for (online, old), new in zip(before, target.parameters(), strict=True):
         np.testing.assert_allclose(new.numpy(), 0.25 * online.numpy() + 0.75 * old.numpy(), **CLOSE)
     for (online, _), now in zip(before, critic.parameters(), strict=True):
@@ -250,8 +266,10 @@ def test_gradient_clipping_scales_the_whole_gradient() -> None:
     free, clipped = sac(max_grad_norm=None), sac(max_grad_norm=0.01)
     gradients = []
     for model in (free, clipped):
-        data = batch()
-        model.optimize(model.policy.critic, model.policy.critic(data.features, data.actions).sum())
+        data, learner = batch(), model.learners.critic
+        loss = model.policy.critic(data.features, data.batch.actions).sum()
+        learner.gradients = lambda _: ({}, gradients_of(loss, learner.parameters))
+        learner.step(data, MetricsLog(), model.max_grad_norm)
         gradients.append([p.grad.numpy() for p in model.policy.critic.parameters()])
     norm = math.sqrt(sum((g**2).sum() for g in gradients[0]))
     assert norm > 1
@@ -324,9 +342,10 @@ def test_orthogonal_initialisation() -> None:
 
 def test_value_and_reduction_of_several_outputs() -> None:
     outputs = random(3, 5, 7)
+    value = {"name": "quantiles", "n_quantiles": 7}
     for reduction, by_hand in (("min", np.min), ("mean", np.mean)):
-        critic = EnsembleCritic(3, 1, 3, SMALL, reduction=reduction, n_outputs=7)
-        found = critic.reduce(critic.value(outputs)).numpy()
+        critic = EnsembleCritic(3, 1, 3, SMALL, reduction=reduction, value=value)
+        found = critic.judge(outputs).numpy()
         means = outputs.numpy().mean(-1, keepdims=True)
         np.testing.assert_allclose(found, by_hand(means, axis=0), **CLOSE)
     assert critic(random(5, 3), random(5, 1)).shape == (3, 5, 7)

@@ -8,6 +8,7 @@ import torch
 from stable_baselines3.common.logger import configure
 
 from sb3_scale import SAC, Critic, Sb3ScaleError
+from sb3_scale.learning.batch import Step
 from sb3_scale.parts import build
 from sb3_scale.testing.subject import offered
 
@@ -62,14 +63,14 @@ def test_statistics_are_those_of_both_halves(target: bool) -> None:
         with torch.no_grad():
             for parameter in policy.critic_target.parameters():
                 parameter.add_(0.1 * torch.randn_like(parameter))
-    batch = model.sample(16)
-    model.extract(batch)
-    next_actions, _ = model.next_actions(batch)
+    core, step = model.training.actor_critic, Step(model.sample(16))
+    core.extract(step)
+    next_actions, _ = core.next_actions(step)
     running = policy.critic.network.input_norm.running_mean.clone()
-    outputs, next_outputs = model.evaluate_critics(batch, next_actions.detach())
+    outputs, next_outputs = core.evaluate(step, next_actions)
 
-    current = torch.cat((batch.features, batch.actions), dim=1).double().numpy()
-    following = torch.cat((batch.next_features, next_actions.detach()), dim=1).double().numpy()
+    current = torch.cat((step.features, step.batch.actions), dim=1).double().numpy()
+    following = torch.cat((step.next_features, next_actions), dim=1).double().numpy()
     joint = np.concatenate((current, following))
     expected, mean = numpy_critic(policy.critic, joint)
     np.testing.assert_allclose(outputs.detach().numpy(), expected[:, :16], atol=1e-4)
@@ -89,33 +90,33 @@ def test_the_targets_own_statistics_stay() -> None:
     model = make(target=True)
     norm = model.policy.critic_target.network.input_norm
     before = norm.running_mean.clone()
-    batch = model.sample(16)
-    model.extract(batch)
-    model.evaluate_critics(batch, model.next_actions(batch)[0].detach())
+    core, step = model.training.actor_critic, Step(model.sample(16))
+    core.extract(step)
+    core.evaluate(step, core.next_actions(step)[0])
     assert norm.running_mean.equal(before)
 
 
 @pytest.mark.parametrize("target", [True, False])
 def test_swapping_the_halves_changes_nothing(target: bool) -> None:
     model = make(target)
-    batch = model.sample(16)
-    model.extract(batch)
-    next_actions = model.next_actions(batch)[0].detach()
-    outputs, _ = model.evaluate_critics(batch, next_actions)
+    core, step = model.training.actor_critic, Step(model.sample(16))
+    core.extract(step)
+    next_actions = core.next_actions(step)[0]
+    outputs, _ = core.evaluate(step, next_actions)
     critic = model.policy.critic
-    features = torch.cat((batch.next_features, batch.features))
-    actions = torch.cat((next_actions, batch.actions))
+    features = torch.cat((step.next_features, step.features))
+    actions = torch.cat((next_actions, step.batch.actions))
     swapped = critic(features, actions, training=True)[:, 16:]
     torch.testing.assert_close(outputs, swapped, atol=1e-5, rtol=1e-5)
 
 
 def test_two_passes_without_joint_batch() -> None:
     model = make(target=True, joint_batch=False)
-    batch = model.sample(16)
-    model.extract(batch)
-    next_actions = model.next_actions(batch)[0].detach()
-    outputs, _ = model.evaluate_critics(batch, next_actions)
-    current = torch.cat((batch.features, batch.actions), dim=1).double().numpy()
+    core, step = model.training.actor_critic, Step(model.sample(16))
+    core.extract(step)
+    next_actions = core.next_actions(step)[0]
+    outputs, _ = core.evaluate(step, next_actions)
+    current = torch.cat((step.features, step.batch.actions), dim=1).double().numpy()
     expected, _ = numpy_critic(model.policy.critic, current)
     np.testing.assert_allclose(outputs.detach().numpy(), expected, atol=1e-4)
 

@@ -9,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import sb3_scale
-from sb3_scale.algorithms.metrics import Metrics
+from sb3_scale.learning.learners import MetricsLog
 
 READS = {"aten::_local_scalar_dense", "aten::item", "aten::equal", "aten::is_nonzero"}
 READS |= {"aten::nonzero", "aten::masked_select", "aten::unique2"}
@@ -59,9 +59,8 @@ def test_gradient_step_reads_nothing(
         },
     )
     model.learn(25)
-    model._n_updates = model.policy_delay
     with Recorder() as recorder:
-        model.gradient_step(model.sample(8), Metrics())
+        model.training.update.step(model.sample(8), model.policy_delay, MetricsLog())
     assert len(recorder.names) > 50
     assert not READS & set(recorder.names)
 
@@ -73,13 +72,16 @@ def test_exploration_and_quantiles_read_nothing() -> None:
         learning_starts=20,
         policy_kwargs={
             "actor": {"name": "optimistic", "network": {"name": "bronet", "width": 16}},
-            "critic": {"name": "ensemble", "n_outputs": 5, "reduction": "mean"},
-            "loss": "quantile",
+            "critic": {
+                "name": "ensemble",
+                "value": {"name": "quantiles", "n_quantiles": 5},
+                "reduction": "mean",
+            },
         },
     )
     model.learn(25)
     with Recorder() as recorder:
-        model.gradient_step(model.sample(8), Metrics())
+        model.training.update.step(model.sample(8), 1, MetricsLog())
     assert "aten::std_mean" in recorder.names or "aten::std" in recorder.names
     assert not READS & set(recorder.names)
 
@@ -92,7 +94,7 @@ def test_an_extractor_and_priorities_read_nothing(algorithm: Any) -> None:
     model.learn(25)
     batch = model.sample(8)
     with Recorder() as recorder:
-        model.gradient_step(batch, Metrics())
+        model.training.update.step(batch, 2, MetricsLog())
     assert not READS & set(recorder.names)
     # An index of Python numbers would be copied to the device.
     assert "aten::index" not in recorder.names

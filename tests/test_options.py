@@ -74,7 +74,7 @@ def test_target_update_interval_counts_over_train_calls() -> None:
 
 
 def critic_loss_by_hand(model: Any, huber: float | None = None, mean: bool = False) -> float:
-    """Half the squared Bellman error of SAC, for the batch and the noise of seed 5."""
+    """Half the squared Bellman error of SAC, or another, for the batch and the noise of seed 5."""
     np.random.seed(5)
     data = model.replay_buffer.sample(BATCH, env=model._vec_normalize_env)
     policy = model.policy
@@ -91,10 +91,10 @@ def critic_loss_by_hand(model: Any, huber: float | None = None, mean: bool = Fal
     gamma = model.gamma if data.discounts is None else data.discounts.numpy()
     y = data.rewards.numpy() + (1 - data.dones.numpy()) * gamma * next_value
     gap = np.abs(q - y)
-    error = gap**2
+    error = 0.5 * gap**2
     if huber is not None:
         error = np.where(gap < huber, 0.5 * gap**2, huber * (gap - 0.5 * huber))
-    return float(0.5 * error.mean(axis=(1, 2)).sum())
+    return float(error.mean(axis=(1, 2)).sum())
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""``overlap`` and ``acting_device``: who acts, and when gradient steps run."""
+"""Collectors: who acts, and when gradient steps run."""
 
 import multiprocessing
 from copy import deepcopy
@@ -24,6 +24,7 @@ from sb3_scale import SAC, TD3
 from sb3_scale.parts import build
 
 STARTS = 20
+NAMES = ("local", "overlapped")
 
 
 class Looks(BaseCallback):
@@ -66,7 +67,7 @@ class Meets(gym.Wrapper):
 def test_gradient_steps_run_while_the_environment_steps(beside: Any) -> None:
     begun, updated = multiprocessing.Event(), multiprocessing.Event()
     env = beside(Meets, first=STARTS + 2, begun=begun, updated=updated)
-    model = make(TD3, env, overlap=True)
+    model = make(TD3, env, collector="overlapped")
     met: list[bool] = []
 
     def stepped(*_: Any) -> None:
@@ -79,7 +80,7 @@ def test_gradient_steps_run_while_the_environment_steps(beside: Any) -> None:
     looks = Looks()
     model.learn(STARTS + 6, [looks])
     assert met == [True] * 5 + [False]
-    # Callbacks come after the gradient steps of the decision before theirs, as without overlap.
+    # Callbacks come after the gradient steps of the decision before theirs, as with ``local``.
     assert looks.updates == [0] * (STARTS + 1) + [1, 2, 3, 4, 5, 6]
     assert looks.logged[STARTS + 1 :] == [1, 2, 3, 4, 5]
 
@@ -95,14 +96,15 @@ def acted(looks: Looks, model: Any, decision: int, seen_at: int) -> bool:
 
 @pytest.mark.parametrize("acting_device", [None, "cpu"])
 def test_the_actor_is_one_train_call_old(beside: Any, acting_device: str | None) -> None:
-    settings = {"policy_delay": 1, "gradient_steps": 2, "acting_device": acting_device}
+    settings = {"policy_delay": 1, "gradient_steps": 2}
+    collector = {"name": "overlapped", "acting_device": acting_device}
     plain, late = Looks(), Looks()
     model = make(TD3, **settings).learn(40, [plain])
     for decision in range(STARTS + 2, 40):
         # Callbacks of a decision see the networks that its action came from.
         assert acted(plain, model, decision, decision)
         assert not acted(plain, model, decision, decision - 1)
-    model = make(TD3, beside(), **settings, overlap=True).learn(40, [late])
+    model = make(TD3, beside(), **settings, collector=collector).learn(40, [late])
     for decision in range(STARTS + 2, 40):
         assert acted(late, model, decision, decision - 1)
         assert not acted(late, model, decision, decision)
@@ -110,7 +112,8 @@ def test_the_actor_is_one_train_call_old(beside: Any, acting_device: str | None)
 
 def test_later_decisions_of_a_rollout_have_the_present_actor(beside: Any) -> None:
     looks = Looks()
-    model = make(TD3, beside(), policy_delay=1, train_freq=4, gradient_steps=4, overlap=True)
+    settings = {"policy_delay": 1, "train_freq": 4, "gradient_steps": 4}
+    model = make(TD3, beside(), **settings, collector="overlapped")
     model.learn(40, [looks])
     for decision in range(STARTS + 4, 40):
         assert acted(looks, model, decision, decision - 1)
@@ -130,7 +133,9 @@ def test_with_forced_actions_everything_is_as_without_overlap(
         folder = tmp_path / str(overlap)
         # Each action is -1 or 1, whatever the actor says.
         noise = NormalActionNoise(np.zeros(1), np.full(1, 1e6))
-        model = make(TD3, beside(n_envs=2), **settings, overlap=overlap, action_noise=noise)
+        given = dict(settings)
+        collector = {"name": NAMES[overlap], "acting_device": given.pop("acting_device", None)}
+        model = make(TD3, beside(n_envs=2), **given, collector=collector, action_noise=noise)
         model.set_logger(configure(str(folder), ["csv"]))
         callbacks = [
             *all_callbacks(40),
@@ -160,7 +165,8 @@ def test_one_seed_is_one_training(beside: Any, algorithm: Any) -> None:
     states = []
     for overlap in (True, True, False):
         env = VecNormalize(beside(n_envs=2))
-        states.append(learned(make(algorithm, env, gradient_steps=2, overlap=overlap).learn(80)))
+        model = make(algorithm, env, gradient_steps=2, collector=NAMES[overlap])
+        states.append(learned(model.learn(80)))
     first, second, plain = states
     assert_same(first, second, "state")
     assert first["updates"] == plain["updates"]
@@ -175,15 +181,15 @@ def test_what_comes_before_an_action_comes_after_the_gradient_steps(
     for overlap in (False, True):
         reset = build("callback", {"name": "reset", "at": [45]})
         callbacks = CallbackList([CheckpointCallback(100, "."), CallbackList([reset])])
-        model = make(SAC, beside(), overlap=overlap)
+        model = make(SAC, beside(), collector=NAMES[overlap])
         states.append(learned(model.learn(60, callbacks if wrapped else reset)))
     assert_same(states[1], states[0], "state")
-    expected = "overlap: gradient steps run before the next action: callback Reset comes between "
-    assert capsys.readouterr().out == expected + "them\n"
+    expected = "overlapped: gradient steps run before the next action: callback Reset comes between "
+    assert capsys.readouterr().err == expected + "them\n"
 
 
 def test_environments_of_this_process(capsys: pytest.CaptureFixture[str]) -> None:
-    states = [learned(make(SAC, overlap=overlap).learn(60)) for overlap in (False, True)]
+    states = [learned(make(SAC, collector=name).learn(60)) for name in NAMES]
     assert_same(states[1], states[0], "state")
-    expected = "overlap: gradient steps run before the next action: DummyVecEnv steps only when "
-    assert capsys.readouterr().out == expected + "it is waited for, unlike SubprocVecEnv\n"
+    expected = "overlapped: gradient steps run before the next action: DummyVecEnv steps only when "
+    assert capsys.readouterr().err == expected + "it is waited for, unlike SubprocVecEnv\n"

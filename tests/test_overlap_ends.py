@@ -1,4 +1,4 @@
-"""``overlap`` and ``acting_device`` in interrupted, resumed and captured trainings."""
+"""Collectors in interrupted, resumed and captured trainings."""
 
 import json
 import zipfile
@@ -14,7 +14,8 @@ from stable_baselines3.common.callbacks import CheckpointCallback
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
 from sb3_scale import SAC, TD3, Sb3ScaleError
-from sb3_scale.algorithms.captured import CapturedSteps
+from sb3_scale.collection.local import LocalCollector
+from sb3_scale.execution.captured import CapturedRunner
 from sb3_scale.parts import build
 from sb3_scale_crossq.algorithm import CrossQ
 
@@ -22,7 +23,7 @@ STARTS = 20
 
 
 def test_a_train_call_outside_of_learn_is_done_when_it_returns(beside: Any, tmp_path: Path) -> None:
-    model = make(SAC, beside(), overlap=True)
+    model = make(SAC, beside(), collector="overlapped")
     model.learn(40, CheckpointCallback(30, str(tmp_path)))
     before = model.policy.actor.output.bias.clone()
     model.train(1, 16)
@@ -69,7 +70,7 @@ class Spoilt(VecEnvWrapper):
 def test_an_interrupted_training_leaves_no_gradient_step(
     beside: Any, error: Any, when: str
 ) -> None:
-    model = make(TD3, Spoilt(beside(), 30, error, when), gradient_steps=8, overlap=True)
+    model = make(TD3, Spoilt(beside(), 30, error, when), gradient_steps=8, collector="overlapped")
     with pytest.raises(type(error)):
         model.learn(60)
     assert model._n_updates == 8 * 9
@@ -80,7 +81,7 @@ def test_an_interrupted_training_leaves_no_gradient_step(
 
 
 def test_an_interrupted_gradient_step_leaves_the_environments_ready(beside: Any) -> None:
-    model = make(TD3, beside(), overlap=True)
+    model = make(TD3, beside(), collector="overlapped")
 
     def interrupt(*_: Any) -> None:
         if model._n_updates == 5:
@@ -95,19 +96,19 @@ def test_an_interrupted_gradient_step_leaves_the_environments_ready(beside: Any)
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(beside: Any) -> None:
-    model = make(SAC, Spoilt(beside(), 30, None), overlap=True, batch_size=64)
+    model = make(SAC, Spoilt(beside(), 30, None), collector="overlapped", batch_size=64)
     with pytest.raises(Sb3ScaleError, match="critic_loss is nan at gradient step"):
         model.learn(60)
     assert 30 <= model.num_timesteps < 40
 
 
 def test_a_checkpoint_trains_on(beside: Any, tmp_path: Path) -> None:
-    settings = {"overlap": True, "acting_device": "cpu"}
-    make(SAC, beside(), **settings).learn(40, CheckpointCallback(30, str(tmp_path)))
+    collector = {"name": "overlapped", "acting_device": "cpu"}
+    make(SAC, beside(), collector=collector).learn(40, CheckpointCallback(30, str(tmp_path)))
     path = tmp_path / "rl_model_30_steps.zip"
     data = json.loads(zipfile.ZipFile(path).read("data"))
-    assert not {"_acting", "_choosing", "_postpones", "_postponed", "_stepped"} & set(data)
-    assert (data["overlap"], data["acting_device"], data["_n_updates"]) == (True, "cpu", 9)
+    assert "training" not in data
+    assert (data["collector"], data["_n_updates"]) == (collector, 9)
     seen: list[int] = []
     ends = []
     for _ in range(2):
@@ -119,8 +120,9 @@ def test_a_checkpoint_trains_on(beside: Any, tmp_path: Path) -> None:
         ends.append(loaded.get_parameters())
     assert seen == 2 * [9, *range(10, 39)]
     assert_same(ends[0], ends[1], "parameters")
-    plain = SAC.load(path, beside(), device="cpu", overlap=False, acting_device=None)
-    assert plain._acting is None
+    plain = SAC.load(path, beside(), device="cpu", collector="local")
+    assert type(plain.training.collector) is LocalCollector
+    assert plain.training.collector.acting_device is None
 
 
 ACTORS: dict[str, Any] = {
@@ -140,17 +142,17 @@ def test_a_copy_on_the_same_device_changes_nothing(kind: str) -> None:
             "ScalePolicy",
             "Pendulum-v1",
             policy_kwargs={"actor": actor, "critic": {"name": "ensemble", "network": SMALL}},
-            acting_device=device,
+            collector={"name": "local", "acting_device": device},
             **SETTINGS,
         )
         states.append(learned(model.learn(60, build("callback", {"name": "reset", "at": [45]}))))
-        assert (model._acting is None) == (device is None)
+        assert (model.training.collector._acting is None) == (device is None)
     assert_same(*states, "state")
 
 
 def test_a_callback_that_stops_the_training(beside: Any) -> None:
     seen: list[int] = []
-    model = make(SAC, beside(), overlap=True)
+    model = make(SAC, beside(), collector="overlapped")
 
     def stop(*_: Any) -> bool:
         seen.append(model._n_updates)
@@ -163,10 +165,10 @@ def test_a_callback_that_stops_the_training(beside: Any) -> None:
 
 
 def test_captured_steps(beside: Any) -> None:
-    plain = make(TD3, beside(), overlap=True).learn(60)
-    model = make(TD3, beside(), overlap=True)
-    model._steps = CapturedSteps(model, lambda function: function)
+    plain = make(TD3, beside(), collector="overlapped").learn(60)
+    model = make(TD3, beside(), collector="overlapped")
+    model.training.runner = CapturedRunner(model.training.runner, lambda function: function)
     model.learn(60)
-    assert model._steps._recordings
+    assert model.training.runner._recordings
     for name, expected in plain.policy.state_dict().items():
         torch.testing.assert_close(model.policy.state_dict()[name], expected, rtol=1e-4, atol=1e-6)

@@ -216,7 +216,7 @@ def test_loss_that_is_not_a_number_stops_and_keeps_the_batch(
     assert Path(path).name == "not_finite_1.pt"
     assert Path(path).is_relative_to(tmp_path / "logs" if folder else tmp_path)
     saved = torch.load(path, weights_only=True)
-    assert np.isnan(saved["figures"]["critic_loss"])
+    assert np.isnan(saved["metrics"]["critic_loss"])
     assert saved["batch"]["observations"].shape == (16, 3)
     assert saved["batch"]["actions"].shape == (16, 1)
     poisoned = torch.isnan(saved["batch"]["rewards"]).sum()

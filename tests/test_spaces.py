@@ -11,6 +11,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_scale import SAC, TD3
+from sb3_scale.learning.batch import Step
 
 SMALL = {"name": "mlp", "width": 16}
 IMAGE = spaces.Box(0, 255, (3, 4, 6), np.uint8)
@@ -126,16 +127,16 @@ def test_normalized_observations_reach_the_update() -> None:
     model = make(SAC, env)
     model.learn(100)
     np.random.seed(1)
-    batch = model.sample(16)
-    model.extract(batch)
+    step = Step(model.sample(16))
+    model.training.actor_critic.extract(step)
     np.random.seed(1)
     raw = model.replay_buffer.sample(16)
     for found, original in (
-        (batch.features, raw.observations),
-        (batch.next_features, raw.next_observations),
+        (step.features, raw.observations),
+        (step.next_features, raw.next_observations),
     ):
         statistics = env.obs_rms
         scaled = (original.numpy() - statistics.mean) / np.sqrt(statistics.var + env.epsilon)
         np.testing.assert_allclose(found.numpy(), np.clip(scaled, -10, 10), rtol=1e-4, atol=1e-5)
     reward = raw.rewards.numpy() / np.sqrt(env.ret_rms.var + env.epsilon)
-    np.testing.assert_allclose(batch.rewards.numpy(), np.clip(reward, -10, 10), rtol=1e-4)
+    np.testing.assert_allclose(step.batch.rewards.numpy(), np.clip(reward, -10, 10), rtol=1e-4)

@@ -39,6 +39,7 @@ from sb3_scale.execution.devices import check_device
 from sb3_scale.learning.actor_critic import Objective
 from sb3_scale.learning.batch import Batch
 from sb3_scale.learning.learners import Learner
+from sb3_scale.notices import notice
 from sb3_scale.parts import resolve, track_providers
 from sb3_scale.policies import ScalePolicy, check_policy_kwargs
 from sb3_scale.protocols import PartConfig
@@ -229,7 +230,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
 
     def _tell_of_replay_buffer(self) -> None:
         if self.verbose >= 1 and isinstance(self.replay_buffer, CompactReplayBuffer):
-            print(self.replay_buffer.summary())
+            notice(self.replay_buffer.summary())
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.progress import track
 from stable_baselines3.common.buffers import ReplayBuffer
-from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.utils import update_learning_rate
 
 from sb3_scale.algorithms.schedules import schedule
@@ -61,6 +60,7 @@ class Training:
             policy, self.objective, policy.critic.optimizer, policy.actor.optimizer
         )
         self.learners = Learners(**unique_names(self._make_learners()))
+        self._set_schedules()
         self._reads_transitions = any(each.reads_transitions for each in self.learners)
         self.update = Update(
             list(self.learners),
@@ -74,7 +74,9 @@ class Training:
             lambda: model.max_grad_norm,
         )
         prepare(self.learners, model.device, model.compile, model.autocast, model.verbose >= 1)
-        eager = EagerRunner(self.update, self._update_priorities, lambda: model.logger.dir)
+        eager = EagerRunner(
+            self.update, self._begin, self._update_priorities, lambda: model.logger.dir
+        )
         prioritized = has_priorities(model.replay_buffer_class)
         self.runner = choose_runner(eager, model.device, model.capture, prioritized)
         self.collector = build("collector", model.collector)
@@ -115,6 +117,14 @@ class Training:
         )
         for learner in (actor, *policy.actor.learners(policy), *model.own_learners()):
             yield replace(learner, due=actor.due)
+
+    def _set_schedules(self) -> None:
+        """Those of the learners that the user gave rates of their own."""
+        for name, rate in self.model.own_learning_rates().items():
+            if rate is not None:
+                found = schedule(f"{name}_learning_rate", rate)
+                if name in vars(self.learners):
+                    vars(self.learners)[name].schedule = found
 
     def _bind_transforms(self) -> None:
         policy = self.model.policy
@@ -181,21 +191,21 @@ class Training:
             self._reads_transitions,
         )
 
+    def _begin(self, n_updates: int) -> None:
+        self.model._n_updates = n_updates
+
     def _update_priorities(self, indices: Any, td_errors: Any) -> None:
         self.model.replay_buffer.update_priorities(indices, td_errors)  # type: ignore[union-attr]
 
     def _set_learning_rates(self) -> None:
-        """The common rate, then those of learners that have their own."""
+        """The common rate, then those of learners that have a schedule of their own."""
         model, progress = self.model, self.model._current_progress_remaining
         model._update_learning_rate(list(model.library_optimizers().values()))
-        for name, rate in model.own_learning_rates().items():
-            if rate is not None and name in vars(self.learners):
-                now = schedule(f"{name}_learning_rate", rate)(progress)
-                update_learning_rate(vars(self.learners)[name].optimizer, now)
-                model.logger.record(f"train/{name}_learning_rate", now)
         for learner in self.learners:
             if learner.schedule is not None:
-                update_learning_rate(learner.optimizer, learner.schedule(progress))
+                rate = learner.schedule(progress)
+                update_learning_rate(learner.optimizer, rate)
+                model.logger.record(f"train/{learner.name}_learning_rate", rate)
 
     def pretrain(self, learners: Iterable[Learner], batch_size: int) -> None:
         """

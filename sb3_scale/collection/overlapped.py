@@ -12,6 +12,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 from sb3_scale.collection.local import LocalCollector
 from sb3_scale.learning.batch import Batch
+from sb3_scale.notices import notice
 
 
 class OverlappedCollector(LocalCollector):
@@ -49,7 +50,7 @@ class OverlappedCollector(LocalCollector):
         obstacle = _obstacle(model.env, callback)
         self._postpones = obstacle is None
         if obstacle is not None:
-            print(f"overlapped: gradient steps run before the next action: {obstacle}")
+            notice(f"overlapped: gradient steps run before the next action: {obstacle}")
 
     def stop(self, model: OffPolicyAlgorithm) -> None:
         """

@@ -1,7 +1,6 @@
 """The gradient steps of a ``train`` call as one CUDA graph."""
 
 import operator
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -10,6 +9,7 @@ import torch as th
 
 from sb3_scale.execution.runner import Done, EagerRunner
 from sb3_scale.learning.batch import Batch
+from sb3_scale.notices import notice
 
 Pattern = tuple[tuple[bool, ...], ...]
 """What is due in each step, which decides the operators that run."""
@@ -98,7 +98,7 @@ class CapturedRunner:
             recording.replay = self._record(steps)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[0]
-            print(f"capture: gradient steps run one by one: {reason}", file=sys.stderr)
+            notice(f"capture: gradient steps run one by one: {reason}")
             self._failed = True
         else:
             self._recordings[pattern] = recording

@@ -9,6 +9,7 @@ from sb3_scale.execution.compiled import Compiled
 from sb3_scale.execution.matmul_precision import bfloat16_matmul
 from sb3_scale.execution.runner import EagerRunner, Runner
 from sb3_scale.learning.learners import Learner
+from sb3_scale.notices import notice
 
 
 def prepare(
@@ -43,9 +44,9 @@ def choose_runner(
     if not capture:
         return eager
     if prioritized:
-        print("capture: gradient steps run one by one: the replay buffer wants their errors")
+        notice("capture: gradient steps run one by one: the replay buffer wants their errors")
         return eager
     if device.type != "cuda":
-        print(f"capture: gradient steps run one by one: the device is {device}, not cuda")
+        notice(f"capture: gradient steps run one by one: the device is {device}, not cuda")
         return eager
     return CapturedRunner(eager, cuda_graph)

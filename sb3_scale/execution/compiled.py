@@ -1,12 +1,13 @@
 """Functions that ``torch.compile`` takes as a whole, or that run as they are and say why."""
 
-import sys
 import time
 import warnings
 from collections.abc import Callable
 from typing import Generic, ParamSpec, TypeVar
 
 import torch as th
+
+from sb3_scale.notices import notice
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,7 +51,7 @@ class Compiled(Generic[P, R]):
                 return self._run(*args, **kwargs)
         except th._dynamo.exc.TorchDynamoException as error:
             reason = next(line for line in str(error).splitlines() if line.strip())
-            print(f"compile: {self._name} runs without compilation: {reason}", file=sys.stderr)
+            notice(f"compile: {self._name} runs without compilation: {reason}")
             self._run = self._function
             return self._run(*args, **kwargs)
 
@@ -61,6 +62,6 @@ class Compiled(Generic[P, R]):
             warnings.simplefilter("ignore", DeprecationWarning)
             result = self._compiled(*args, **kwargs)
         if self._verbose:
-            print(f"compile: {self._name} took {time.perf_counter() - start:.1f} s")
+            notice(f"compile: {self._name} took {time.perf_counter() - start:.1f} s")
         self._run = self._compiled
         return result

@@ -8,7 +8,6 @@ import torch as th
 
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.execution.finite import check_finite
-from sb3_scale.execution.matmul_precision import exact_fast_matmul
 from sb3_scale.learning.batch import Batch, Step
 from sb3_scale.learning.learners import MetricsLog
 from sb3_scale.learning.update import Update
@@ -45,6 +44,7 @@ class EagerRunner:
     Takes one step after the other.
 
     :param update: the gradient step
+    :param begin: told the number of each gradient step before it is taken
     :param update_priorities: told indices and errors of each batch that has priorities
     :param folder: where a batch goes that led to a loss that is not finite, read when it does
     """
@@ -52,10 +52,12 @@ class EagerRunner:
     def __init__(
         self,
         update: Update,
+        begin: Callable[[int], None],
         update_priorities: Callable[[object, th.Tensor], None],
         folder: Callable[[], str | None],
     ) -> None:
         self.update = update
+        self._begin = begin
         self._update_priorities = update_priorities
         self._folder = folder
 
@@ -70,6 +72,7 @@ class EagerRunner:
         try:
             for batch in batches:
                 n_updates += 1
+                self._begin(n_updates)
                 step = self.update.step(batch, n_updates, metrics)
                 if step.td_errors is not None:
                     self._update_priorities(batch.indices, step.td_errors)
@@ -81,14 +84,3 @@ class EagerRunner:
         assert step is not None
         return Done(step, n_updates, metrics)
 
-
-def run(runner: Runner, batches: Iterable[Batch], n_updates: int, device: th.device) -> Done:
-    """
-    :param runner: takes the gradient steps
-    :param batches: one per gradient step
-    :param n_updates: gradient steps before them
-    :param device: where they are computed
-    :return: the last of them, and the metrics of all
-    """
-    with exact_fast_matmul(device):
-        return runner.run(batches, n_updates)

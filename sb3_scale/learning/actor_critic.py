@@ -137,41 +137,54 @@ class ActorCritic:
         :return: outputs of the critic at ``(s, a)``, ``(m, b, n_outputs)``, and their bootstrap
             target, without gradient
         """
-        policy = self.policy
-        with th.no_grad():
-            for transform in policy.transforms:
-                step.batch = transform(step.batch)
-            batch = step.batch
-            step.next_features = policy.target_features(batch.next_observations)
-        with th.set_grad_enabled(policy.critic_trains_extractor):
-            step.features = policy.features(batch.observations, training=True)
-        with th.no_grad():
-            next_actions, entropy_term = self.objective.next_actions(
-                policy, self._next_actor_features(step)
-            )
-        outputs, next_outputs = self._evaluate(step, next_actions)
+        self.extract(step)
+        next_actions, entropy_term = self.next_actions(step)
+        outputs, next_outputs = self.evaluate(step, next_actions)
         step.features = step.features.detach()
+        batch = step.batch
         with th.no_grad():
-            target = policy.critic.bootstrap(
+            target = self.policy.critic.bootstrap(
                 next_outputs, batch.rewards, batch.discounts, entropy_term
             )
         return outputs, target
 
-    def _next_actor_features(self, step: Step) -> th.Tensor:
-        """Features of ``s'``, by the extractor that goes with the actor that acts there."""
-        policy = self.policy
-        shared = policy.extractor_target is policy.extractor
-        if shared or policy.actor_target is not policy.actor:
-            features: th.Tensor = step.next_features
-            return features
-        return policy.features(step.batch.next_observations)
-
-    def _evaluate(self, step: Step, next_actions: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
+    def extract(self, step: Step) -> None:
         """
-        The critic at ``(s, a)`` and its target at ``(s', a')``.
+        Transform the batch and give it its features.
+
+        :param step: the batch
+        """
+        policy = self.policy
+        with th.no_grad():
+            for transform in policy.transforms:
+                step.batch = transform(step.batch)
+            step.next_features = policy.target_features(step.batch.next_observations)
+        with th.set_grad_enabled(policy.critic_trains_extractor):
+            step.features = policy.features(step.batch.observations, training=True)
+
+    @th.no_grad()
+    def next_actions(self, step: Step) -> tuple[th.Tensor, th.Tensor | None]:
+        """
+        :param step: with its features
+        :return: of the objective
+        """
+        policy, features = self.policy, step.next_features
+        own_target = policy.actor_target is not policy.actor
+        if policy.extractor_target is not policy.extractor and not own_target:
+            # Of the extractor that goes with the actor that acts there.
+            features = policy.features(step.batch.next_observations)
+        return self.objective.next_actions(policy, features)
+
+    def evaluate(self, step: Step, next_actions: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
+        """
+        Evaluate the critic at ``(s, a)`` and its target at ``(s', a')``.
 
         A critic with ``joint_batch`` sees both halves in one training-mode pass, as CrossQ does;
         so does its target. Without a target the same pass serves both.
+
+        :param step: with its features
+        :param next_actions: ``(b, action_dim)``
+        :return: two tensors ``(m, b, n_outputs)``, the second without gradient
         """
         policy, batch = self.policy, step.batch
         if not policy.critic.joint_batch:

@@ -65,8 +65,8 @@ class Learner:
         optimiser. It is compiled as a whole, so it reads neither learning rates nor counters
     :param due: whether a gradient step takes it, a function of that step's number alone
     :param targets: Polyak copies by the names of ``modules``, moved together with all others
-    :param schedule: its learning rate by the remaining progress; nothing if it never changes, or
-        if another learner has the same optimiser
+    :param schedule: its own learning rate by the remaining progress; without one actor, critic and
+        temperature have the algorithm's, and others that of their optimiser
     :param clipped: whether the algorithm's ``max_grad_norm`` counts
     :param reads_transitions: whether the batch must have ``transitions``
     :param pretraining_steps: steps that it takes alone before the first gradient step

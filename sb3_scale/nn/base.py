@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from gymnasium import spaces
 from torch import Tensor, nn
 
 from sb3_scale.learning.learners import Learner
@@ -70,16 +69,9 @@ class ConstrainedModule(Part):
 
 
 class Extractor(Part):
-    """
-    Base of extractors.
-
-    :param observation_space: the environment's space
-    """
+    """Base of extractors, made as ``Extractor(observation_space)``."""
 
     features_dim: int
-
-    def __init__(self, observation_space: "spaces.Space[Any]") -> None:
-        super().__init__()
 
     def critic_dims(self, action_dim: int) -> tuple[int, int]:
         """

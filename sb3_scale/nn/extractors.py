@@ -18,7 +18,7 @@ class FlattenExtractor(Extractor):
     """
 
     def __init__(self, observation_space: "spaces.Space[Any]") -> None:
-        super().__init__(observation_space)
+        super().__init__()
         self.keys: list[str] | None = None
         if isinstance(observation_space, spaces.Dict):
             self.keys = list(observation_space.spaces)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sb3_scale.algorithms import products
-from sb3_scale.algorithms.products import fast_products
+from sb3_scale.execution.matmul_precision import exact_fast_matmul
 
 CPU = torch.device("cpu")
 settings = getattr(torch.backends.mkldnn, "matmul", None)
@@ -20,7 +20,7 @@ def test_products_are_exact(shape: tuple[int, ...]) -> None:
     x, weight = torch.randn(members, rows, inner), torch.randn(members, inner, columns)
     bias = torch.randn(members, 1, columns)
     exact = x.double().numpy() @ weight.double().numpy()
-    with fast_products(CPU):
+    with exact_fast_matmul(CPU):
         product = torch.bmm(x, weight)
         with_bias = torch.baddbmm(bias, x, weight)
     scale = np.abs(exact).max()
@@ -31,7 +31,7 @@ def test_products_are_exact(shape: tuple[int, ...]) -> None:
 @needs_setting
 def test_the_setting_of_the_process_comes_back() -> None:
     before = settings.fp32_precision
-    with pytest.raises(KeyError), fast_products(CPU):
+    with pytest.raises(KeyError), exact_fast_matmul(CPU):
         raise KeyError
     assert settings.fp32_precision == before
 
@@ -42,7 +42,7 @@ def test_a_cpu_that_rounds_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(products, "MAX_ERROR", 0.0)
     products._onednn_is_exact.cache_clear()
     try:
-        with fast_products(CPU):
+        with exact_fast_matmul(CPU):
             assert settings.fp32_precision != "bf16"
     finally:
         products._onednn_is_exact.cache_clear()
@@ -50,5 +50,5 @@ def test_a_cpu_that_rounds_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @needs_setting
 def test_other_devices_are_left_alone() -> None:
-    with fast_products(torch.device("cuda")):
+    with exact_fast_matmul(torch.device("cuda")):
         assert settings.fp32_precision != "bf16"
