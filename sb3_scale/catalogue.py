@@ -223,7 +223,7 @@ def _with_estimate(kind: str, part: PartConfig) -> dict[str, Any]:
 
 
 def _value_for(reads: tuple[str, ...] | None, loss: str) -> dict[str, Any]:
-    """A value that a reduction or a loss reads, that of the loss first; none if it is ``scalar``."""
+    """A value that a reduction or a loss reads, that of the loss first; none for ``scalar``."""
     if reads is None:
         return {}
     found = sorted(manager().specs("value"), key=lambda each: each[0].name != CORE)
@@ -253,7 +253,8 @@ def _example(spec: Spec, known: Mapping[str, inspect.Parameter]) -> tuple[str, s
         settings["n_envs"], settings["env_backend"] = 8, spec.name
     else:
         given = {name: parameter.default for name, parameter in known.items()}
-        shown = {name: value for name, value in given.items() if value is not None}
+        missing = (None, inspect.Parameter.empty)
+        shown = {name: value for name, value in given.items() if value not in missing}
         part = {"name": spec.name, **shown}
         if spec.kind == "callback":
             settings["callback"] = [part]

@@ -39,6 +39,11 @@ def check_actor(owner: str, policy: ScalePolicy, stochastic: bool) -> None:
             f"{owner} needs a {kind} actor, and the actor is {policy.parts['actor']!r}; "
             f"did you mean '{wanted}'?"
         )
+    if stochastic and not callable(getattr(policy.actor, "action_log_prob", None)):
+        raise Sb3ScaleError(
+            f"actor {policy.parts['actor']!r} has no method 'action_log_prob'; allowed: actors that "
+            "have it, or whose 'stochastic' is False, beside an algorithm such as td3"
+        )
 
 
 def check_stock_policy(model: OffPolicyAlgorithm, own_arguments: Mapping[str, Any]) -> None:

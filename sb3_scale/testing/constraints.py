@@ -70,7 +70,11 @@ def _close(new: Tensor, old: Tensor) -> bool:
 
 def _check_in_critic(subject: Subject) -> None:
     """Copies of the critic must be constrained on their own."""
-    critic, features, actions = _critic(subject), torch.randn(BATCH, FEATURES), torch.rand(BATCH, ACTIONS)
+    critic, features, actions = (
+        _critic(subject),
+        torch.randn(BATCH, FEATURES),
+        torch.rand(BATCH, ACTIONS),
+    )
     copy = subject.call("copy.deepcopy", deepcopy, critic)
     for parameter in copy.parameters():
         parameter.data += 0.3 * torch.randn_like(parameter)

@@ -38,7 +38,7 @@ def trained_by(subject: Subject, learners: Iterable[Learner], step: Step) -> set
         what = f"the gradients of its learner '{learner.name}'"
         metrics, gradients = subject.call(what, learner.gradients, step)
         for name, value in metrics.items():
-            subject.tensor(f"{what}, as '{name}',", value, ())
+            subject.tensor(f"{what}, as '{name}'", value, ())
         subject.require(
             len(gradients) == len(learner.parameters),
             f"gives {len(gradients)} {what}, which has {len(learner.parameters)} parameters",

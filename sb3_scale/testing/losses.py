@@ -31,9 +31,7 @@ def check_loss(subject: Subject) -> None:
     subject.require(loss.soft_weight > 0, f"has the soft_weight {loss.soft_weight}")
     subject.require_flags(loss, "calibrated")
     values = list(values_of(loss.reads))
-    subject.require(
-        bool(values), f"reads {loss.reads}, and no installed value has such outputs"
-    )
+    subject.require(bool(values), f"reads {loss.reads}, and no installed value has such outputs")
     for name, value in values:
         for reduction, target in _targets(value):
             what = (

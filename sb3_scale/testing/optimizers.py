@@ -16,7 +16,9 @@ def check_optimizer(subject: Subject) -> None:
     :raises AssertionError: if it does not keep :class:`sb3_scale.protocols.Optimizer`
     """
     rate = 1e-2
-    module = build("critic", {"name": "ensemble", "network": {"name": "mlp", "width": 8}}, FEATURES, ACTIONS)
+    module = build(
+        "critic", {"name": "ensemble", "network": {"name": "mlp", "width": 8}}, FEATURES, ACTIONS
+    )
     optimizer = subject.build(module, rate)
     subject.require(isinstance(optimizer, torch.optim.Optimizer), "is no torch.optim.Optimizer")
     held = [id(parameter) for group in optimizer.param_groups for parameter in group["params"]]

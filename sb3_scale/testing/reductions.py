@@ -19,7 +19,8 @@ def check_reduction(subject: Subject) -> None:
     reduction: Any = subject.build_module(MEMBERS)
     reads = reduction.reads
     subject.require(
-        reads is None or (isinstance(reads, tuple) and all(isinstance(each, str) for each in reads)),
+        reads is None
+        or (isinstance(reads, tuple) and all(isinstance(each, str) for each in reads)),
         f"has {reads!r} as 'reads', which must be a tuple of texts, or None for any outputs",
     )
     values = list(values_of(reads))

@@ -21,7 +21,7 @@ def check_transform(subject: Subject) -> None:
     (transform,) = model.policy.transforms
     batch = model.sample(BATCH)
     given = batch.clone()
-    made = _apply(subject, transform, batch)
+    made = _apply(subject, transform, batch, "forward")
     for before, after in zip(given.tensors(), batch.tensors(), strict=True):
         subject.require(torch.equal(before, after), "changes the batch that it is given in place")
     pairs = zip(given.tensors(), made.tensors(), strict=True)
@@ -37,7 +37,7 @@ def check_transform(subject: Subject) -> None:
     )
     # The compiler's front end alone: it is what stops at a branch on a tensor.
     program = torch.compile(transform, fullgraph=True, backend="eager")
-    compiled = _apply(subject, program, batch)
+    compiled = _apply(subject, program, batch, "the compiled forward")
     subject.require(
         all(map(same, compiled.tensors(), made.tensors())), "gives another batch when compiled"
     )
@@ -49,15 +49,17 @@ def check_transform(subject: Subject) -> None:
         return module
 
     def evaluate(module: nn.Module) -> Tensor:
-        return torch.cat([each.flatten() for each in _apply(subject, module, batch).tensors()])
+        return torch.cat(
+            [each.flatten() for each in _apply(subject, module, batch, "forward").tensors()]
+        )
 
     check_copies(subject, transform, make, evaluate)
 
 
-def _apply(subject: Subject, transform: Any, batch: Batch) -> Batch:
+def _apply(subject: Subject, transform: Any, batch: Batch, what: str) -> Batch:
     # One that draws must draw the same numbers each time.
     torch.manual_seed(0)
-    made = subject.call("forward", transform, batch)
+    made = subject.call(what, transform, batch)
     subject.require(isinstance(made, Batch), "gives no Batch in forward")
     checked: Batch = made
     subject.require(

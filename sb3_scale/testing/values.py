@@ -55,7 +55,10 @@ def _check(subject: Subject, params: dict[str, Any]) -> None:
         target = value.bootstrap(other, *transitions(high - low))
     check_descent(subject, loss, outputs, target, f"its loss {value.loss!r}")
     check_copies(
-        subject, value, lambda: subject.build_module(**params), lambda module: _mean(module, outputs)
+        subject,
+        value,
+        lambda: subject.build_module(**params),
+        lambda module: _mean(module, outputs),
     )
 
 
