@@ -216,6 +216,7 @@ class Transform(Spec):
         "scaled_rewards",
         "state_dict",
     )
+    attributes: ClassVar[tuple[str, ...]] = ("scales_rewards",)
     base: ClassVar[str] = "sb3_scale.learning.transforms.Transform"
 
 

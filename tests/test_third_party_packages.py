@@ -162,7 +162,9 @@ def test_installed_by_pip_in_a_place_of_its_own(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     for package, algo in zip(PACKAGES, ("sac", "td3", "td3", "sac"), strict=True):
-        command = f"-m rl_zoo3.train --algo {algo} --env Pendulum-v1 --eval-freq -1 -n 80 --conf-file"
+        command = (
+            f"-m rl_zoo3.train --algo {algo} --env Pendulum-v1 --eval-freq -1 -n 80 --conf-file"
+        )
         conf = str(FOLDER / package / "settings.yml")
         answer = run(tmp_path, *command.split(), conf, PYTHONPATH=os.fspath(site))
         assert answer.returncode == 0, answer.stderr

@@ -35,6 +35,10 @@ def check_transform(subject: Subject) -> None:
     subject.require(
         same(scaled, made.rewards), "gives other rewards in scaled_rewards than in forward"
     )
+    subject.require(
+        transform.scales_rewards or same(scaled, batch.rewards),
+        "scales rewards, and its 'scales_rewards' is False",
+    )
     # The compiler's front end alone: it is what stops at a branch on a tensor.
     program = torch.compile(transform, fullgraph=True, backend="eager")
     compiled = _apply(subject, program, batch, "the compiled forward")

@@ -1,6 +1,7 @@
 """The reduction."""
 
 import torch
+
 from sb3_scale.nn.reductions import CriticReduction, least
 
 

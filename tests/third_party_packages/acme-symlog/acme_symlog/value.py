@@ -1,6 +1,7 @@
 """The value."""
 
 import torch
+
 from sb3_scale.nn.values import CriticValue, bellman
 
 
