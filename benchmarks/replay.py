@@ -112,7 +112,7 @@ def draw_and_tell(buffer: PrioritizedReplayBuffer, args: argparse.Namespace) -> 
         errors = th.rand(args.batch_size)
         start = time.perf_counter()
         data = buffer.sample(args.batch_size)
-        buffer.update_priorities(data.drawn, errors)
+        buffer.update_priorities(data.indices, errors)
         buffer.settle()
         times.append((time.perf_counter() - start) * 1e6)
     return times

@@ -8,6 +8,7 @@ import gymnasium as gym
 import numpy as np
 import psutil
 import pytest
+import torch
 from gymnasium import spaces
 from small_models import make
 from stable_baselines3.common.buffers import DictReplayBuffer, NStepReplayBuffer, ReplayBuffer
@@ -16,6 +17,8 @@ from zoo_commands import FAST, SMALL, refused, run, train
 from sb3_scale import SAC, TD3, Sb3ScaleError
 from sb3_scale import ReplayBuffer as ReplayBufferSpec
 from sb3_scale.replay.compact import CompactReplayBuffer
+from sb3_scale.replay.one_step import gives_single_steps
+from sb3_scale.replay.weighted import PrioritizedReplay, WeightedSamples, has_priorities
 from sb3_scale.testing import check_component
 
 BOX = spaces.Box(-1, 1, (2,))
@@ -158,9 +161,39 @@ class Forgetful(Mixed):
         return {**vars(self), "observations": np.zeros_like(self.observations)}
 
 
+class Lockstep(CompactReplayBuffer):
+    """Draws from all streams alike, written or not."""
+
+    def sample(self, batch_size: int, env: Any = None) -> Any:
+        index = np.random.randint(0, self.size() * self.n_envs or self.n_envs, batch_size)
+        return self.transitions(index, index, env)
+
+
+class Unweighted(CompactReplayBuffer, PrioritizedReplay):
+    """Says that it has priorities, and gives no weights."""
+
+    def update_priorities(self, indices: np.ndarray, td_errors: torch.Tensor) -> None:
+        raise AssertionError
+
+
+class Weighted(Unweighted):
+    """Gives weights, and cannot take errors."""
+
+    def sample(self, batch_size: int, env: Any = None) -> Any:
+        index = np.random.randint(0, self.size() * self.n_envs, batch_size)
+        weights = torch.ones(batch_size, 1)
+        return WeightedSamples(*self.transitions(index, index, env), weights, index)
+
+    def update_priorities(self, indices: np.ndarray, td_errors: torch.Tensor) -> None:
+        raise ValueError("no room")
+
+
 @pytest.mark.parametrize(
     ("buffer", "params", "message"),
     [
+        (Lockstep, {}, "gives an observation that it no longer holds"),
+        (Unweighted, {}, "gives no tensor in 'importance_weights' of sample"),
+        (Weighted, {}, "fails in update_priorities: ValueError: no room"),
         (Mixed, {}, "or with the action of another"),
         (Forgetful, {"shift": 0}, "gives other batches after it was pickled"),
     ],
@@ -174,3 +207,24 @@ def test_faults_are_found(buffer: type, params: dict[str, Any], message: str) ->
 def test_a_right_one_of_somebody_passes() -> None:
     spec = ReplayBufferSpec("right", f"{__name__}:Mixed", summary="Right.")
     check_component(spec, params={"shift": 0})
+
+
+def test_what_a_buffer_gives_is_told_by_its_type() -> None:
+    class Look(ReplayBuffer):
+        """Has methods of the same names, of another contract."""
+
+        def update_priorities(self) -> None: ...
+
+        def sample_single_steps(self) -> None: ...
+
+    for buffer, priorities, single in (
+        (ReplayBuffer, False, True),
+        (NStepReplayBuffer, False, True),
+        (CompactReplayBuffer, False, True),
+        (Weighted, True, True),
+        (Look, False, False),
+    ):
+        made = buffer(10, BOX, BOX, "cpu")
+        assert has_priorities(buffer) is has_priorities(made) is priorities
+        assert gives_single_steps(made) is single
+    assert not has_priorities(None)

@@ -41,8 +41,8 @@ def check_actor(owner: str, policy: ScalePolicy, stochastic: bool) -> None:
         )
     if stochastic and not callable(getattr(policy.actor, "action_log_prob", None)):
         raise Sb3ScaleError(
-            f"actor {policy.parts['actor']!r} has no method 'action_log_prob'; allowed: actors that "
-            "have it, or whose 'stochastic' is False, beside an algorithm such as td3"
+            f"actor {policy.parts['actor']!r} has no method 'action_log_prob'; allowed: actors "
+            "that have it, or whose 'stochastic' is False, beside an algorithm such as td3"
         )
 
 
@@ -65,8 +65,8 @@ def check_stock_kwargs(
         # Stable-Baselines3 itself adds use_sde to the mapping.
         if name in ours and name not in theirs and name != "use_sde":
             raise Sb3ScaleError(
-                f"policy_kwargs: {name} is {value!r}, and {found.__name__} does not know it; allowed "
-                "with policy: ScalePolicy"
+                f"policy_kwargs: {name} is {value!r}, and {found.__name__} does not know it; "
+                "allowed with policy: ScalePolicy"
             )
 
 
@@ -164,7 +164,7 @@ def check_replay_buffer(model: Any) -> None:
     if reader is not None and not gives_single_steps(buffer):
         raise Sb3ScaleError(
             f"the {reader} learns from single steps, and {kind} does not give them; allowed: "
-            "'compact', 'prioritized', and replay buffers of Stable-Baselines3"
+            "replay buffers derived from SingleStepReplay, and those of Stable-Baselines3"
         )
 
 

@@ -12,11 +12,12 @@ from stable_baselines3.common.vec_env import VecNormalize
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.replay.memory import Storage, choose_place, fits_on_device
 from sb3_scale.replay.normalization import normalize_observations, normalize_rewards
-from sb3_scale.replay.rows import HOST, Rows, row_type, upload
-from sb3_scale.replay.successors import Successors
+from sb3_scale.replay.one_step import SingleStepReplay
+from sb3_scale.replay.rows import HOST, Rows, row_type
+from sb3_scale.replay.streams import Streams, check_shapes, check_stream
 
 
-class CompactReplayBuffer(ReplayBuffer):
+class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
     """
     Gives the batches of ``stable_baselines3.common.buffers.ReplayBuffer``, bit for bit under one
     seed, from 0.54 of its memory in the dog's size: 1060 bytes per transition instead of 1948.
@@ -25,6 +26,11 @@ class CompactReplayBuffer(ReplayBuffer):
     where that differs, at the end of an episode or where the stream was cut, it is stored beside.
     A transition is one row: observation, action, reward, done, timeout. Indices are drawn on the
     host, so batches do not depend on where the rows are.
+
+    Each environment is a stream with a ring of its own. ``add`` writes all of them at once,
+    ``add_stream`` one of them. While all have as many transitions, draws are those of
+    Stable-Baselines3; after that each number drawn stands for one of all stored transitions.
+    ``pos``, ``full`` and ``size`` are those of the stream with the fewest transitions.
 
     ``observations``, ``actions``, ``rewards``, ``dones`` and ``timeouts`` are those of
     Stable-Baselines3: on the host the memory itself, on a GPU copies that cannot be written to.
@@ -78,11 +84,8 @@ class CompactReplayBuffer(ReplayBuffer):
         self.storage = storage
         self.row = row_type(observation_space, action_space)
         place = choose_place(storage, self.device, self._transitions, self.transition_bytes)
-        self._rows = Rows(self._transitions, self.row, place)
-        observation = self.row["observation"]
-        self._successors = Successors(
-            self.buffer_size, n_envs, observation.shape[0], observation.base
-        )
+        self._rows = Rows(self.buffer_size, n_envs, self.row, place)
+        self.streams = Streams(self.buffer_size, n_envs)
 
     @property
     def _transitions(self) -> int:
@@ -122,8 +125,12 @@ class CompactReplayBuffer(ReplayBuffer):
         size = (self._transitions, self.transition_bytes)
         place = device if fits_on_device(self.storage, device, *size) else HOST
         if place != self._rows.place:
-            old, self._rows = self._rows, Rows(self._transitions, self.row, place)
-            self._rows.bytes.copy_(old.bytes)
+            self._rows.move(place)
+
+    def reset(self) -> None:
+        """Forget all transitions."""
+        super().reset()
+        self.streams.reset()
 
     def add(
         self,
@@ -144,28 +151,104 @@ class CompactReplayBuffer(ReplayBuffer):
         :param done: ``(n_envs,)``
         :param infos: of each environment; ``TimeLimit.truncated`` marks the end by a time limit
         """
-        rows = np.zeros(self.n_envs, self.row)
-        rows["observation"] = np.reshape(obs, (self.n_envs, -1))
-        rows["action"] = np.reshape(action, (self.n_envs, -1))
-        outcome = rows["outcome"]
-        outcome[:, 0] = reward
-        outcome[:, 1] = done
-        if self.handle_timeout_termination:
-            outcome[:, 2] = [info.get("TimeLimit.truncated", False) for info in infos]
-        observations = np.ascontiguousarray(rows["observation"])
-        self._successors.add(self.pos, observations, np.reshape(next_obs, (self.n_envs, -1)))
-        self._table.write(self.pos * self.n_envs, rows)
+        timeout = [info.get("TimeLimit.truncated", False) for info in infos]
+        rows = self._make_rows(self.n_envs, obs, action, reward, done, timeout)[None]
+        following = np.reshape(next_obs, (1, self.n_envs, -1))
+        if not self.streams.lockstep:
+            for stream in range(self.n_envs):
+                own = slice(stream, stream + 1)
+                self._write_stream(stream, rows[:, own], following[:, own])
+            return
+        self._table.write(self.pos, slice(0, self.n_envs), rows, following)
+        self.streams.written += 1
         self.pos += 1
         if self.pos == self.buffer_size:
             self.full = True
             self.pos = 0
 
-    def _get_samples(
-        self, batch_inds: np.ndarray, env: VecNormalize | None = None
-    ) -> ReplayBufferSamples:
-        # Stable-Baselines3 draws the environments here, after the rows.
-        env_inds = np.random.randint(0, high=self.n_envs, size=(len(batch_inds),))
-        index = batch_inds * self.n_envs + env_inds
+    def add_stream(
+        self,
+        stream: int,
+        obs: np.ndarray,
+        next_obs: np.ndarray,
+        action: np.ndarray,
+        reward: np.ndarray,
+        done: np.ndarray,
+        timeout: np.ndarray,
+        priorities: np.ndarray | None = None,
+    ) -> None:
+        """
+        Store a fragment: ``k`` consecutive transitions of one stream, at least one.
+
+        The next fragment need not go on where this one ended.
+
+        :param stream: which one, from 0 to ``n_envs - 1``
+        :param obs: ``(k, *shape)``
+        :param next_obs: ``(k, *shape)``, at the end of an episode its last observation
+        :param action: ``(k, *action shape)``
+        :param reward: ``(k,)``
+        :param done: ``(k,)``
+        :param timeout: whether an episode ended by a time limit, ``(k,)``
+        :param priorities: nothing here; subclasses that draw by priority take ``(k,)``
+        :raises Sb3ScaleError: if there is no such stream, an array has another shape, or there are
+            priorities; nothing is stored then
+        """
+        if priorities is not None:
+            raise Sb3ScaleError(
+                f"priorities are given, and {type(self).__name__} draws all transitions alike; "
+                "allowed: None"
+            )
+        check_stream(stream, self.n_envs)
+        steps = check_shapes(
+            self.obs_shape,
+            (self.action_space.shape or (), (self.action_dim,)),
+            obs=obs,
+            next_obs=next_obs,
+            action=action,
+            reward=reward,
+            done=done,
+            timeout=timeout,
+        )
+        rows = self._make_rows(steps, obs, action, reward, done, timeout)[:, None]
+        self._write_stream(stream, rows, np.reshape(next_obs, (steps, 1, -1)))
+
+    def _make_rows(
+        self, count: int, obs: Any, action: Any, reward: Any, done: Any, timeout: Any
+    ) -> np.ndarray:
+        rows = np.zeros(count, self.row)
+        rows["observation"] = np.reshape(obs, (count, -1))
+        rows["action"] = np.reshape(action, (count, -1))
+        outcome = rows["outcome"]
+        outcome[:, 0] = reward
+        outcome[:, 1] = done
+        if self.handle_timeout_termination:
+            outcome[:, 2] = timeout
+        return rows
+
+    def _write_stream(self, stream: int, rows: np.ndarray, following: np.ndarray) -> None:
+        """Both ``(steps, 1, ...)``; in pieces that end where the ring does."""
+        start = 0
+        while start < len(rows):
+            position = self.streams.position(stream)
+            end = min(start + self.buffer_size - position, len(rows))
+            own = slice(stream, stream + 1)
+            self._table.write(position, own, rows[start:end], following[start:end])
+            self.pos, self.full = self.streams.advance(stream, end - start)
+            start = end
+
+    def sample(self, batch_size: int, env: VecNormalize | None = None) -> ReplayBufferSamples:
+        """
+        Draw transitions, all alike.
+
+        :param batch_size: transitions to draw
+        :param env: whose statistics normalise observations and rewards
+        :return: tensors of ``batch_size`` rows on the buffer's device
+        """
+        if not self.streams.lockstep:
+            return self.sample_single_steps(batch_size, env)
+        # Stable-Baselines3 draws the rows first, then the environments.
+        positions = np.random.randint(0, self.size(), batch_size)
+        index = positions * self.n_envs + np.random.randint(0, self.n_envs, batch_size)
         return self.transitions(index, index, env)
 
     def sample_single_steps(
@@ -178,7 +261,7 @@ class CompactReplayBuffer(ReplayBuffer):
         :param env: whose statistics normalise observations and rewards
         :return: tensors of ``batch_size`` rows on the buffer's device
         """
-        index = np.random.randint(0, self.size() * self.n_envs, batch_size)
+        index = self.streams.locate(np.random.randint(0, self.streams.stored, batch_size))
         return self.transitions(index, index, env)
 
     def transitions(
@@ -187,24 +270,14 @@ class CompactReplayBuffer(ReplayBuffer):
         """
         Read transitions, or sequences of them.
 
-        :param index: of the first transition of each, ``row * n_envs + environment``, ``(b,)``
+        :param index: of the first transition of each, ``position * n_envs + stream``, ``(b,)``
         :param last: of the last one, likewise; it gives next observation, reward and done
         :param env: whose statistics normalise observations and rewards
         :return: tensors of ``b`` rows on the buffer's device
         """
-        following = (last + self.n_envs) % self._transitions
-        table, size = self._table, len(index)
+        table = self._table
         pinned = table.place != self.device and self.device.type == "cuda"
-        where = upload(np.concatenate((index, following)), table.place)
-        pairs = table.gather("observation", where, pinned)
-        positions, elsewhere = self._successors.elsewhere(last)
-        if len(positions):
-            pairs.index_copy_(
-                0, upload(positions + size, table.place), upload(elsewhere, table.place)
-            )
-        actions = table.gather("action", where[:size], pinned)
-        ends = where[:size] if last is index else upload(last, table.place)
-        outcome = table.gather("outcome", ends, pinned)
+        pairs, actions, outcome = table.read(index, last, pinned)
         rewards, dones, timeouts = outcome.t().contiguous().unsqueeze(2)
         dones = dones * (1 - timeouts)
         if env is not None:
@@ -213,55 +286,53 @@ class CompactReplayBuffer(ReplayBuffer):
         pairs, actions, dones, rewards = (
             tensor.to(self.device, non_blocking=True) for tensor in (pairs, actions, dones, rewards)
         )
-        observations, next_observations = pairs.view(2, size, *self.obs_shape)
+        observations, next_observations = pairs.view(2, len(index), *self.obs_shape)
         return ReplayBufferSamples(observations, actions, next_observations, dones, rewards)
-
-    def _array(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        return self._table.to_numpy(name).reshape(self.buffer_size, self.n_envs, *shape)
 
     @property
     def observations(self) -> np.ndarray:  # type: ignore[override]
         """``(buffer_size, n_envs, *shape)``."""
-        return self._array("observation", self.obs_shape)
+        return self._shaped(self._table.to_numpy("observation"))
 
     @property
     def actions(self) -> np.ndarray:  # type: ignore[override]
         """``(buffer_size, n_envs, action_dim)``."""
-        return self._array("action", (self.action_dim,))
+        return self._table.to_numpy("action")
 
     @property
     def rewards(self) -> np.ndarray:  # type: ignore[override]
         """``(buffer_size, n_envs)``."""
-        return self._array("outcome", (3,))[..., 0]
+        return self._table.to_numpy("outcome")[..., 0]
 
     @property
     def dones(self) -> np.ndarray:  # type: ignore[override]
         """``(buffer_size, n_envs)``."""
-        return self._array("outcome", (3,))[..., 1]
+        return self._table.to_numpy("outcome")[..., 1]
 
     @property
     def timeouts(self) -> np.ndarray:  # type: ignore[override]
         """``(buffer_size, n_envs)``."""
-        return self._array("outcome", (3,))[..., 2]
+        return self._table.to_numpy("outcome")[..., 2]
 
     @property
     def next_observations(self) -> np.ndarray:  # type: ignore[override]
         """``(buffer_size, n_envs, *shape)``, a copy that cannot be written to."""
-        found = np.roll(self.observations, -1, axis=0).reshape(self._transitions, -1)
-        positions, elsewhere = self._successors.elsewhere(np.arange(self._transitions))
-        found[positions] = elsewhere
-        found.flags.writeable = False
-        return found.reshape(self.buffer_size, self.n_envs, *self.obs_shape)
+        return self._shaped(self._table.next_observations())
+
+    def _shaped(self, flat: np.ndarray) -> np.ndarray:
+        return flat.reshape(self.buffer_size, self.n_envs, *self.obs_shape)
 
     def __getstate__(self) -> dict[str, Any]:
         """Rows that were written, on the host whatever the device."""
         state = self.__dict__.copy()
-        del state["_rows"]
-        state["_written"] = self._table.bytes[: self.size() * self.n_envs].cpu().numpy()
+        table: Rows = state.pop("_rows")
+        kept = table.bytes[: self.streams.longest * self.n_envs].cpu().numpy()
+        state["_kept"] = kept, table.successors
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        written = state.pop("_written")
+        kept, successors = state.pop("_kept")
         self.__dict__.update(state)
-        self._rows = Rows(self._transitions, self.row, HOST)
-        self._rows.bytes[: len(written)] = th.from_numpy(written)
+        self._rows = Rows(self.buffer_size, self.n_envs, self.row, HOST)
+        self._rows.bytes[: len(kept)] = th.from_numpy(kept)
+        self._rows.successors = successors

@@ -12,17 +12,19 @@ from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale.replay.memory import Storage
 from sb3_scale.replay.normalization import normalize_rewards
 from sb3_scale.replay.rows import upload
-from sb3_scale.replay.weighted import WeightedSamples
+from sb3_scale.replay.weighted import PrioritizedReplay, WeightedSamples
 from sb3_scale_densenet.sum_tree import SumTree
 
 
-class PrioritizedReplayBuffer(CompactReplayBuffer):
+class PrioritizedReplayBuffer(CompactReplayBuffer, PrioritizedReplay):
     """
     Draws transitions in proportion to ``p_i = (|error_i| + eps)^alpha``, one from each of equal
     shares of their sum, and weighs their gradients by ``(N p_i / sum p)^-beta``, divided by the
     largest weight of the batch.
 
-    ``beta`` grows linearly over the training. A new transition has the largest priority so far.
+    ``beta`` grows linearly over the training. A new transition has the largest priority so far, or
+    the one that came with it, as in Horgan et al., "Distributed Prioritized Experience Replay",
+    2018, section 3.
     Source: Schaul et al., "Prioritized Experience Replay", 2016, section 3, the proportional
     variant, which Ota et al., 2021, section 3.2 use.
 
@@ -95,16 +97,18 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
         self.tree = SumTree(self._transitions)
         # Where a sequence of several steps ends: an episode does, or the stream was cut.
         self.ends = np.zeros(self._transitions, bool)
-        self.added = 0
-        self._errors: list[tuple[np.ndarray, th.Tensor, th.cuda.Event | None]] = []
+        # How often each row was written; tells an error of what was overwritten since.
+        self.generations = np.zeros(self._transitions, np.int32)
+        self._td_errors: list[tuple[np.ndarray, th.Tensor, th.cuda.Event | None]] = []
 
     def reset(self) -> None:
         """Forget all transitions and their priorities."""
         super().reset()
         self.tree = SumTree(self._transitions)
         self.ends[:] = False
-        self._errors.clear()
-        self.added, self.largest = 0, 1.0
+        self.generations += 1
+        self._td_errors.clear()
+        self.largest = 1.0
 
     def add(
         self,
@@ -126,13 +130,56 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
         :param infos: of each environment
         :raises Sb3ScaleError: if an error of a batch drawn before is not finite
         """
-        index = self.pos * self.n_envs + np.arange(self.n_envs)
         # Before the largest priority is read, so that it does not depend on who samples when.
         self.settle(self._lag)
+        rows = self.streams.next_rows()
         super().add(obs, next_obs, action, reward, done, infos)
-        self.tree[index] = self.largest
-        self.ends[index] = done
-        self.added += self.n_envs
+        self._begin(rows, done, self.largest)
+
+    def add_stream(
+        self,
+        stream: int,
+        obs: np.ndarray,
+        next_obs: np.ndarray,
+        action: np.ndarray,
+        reward: np.ndarray,
+        done: np.ndarray,
+        timeout: np.ndarray,
+        priorities: np.ndarray | None = None,
+    ) -> None:
+        """
+        Store a fragment: ``k`` consecutive transitions of one stream, at least one.
+
+        The next fragment need not go on where this one ended.
+
+        :param stream: which one, from 0 to ``n_envs - 1``
+        :param obs: ``(k, *shape)``
+        :param next_obs: ``(k, *shape)``, at the end of an episode its last observation
+        :param action: ``(k, *action shape)``
+        :param reward: ``(k,)``
+        :param done: ``(k,)``
+        :param timeout: whether an episode ended by a time limit, ``(k,)``
+        :param priorities: how far a critic was from its targets, as of ``update_priorities``, not
+            negative, ``(k,)``; nothing for the largest priority so far
+        :raises Sb3ScaleError: if there is no such stream, an array has another shape, a priority is
+            out of its range, or an error of a batch drawn before is not finite; nothing is stored
+            then
+        """
+        first = None if priorities is None else _check_priorities(priorities, np.shape(reward))
+        self.settle(self._lag)
+        super().add_stream(stream, obs, next_obs, action, reward, done, timeout)
+        begun = self.largest if first is None else self._powers(first)
+        self._begin(self.streams.last_rows(stream, len(reward)), done, begun)
+
+    def _begin(self, rows: np.ndarray, done: np.ndarray, priorities: np.ndarray | float) -> None:
+        self.tree[rows] = priorities
+        self.ends[rows] = done
+        np.add.at(self.generations, rows, 1)
+
+    def _powers(self, td_errors: np.ndarray) -> np.ndarray:
+        priorities: np.ndarray = (td_errors + self.eps) ** self.alpha
+        self.largest = float(priorities.max(initial=self.largest))
+        return priorities
 
     def sample(  # type: ignore[override]
         self, batch_size: int, env: VecNormalize | None = None
@@ -145,7 +192,7 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
             finite
         """
         self.settle(self._lag)
-        if not self.added:
+        if not self.streams.stored:
             raise Sb3ScaleError("replay buffer 'prioritized' is empty; allowed: after a transition")
         shares = (np.arange(batch_size) + np.random.random(batch_size)) / batch_size
         index = self.tree.find(shares)
@@ -168,20 +215,19 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
             rewards,
             discounts,
             upload(weights, self.device),
-            # What is overwritten before the error arrives is told by how much was added since.
-            np.stack((index, np.full(batch_size, self.added))),
+            np.stack((index, self.generations[index])),
         )
 
-    def update_priorities(self, drawn: np.ndarray, errors: th.Tensor) -> None:
+    def update_priorities(self, indices: np.ndarray, td_errors: th.Tensor) -> None:
         """
         Tell how far the critic was from its targets. On a GPU it counts from the second batch
         after that one, so that nobody waits for the device.
 
-        :param drawn: that came with the batch
-        :param errors: not negative, shape ``(b,)``
+        :param indices: that came with the batch: rows and their generations, ``(2, b)``
+        :param td_errors: not negative, shape ``(b,)``
         """
-        copied = th.cuda.Event() if errors.is_cuda else None  # type: ignore[no-untyped-call]
-        self._errors.append((drawn, errors.to("cpu", non_blocking=True), copied))
+        copied = th.cuda.Event() if td_errors.is_cuda else None  # type: ignore[no-untyped-call]
+        self._td_errors.append((indices, td_errors.to("cpu", non_blocking=True), copied))
         if copied is not None:
             copied.record()
 
@@ -197,28 +243,25 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
         :param keep: how many of the newest batches to leave for later
         :raises Sb3ScaleError: if an error is not finite
         """
-        while len(self._errors) > keep:
-            (index, added), errors, copied = self._errors.pop(0)
+        while len(self._td_errors) > keep:
+            (index, generations), td_errors, copied = self._td_errors.pop(0)
             if copied is not None:
                 copied.synchronize()
-            found = errors.numpy().astype(np.float64)
+            found = td_errors.numpy().astype(np.float64)
             if not np.isfinite(found).all():
                 raise Sb3ScaleError(
                     f"{(~np.isfinite(found)).sum()} of {len(found)} errors given to replay buffer "
                     "'prioritized' are not finite; allowed: finite numbers"
                 )
-            # Rows are written in the order of a ring.
-            overwritten = (index - added) % self._transitions < self.added - added
-            priorities = (np.abs(found[~overwritten]) + self.eps) ** self.alpha
-            self.tree[index[~overwritten]] = priorities
-            self.largest = float(priorities.max(initial=self.largest))
+            kept = self.generations[index] == generations
+            self.tree[index[kept]] = self._powers(np.abs(found[kept]))
 
     def _steps(self, index: np.ndarray) -> np.ndarray:
         """How many steps each sequence has, at most ``n_steps`` and within an episode."""
         if self.n_steps == 1:
             return np.ones(len(index), np.int64)
         sequence = self._sequence(index)
-        ends = self.ends[sequence] | ~self._successors.follow(sequence)
+        ends = self.ends[sequence] | ~self._table.successors.follow(sequence)
         ends[:, -1] = True
         steps: np.ndarray = ends.argmax(axis=1) + 1
         return steps
@@ -243,3 +286,22 @@ class PrioritizedReplayBuffer(CompactReplayBuffer):
         """Errors that are on their way are settled first."""
         self.settle()
         return super().__getstate__()
+
+
+def _check_priorities(priorities: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """
+    :param priorities: that came with a fragment
+    :param shape: that they must have
+    :return: the same in float64
+    :raises Sb3ScaleError: if their number is another, or one is negative or not finite
+    """
+    found = np.asarray(priorities, np.float64)
+    if found.shape != shape:
+        raise Sb3ScaleError(f"priorities of a fragment have shape {found.shape}; allowed: {shape}")
+    wrong = ~(np.isfinite(found) & (found >= 0))
+    if wrong.any():
+        raise Sb3ScaleError(
+            f"{wrong.sum()} of {len(found)} priorities given to replay buffer 'prioritized' are "
+            "negative or not finite; allowed: finite numbers, at least 0"
+        )
+    return found

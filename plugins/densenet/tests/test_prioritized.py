@@ -41,10 +41,15 @@ def fill(buffer: Any, count: int, seed: int = 0, ends: float = 0.1, *others: Any
         observations = following
 
 
+def named(rows: Any) -> np.ndarray:
+    """Rows that were written once, as a batch names them."""
+    return np.stack((rows, np.ones(len(rows), np.int64)))
+
+
 def drawn_counts(buffer: PrioritizedReplayBuffer, batches: int, size: int = 64) -> np.ndarray:
     counts = np.zeros(buffer.buffer_size * buffer.n_envs)
     for _ in range(batches):
-        np.add.at(counts, buffer.sample(size).drawn[0], 1)
+        np.add.at(counts, buffer.sample(size).indices[0], 1)
     return counts
 
 
@@ -75,7 +80,7 @@ def test_frequencies_are_proportional_to_priorities() -> None:
     fill(buffer, 100)
     errors = np.random.default_rng(1).gamma(1.0, size=200)
     index = np.arange(200)
-    buffer.update_priorities(np.stack((index, np.full(200, 200))), torch.from_numpy(errors))
+    buffer.update_priorities(named(index), torch.from_numpy(errors))
     counts = drawn_counts(buffer, 3000)
     priorities = (errors + 1e-6) ** 0.7
     expected = priorities / priorities.sum() * counts.sum()
@@ -90,21 +95,23 @@ def test_weights_are_those_of_the_paper() -> None:
     buffer = make(50, beta=0.4, final_beta=0.9)
     fill(buffer, 30)
     errors = np.linspace(0.1, 3, 30)
-    buffer.update_priorities(np.stack((np.arange(30), np.full(30, 30))), torch.from_numpy(errors))
+    buffer.update_priorities(named(np.arange(30)), torch.from_numpy(errors))
     priorities = (errors + 1e-6) ** 0.6
     share = priorities / priorities.sum()
     for remaining, beta in ((1.0, 0.4), (0.5, 0.65), (0.0, 0.9)):
         buffer.progress_remaining = remaining
         data = buffer.sample(16)
-        expected = (30 * share[data.drawn[0]]) ** -beta
-        np.testing.assert_allclose(data.weights[:, 0], expected / expected.max(), rtol=1e-5)
+        expected = (30 * share[data.indices[0]]) ** -beta
+        np.testing.assert_allclose(
+            data.importance_weights[:, 0], expected / expected.max(), rtol=1e-5
+        )
 
 
 def test_new_transitions_have_the_largest_priority_so_far() -> None:
     buffer = make(10)
     fill(buffer, 4)
     np.testing.assert_array_equal(buffer.tree[np.arange(5)], [1, 1, 1, 1, 0])
-    buffer.update_priorities(np.array([[0, 1], [4, 4]]), torch.tensor([5.0, 0.1]))
+    buffer.update_priorities(named([0, 1]), torch.tensor([5.0, 0.1]))
     buffer.sample(2)
     fill(buffer, 1)
     assert buffer.tree[np.array([4])] == pytest.approx((5 + 1e-6) ** 0.6)
@@ -113,9 +120,9 @@ def test_new_transitions_have_the_largest_priority_so_far() -> None:
 def test_priorities_of_overwritten_transitions_are_ignored() -> None:
     buffer = make(10)
     fill(buffer, 10)
-    drawn = np.stack((np.arange(10), np.full(10, 10)))
+    indices = named(np.arange(10))
     fill(buffer, 3)
-    buffer.update_priorities(drawn, torch.tensor([99.0] * 3 + [7.0] * 7))
+    buffer.update_priorities(indices, torch.tensor([99.0] * 3 + [7.0] * 7))
     buffer.sample(2)
     changed = buffer.tree[np.arange(10)] != 1
     np.testing.assert_array_equal(changed, [False] * 3 + [True] * 7)
@@ -137,7 +144,7 @@ def test_returns_of_several_steps_are_those_of_stable_baselines3(
         env.obs_rms.mean, env.obs_rms.var = np.arange(3.0), np.arange(1.0, 4.0)
         env.ret_rms.var = np.array(3.0)
     data = ours.sample(64, env)
-    rows, envs = np.divmod(data.drawn[0], n_envs)
+    rows, envs = np.divmod(data.indices[0], n_envs)
     drawn = iter([envs])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(np.random, "randint", lambda *args, **kwargs: next(drawn))
@@ -151,7 +158,7 @@ def test_a_stream_that_was_cut_ends_a_sequence() -> None:
     fill(buffer, 10, 0, 0.0)
     fill(buffer, 10, 1, 0.0)
     data = buffer.sample(200)
-    at = data.drawn[0]
+    at = data.indices[0]
     for i, start in enumerate(at):
         steps = min(3, (10 if start < 10 else 20) - start)
         expected = buffer.rewards[start : start + steps, 0].sum()
@@ -166,7 +173,7 @@ def test_an_episode_ends_a_sequence_whose_next_observation_is_the_same() -> None
         buffer.add(still, still, action, np.ones(1), np.array([done]), [{}])
     np.random.seed(0)
     data = buffer.sample(200)
-    found = dict(zip(data.drawn[0].tolist(), data.rewards[:, 0].tolist(), strict=True))
+    found = dict(zip(data.indices[0].tolist(), data.rewards[:, 0].tolist(), strict=True))
     assert found == {0: 1.5, 1: 1.0, 2: 1.75, 3: 1.5, 4: 1.0}
 
 
@@ -175,7 +182,7 @@ def test_single_steps_are_drawn_alike_whatever_the_priorities() -> None:
     buffer = make(100, n_steps=3)
     fill(buffer, 100)
     errors = torch.linspace(0, 100, 100)
-    buffer.update_priorities(np.stack((np.arange(100), np.full(100, 100))), errors)
+    buffer.update_priorities(named(np.arange(100)), errors)
     buffer.sample(8)
     stored = buffer.transitions(np.arange(100), np.arange(100)).actions
     counts = np.zeros(100)
@@ -203,7 +210,7 @@ def test_the_gradient_is_weighted_whatever_the_loss() -> None:
 def test_goes_on_after_a_pickle() -> None:
     buffer = make(20, n_steps=2)
     fill(buffer, 15)
-    buffer.update_priorities(np.array([[3], [15]]), torch.tensor([9.0]))
+    buffer.update_priorities(named([3]), torch.tensor([9.0]))
     again = pickle.loads(pickle.dumps(buffer))
     assert again.tree[np.array([3])] == pytest.approx((9 + 1e-6) ** 0.6)
     for one in (buffer, again):
@@ -236,22 +243,22 @@ def test_reset_forgets_everything() -> None:
     with pytest.raises(Sb3ScaleError, match="replay buffer 'prioritized' is empty; allowed: after"):
         buffer.sample(1)
     fill(buffer, 10)
-    buffer.update_priorities(np.array([[3], [10]]), torch.tensor([9.0]))
+    buffer.update_priorities(named([3]), torch.tensor([9.0]))
     buffer.reset()
     fill(buffer, 2)
-    assert set(buffer.sample(20).drawn[0]) == {0, 1}
+    assert set(buffer.sample(20).indices[0]) == {0, 1}
     np.testing.assert_array_equal(buffer.tree[np.arange(3)], [1, 1, 0])
 
 
 def test_draws_one_from_each_of_equal_shares() -> None:
     buffer = make(16)
     fill(buffer, 16)
-    assert sorted(buffer.sample(16).drawn[0]) == list(range(16))
+    assert sorted(buffer.sample(16).indices[0]) == list(range(16))
 
 
 def test_errors_that_are_no_numbers() -> None:
     buffer = make(10)
     fill(buffer, 4)
-    buffer.update_priorities(np.array([[0, 1], [4, 4]]), torch.tensor([np.nan, 1.0]))
+    buffer.update_priorities(named([0, 1]), torch.tensor([np.nan, 1.0]))
     with pytest.raises(Sb3ScaleError, match="1 of 2 errors given to replay buffer 'prioritized'"):
         buffer.sample(2)

@@ -37,9 +37,9 @@ def test_training_sets_the_errors_of_its_critic(
     seen = []
     buffer_update = PrioritizedReplayBuffer.update_priorities
 
-    def update(buffer: Any, drawn: np.ndarray, errors: torch.Tensor) -> None:
-        seen.append((drawn[0], errors.clone()))
-        buffer_update(buffer, drawn, errors)
+    def update(buffer: Any, indices: np.ndarray, td_errors: torch.Tensor) -> None:
+        seen.append((indices[0], td_errors.clone()))
+        buffer_update(buffer, indices, td_errors)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PrioritizedReplayBuffer, "update_priorities", update)
@@ -84,7 +84,7 @@ def test_training_uses_weights_and_errors_of_its_own_equations(
     ).learn(40)
     policy = model.policy
     batch = model.sample(8)
-    batch.weights = torch.rand(8, 1)
+    batch.importance_weights = torch.rand(8, 1)
     _, gradients = model.critic_gradients(batch)
     s, after = batch.observations, batch.next_observations
     with torch.no_grad():
@@ -101,8 +101,8 @@ def test_training_uses_weights_and_errors_of_its_own_equations(
         target = batch.rewards + batch.not_done * 0.99 * values
     outputs = policy.critic(*pair)
     errors = np.abs((outputs.detach() - target).numpy()).mean(axis=(0, 2))
-    np.testing.assert_allclose(batch.errors, errors, rtol=1e-4, atol=1e-5)
-    loss = (batch.weights * (outputs - target) ** 2).mean(dim=(1, 2)).sum()
+    np.testing.assert_allclose(batch.td_errors, errors, rtol=1e-4, atol=1e-5)
+    loss = (batch.importance_weights * (outputs - target) ** 2).mean(dim=(1, 2)).sum()
     expected = torch.autograd.grad(loss, list(policy.critic.parameters()))
     for ours, theirs in zip(gradients, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
@@ -156,21 +156,28 @@ def test_other_returns_are_refused(
         SAC("ScalePolicy", "Pendulum-v1", **settings, **SMALL)
 
 
-class OnlyPriorities(ReplayBuffer):
-    """A prioritised buffer that gives no single steps."""
+class OtherContract(ReplayBuffer):
+    """Somebody's buffer with a method of the same name, and other arguments."""
 
-    progress_remaining = 1.0
-
-    def update_priorities(self, drawn: np.ndarray, errors: torch.Tensor) -> None:
+    def update_priorities(self, batch: Any) -> None:
         raise AssertionError
 
 
+def test_a_buffer_with_another_contract_trains_without_weights() -> None:
+    trained = []
+    for buffer in (OtherContract, ReplayBuffer):
+        model = SAC("ScalePolicy", "Pendulum-v1", replay_buffer_class=buffer, **SMALL).learn(30)
+        trained.append(model.policy.state_dict())
+    for name, value in trained[0].items():
+        assert torch.equal(value, trained[1][name]), name
+
+
 def test_an_extractor_that_learns_apart_wants_single_steps() -> None:
-    with pytest.raises(Sb3ScaleError, match="allowed: replay buffers with a method sample_single"):
+    with pytest.raises(Sb3ScaleError, match="OtherContract does not give them; allowed: replay"):
         SAC(
             "ScalePolicy",
             "Pendulum-v1",
-            replay_buffer_class=OnlyPriorities,
+            replay_buffer_class=OtherContract,
             policy_kwargs={"extractor": {"name": "ofenet", "width": 4, "depth": 1}},
             **SMALL,
         )
@@ -196,7 +203,7 @@ def test_a_batch_that_is_not_finite_is_kept(gradient_steps: int, tmp_path: Path)
         model.learn(1, reset_num_timesteps=False)
     model.logger.close()
     batch = torch.load(tmp_path / "not_finite_1.pt", weights_only=True)["batch"]
-    assert batch["drawn"].shape == (2, 8)
+    assert batch["indices"].shape == (2, 8)
     assert [each.shape for each in batch["auxiliary"]] == [(8, 3), (8, 1), (8, 3)]
 
 
