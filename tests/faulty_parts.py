@@ -48,7 +48,7 @@ class ConvExtractor(Extractor):
     """
 
     def __init__(self, observation_space: spaces.Space):
-        super().__init__(observation_space)
+        super().__init__()
         channels, height, width = observation_space.shape
         self.conv = nn.Conv2d(channels, 2, 4, stride=4)
         self.features_dim = 2 * (height // 4) * (width // 4)
