@@ -20,12 +20,13 @@ help:
 	@echo "make bench     gradient steps per second, next to Stable-Baselines3, sb3-contrib and SBX"
 	@echo "make bench-train  wall clock of a whole training, next to Stable-Baselines3 and SBX"
 	@echo "make bench-gpu the same as bench on a GPU, next to LeanRL's approach"
-	@echo "make docs      regenerate docs/parts.md and build the pages in site/"
+	@echo "make docs      regenerate docs/parts.md and lists of parts, and build the pages in site/"
 
 $(STAMP): requirements-dev.txt constraints.txt pyproject.toml envs/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt \
+		$(addprefix -e ./,$(wildcard plugins/*)) -c constraints.txt
 	touch $@
 
 install: $(STAMP)
@@ -68,6 +69,7 @@ bench-gpu: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python docs/build_parts.py
+	$(BIN)/python docs/build_lists.py
 	$(BIN)/mkdocs build --strict
 
 clean:

@@ -8,13 +8,15 @@ import typing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import typeguard
 
 from sb3_scale.errors import Sb3ScaleError, check_key
 from sb3_scale.plugins import Plugin, manager
-from sb3_scale.specs import KINDS, Spec
+from sb3_scale.specs import KINDS, Spec, ZooConfig
 
 _providers: ContextVar[Mapping[str, str] | None] = ContextVar("providers", default=None)
 _used: ContextVar[dict[str, str] | None] = ContextVar("used", default=None)
@@ -57,6 +59,24 @@ def load_target(spec: Spec) -> Any:
             f"{spec.kind} '{spec.name}' of plugin {plugin.label} cannot be imported from "
             f"'{spec.target}': {type(error).__name__}: {error}"
         ) from error
+
+
+def settings_path(spec: ZooConfig) -> Path:
+    """
+    :param spec: a file of settings
+    :return: where it is
+    :raises Sb3ScaleError: if there is no such package, or no such file in it
+    """
+    package, _, name = spec.target.partition(":")
+    try:
+        folder = Path(str(files(package)))
+    except (ImportError, TypeError) as error:
+        raise Sb3ScaleError(f"the settings '{spec.name}' are in '{spec.target}': {error}") from None
+    # In a checkout the core's files lie next to the package, in a wheel inside.
+    for path in (folder / name, folder.parent / name):
+        if path.is_file():
+            return path
+    raise Sb3ScaleError(f"the settings '{spec.name}' are missing: there is no {folder / name}")
 
 
 def parameters(spec: Spec) -> dict[str, inspect.Parameter]:

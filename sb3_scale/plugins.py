@@ -7,11 +7,13 @@ same entry-point name without a word, and stops at the first plugin that raises.
 
 import difflib
 import inspect
+import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import metadata
+from importlib.resources import files
 from types import ModuleType
 from typing import Any, Literal
 
@@ -186,18 +188,26 @@ class PluginManager:
             )
         raise Sb3ScaleError(f"there is no {kind} '{name}'{self._explain(kind, name, provider)}")
 
+    def missing_package(self, kind: str, name: str) -> str:
+        """
+        :param kind: a part kind
+        :param name: name of a part that no plugin offers
+        :return: this project's package that brings it and is not installed, or nothing
+        """
+        package = known_parts().get(kind, {}).get(name, "")
+        return "" if any(plugin.distribution == package for plugin in self.plugins) else package
+
     def _explain(self, kind: str, name: str, provider: str) -> str:
         if provider:
             plugin = next((p for p in self.plugins if p.distribution == provider), None)
             if plugin is None:
                 return f"; it came from {provider}, which is not installed: pip install {provider}"
             return f"; it came from plugin {plugin.label}, {_fault(plugin)}"
+        if package := self.missing_package(kind, name):
+            return f"; it comes with {package}: pip install {package}"
         others = sorted(other for other, part in self._owners if part == name)
         if others:
             return f": '{name}' is a {' and a '.join(others)}, put it there"
-        package = KNOWN_PARTS.get((kind, name))
-        if package and not any(plugin.distribution == package for plugin in self.plugins):
-            return f"; it comes with {package}: pip install {package}"
         text = suggestion(name, (part for other, part in self._owners if other == kind))
         faulty = [plugin for plugin in self.plugins if plugin.status != "active"]
         faulty.sort(key=lambda plugin: -difflib.SequenceMatcher(None, name, plugin.name).ratio())
@@ -206,31 +216,15 @@ class PluginManager:
         return text
 
 
-KNOWN_PARTS: dict[tuple[str, str], str] = {
-    ("network", "modern"): "sb3-scale-spectral",
-    ("constraint", "spectral"): "sb3-scale-spectral",
-    ("algorithm", "crossq"): "sb3-scale-crossq",
-    ("callback", "reset"): "sb3-scale-bro",
-    ("network", "bronet"): "sb3-scale-bro",
-    ("actor", "optimistic"): "sb3-scale-bro",
-    ("algorithm", "td2"): "sb3-scale-asymmetric",
-    ("algorithm", "ddpg"): "sb3-scale-asymmetric",
-    ("norm", "group"): "sb3-scale-asymmetric",
-    ("loss", "asymmetric"): "sb3-scale-asymmetric",
-    ("loss", "adaptive-asymmetric"): "sb3-scale-asymmetric",
-    ("actor", "conditional-flow"): "sb3-scale-asymmetric",
-    ("actor", "variational"): "sb3-scale-asymmetric",
-    ("callback", "overestimation"): "sb3-scale-asymmetric",
-    ("network", "densenet"): "sb3-scale-densenet",
-    ("network", "resnet"): "sb3-scale-densenet",
-    ("network", "d2rl"): "sb3-scale-densenet",
-    ("extractor", "ofenet"): "sb3-scale-densenet",
-    ("replay-buffer", "prioritized"): "sb3-scale-densenet",
-    ("callback", "effective-rank"): "sb3-scale-densenet",
-    ("env-backend", "envpool"): "sb3-scale-envs",
-    ("env-backend", "navigation"): "sb3-scale-envs",
-}
-"""Parts of this project's own plugins, so that an error can name the package to install."""
+@lru_cache(maxsize=1)
+def known_parts() -> dict[str, dict[str, str]]:
+    """
+    :return: for each kind and name the package that brings the part, of all this project's plugins;
+        from a file that ``docs/build_lists.py`` makes
+    """
+    text = files("sb3_scale").joinpath("known_parts.json").read_text()
+    packages: dict[str, dict[str, str]] = json.loads(text)
+    return packages
 
 
 def _fault(plugin: Plugin) -> str:

@@ -5,7 +5,7 @@ from importlib import import_module
 
 import gymnasium
 
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, nearest
 from sb3_scale.plugins import manager
 from sb3_scale.specs import Env
 
@@ -20,6 +20,16 @@ def register_envs() -> None:
                 vector_entry_point=spec.vector_target or None,
                 kwargs=dict(spec.kwargs),
             )
+
+
+def env_hint(env_id: str) -> str:
+    """
+    :param env_id: an id that Gymnasium does not know
+    :return: ``"; did you mean 'ID'?"``, or which package to install, empty if neither is known
+    """
+    if package := manager().missing_package("env", env_id):
+        return f"; it comes with {package}: pip install {package}"
+    return nearest(env_id, gymnasium.registry)
 
 
 def import_packages(option: str, packages: Iterable[str]) -> None:

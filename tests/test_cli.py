@@ -178,12 +178,16 @@ def test_doctor_finds_faulty_plugins(tmp_path):
     install(tmp_path, "bbb-same", ONE_CRITIC.format(name="ensemble"))
     lost = ONE_CRITIC.format(name="lost").replace("EnsembleCritic", "NoSuchCritic")
     install(tmp_path, "ccc-lost", lost)
+    settings = ONE_CRITIC.format(name="forgotten").replace("Critic(", "ZooConfig(", 1)
+    settings = settings.replace("sb3_scale.nn.critics:EnsembleCritic", "sb3_scale:no.yml")
+    install(tmp_path, "ddd-forgets", settings.replace("import Critic", "import ZooConfig"))
     status, checks = doctor(path=tmp_path)
     assert status == 1
     assert "out of order" in checks["plugin 'aaa-broken' (aaa-broken 1.0)"]["detail"]
     assert checks["critic 'ensemble'"]["detail"] == "offered by sb3-scale and bbb-same"
     assert checks["critic 'ensemble'"]["status"] == "problem"
     assert "NoSuchCritic" in checks["critic 'lost'"]["detail"]
+    assert "there is no " in checks["zoo-config 'forgotten'"]["detail"]
     table = run("doctor", path=tmp_path)
     assert table.returncode == 1
     assert "out of order" in table.stdout

@@ -6,11 +6,18 @@ One environment serves all tests of this file, because making it takes longer th
 
 import subprocess
 import sys
+import tomllib
 import venv
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 from zoo_commands import FAST, SMALL, refused, run
+
+from sb3_scale.cli import new_plugin
+from sb3_scale.plugins import manager
 
 ROOT = Path(__file__).parents[1]
 DISTRIBUTIONS = [
@@ -18,6 +25,11 @@ DISTRIBUTIONS = [
     ROOT / "envs",
     *(each.parent for each in ROOT.glob("plugins/*/pyproject.toml")),
 ]
+
+
+def project(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -48,24 +60,47 @@ def install(python: Path, *what: str) -> None:
 
 
 def test_wheels_hold_what_they_must(wheels: Path) -> None:
-    import zipfile
-
     names = {
         wheel.name.split("-")[0]: zipfile.ZipFile(wheel).namelist() for wheel in wheels.iterdir()
     }
-    assert set(names) == {
-        "sb3_scale",
-        "sb3_scale_asymmetric",
-        "sb3_scale_bro",
-        "sb3_scale_crossq",
-        "sb3_scale_densenet",
-        "sb3_scale_envs",
-        "sb3_scale_spectral",
-    }
-    assert {"sb3_scale/zoo_configs/sac.yml", "sb3_scale/py.typed"} <= set(names["sb3_scale"])
-    assert {"custom_envs.py", "sb3_scale_envs/py.typed"} <= set(names["sb3_scale_envs"])
-    for listed in names.values():
+    assert set(names) == {project(folder)["name"].replace("-", "_") for folder in DISTRIBUTIONS}
+    core = {"zoo_configs/sac.yml", "zoo_configs/td3.yml", "known_parts.json"}
+    assert {f"sb3_scale/{name}" for name in core} <= set(names["sb3_scale"])
+    assert "custom_envs.py" in names["sb3_scale_envs"]
+    for package, listed in names.items():
+        assert f"{package}/py.typed" in listed
         assert not [name for name in listed if "tests/" in name and "template" not in name]
+
+
+def test_wheels_hold_all_settings(wheels: Path) -> None:
+    for plugin, spec in manager().specs("zoo-config"):
+        package, _, name = spec.target.partition(":")
+        (wheel,) = wheels.glob(f"{plugin.distribution.replace('-', '_')}-*.whl")
+        assert f"{package}/{name}" in zipfile.ZipFile(wheel).namelist()
+
+
+def test_the_extras_name_all_distributions() -> None:
+    """The one list that a new plugin is added to, beside its own folder."""
+    extras = project(ROOT)["optional-dependencies"]
+    names = [project(folder)["name"] for folder in DISTRIBUTIONS[1:]]
+    short = {name: name.removeprefix("sb3-scale-") for name in names}
+    assert {extra: extras.get(extra) for extra in short.values()} == {
+        extra: [name] for name, extra in short.items()
+    }
+    (everything,) = extras["all"]
+    listed = everything.removeprefix("sb3-scale[").removesuffix("]").split(",")
+    assert sorted(listed) == sorted(["zoo", *short.values()])
+
+
+def test_distributions_say_which_core_they_need() -> None:
+    version = project(ROOT)["version"]
+    template = Path(new_plugin.__file__).parents[1] / "template" / "pyproject.toml.template"
+    needs = [project(folder)["dependencies"] for folder in DISTRIBUTIONS[1:]]
+    needs.append(tomllib.loads(template.read_text().replace("$", ""))["project"]["dependencies"])
+    for dependencies in needs:
+        (own,) = (each for each in map(Requirement, dependencies) if each.name == "sb3-scale")
+        assert str(own.specifier) == "<0.2,>=0.1"
+        assert version in own.specifier
 
 
 def test_main_command_outside_the_repository(fresh: Path, tmp_path: Path) -> None:
@@ -100,3 +135,12 @@ def test_third_party_critic_from_birth_to_removal(fresh: Path, tmp_path: Path) -
     sentence = refused(run(tmp_path, *enjoy, python=str(fresh)))
     assert "there is no critic 'my-critic'" in sentence
     assert sentence.endswith("pip install my-critic")
+
+
+def test_settings_of_a_missing_plugin_name_the_package(fresh: Path, tmp_path: Path) -> None:
+    train = "-m rl_zoo3.train --algo sac --env dog-run --conf-file bro".split()
+    remove = [str(fresh), "-m", "pip", "uninstall", "-q", "-y", "sb3-scale-bro"]
+    subprocess.run(remove, check=True)
+    sentence = refused(run(tmp_path, *train, python=str(fresh)))
+    assert sentence.startswith("error: there is no zoo-config 'bro'; it comes with sb3-scale-bro: ")
+    assert sentence.endswith("pip install sb3-scale-bro")

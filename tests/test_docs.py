@@ -111,6 +111,13 @@ def test_the_page_of_parts_is_up_to_date(tmp_path):
     assert page.read_text() == made.read_text(), "run python docs/build_parts.py"
 
 
+def test_the_lists_of_parts_are_up_to_date():
+    """The table of README.md, the pages of docs/index.md, and known_parts.json."""
+    check = [sys.executable, ROOT / "docs" / "build_lists.py", "--check"]
+    answer = subprocess.run(check, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+
+
 def test_the_page_of_parts_has_every_part():
     from sb3_scale.plugins import manager
     from sb3_scale.specs import KINDS

@@ -280,6 +280,35 @@ def test_register_by_hand() -> None:
     assert plugins.register(object(), "empty").status == "failed"
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "package"),
+    [
+        ("zoo-config", "bro", "sb3-scale-bro"),
+        ("network", "modern", "sb3-scale-spectral"),
+        ("algorithm", "td2", "sb3-scale-asymmetric"),
+        ("env", "dog-run", "sb3-scale-envs"),
+    ],
+)
+def test_a_part_of_ours_that_is_not_installed_names_its_package(
+    kind: str, name: str, package: str
+) -> None:
+    plugins = PluginManager({})
+    plugins.unregister(plugins.find(kind, name)[0].name)
+    assert plugins.missing_package(kind, name) == package
+    with pytest.raises(Sb3ScaleError) as caught:
+        plugins.find(kind, name)
+    assert str(caught.value) == (
+        f"there is no {kind} '{name}'; it comes with {package}: pip install {package}"
+    )
+
+
+def test_nothing_is_missing_of_what_is_installed_or_unknown() -> None:
+    plugins = PluginManager({"SB3_SCALE_DISABLE_PLUGINS": "bro"})
+    assert plugins.missing_package("network", "bronet") == ""
+    assert plugins.missing_package("network", "mlp") == ""
+    assert plugins.missing_package("colour", "blue") == ""
+
+
 def test_unregistered_parts_are_forgotten() -> None:
     plugins = PluginManager({})
     plugins.register(Offer(), "mine")

@@ -12,6 +12,8 @@ from gymnasium import spaces
 
 import sb3_scale
 import sb3_scale_crossq
+from sb3_scale import ZooConfig, hookimpl
+from sb3_scale.plugins import manager
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.zoo import configs
 
@@ -102,3 +104,45 @@ def test_settings_by_name() -> None:
 def test_wrong_names_of_settings(algo: str, name: str, sentence: str) -> None:
     with pytest.raises(sb3_scale.Sb3ScaleError, match=re.escape(sentence)):
         configs.by_name(algo, name)
+
+
+class Forgets:
+    """A plugin whose file of settings is named by each test."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+
+    @hookimpl
+    def sb3_scale_components(self) -> list[ZooConfig]:
+        return [ZooConfig("forgets-sac", self.target, summary="Not there.", algo="sac")]
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("sb3_scale:none.yml", "the settings 'forgets-sac' are missing: there is no "),
+        ("no_package:sac.yml", "the settings 'forgets-sac' are in 'no_package:sac.yml': No module"),
+        (
+            "sb3_scale.errors:sac.yml",
+            "the settings 'forgets-sac' are in 'sb3_scale.errors:sac.yml'",
+        ),
+        ("broken:sac.yml", "is not YAML"),
+    ],
+)
+def test_settings_that_cannot_be_read_do_not_stop_other_tasks(
+    target: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "__init__.py").touch()
+    (tmp_path / "broken" / "sac.yml").write_text("dog-run: [")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert manager().register(Forgets(target), "forgets").status == "active"
+    try:
+        with pytest.warns(UserWarning, match=re.escape(sentence)) as warned:
+            assert configs.choose("sac", "dog-run", tmp_path / "none.yml") == FILES["sac"]
+        assert "plugin 'forgets'" in str(warned[0].message)
+        if target != "broken:sac.yml":
+            with pytest.raises(sb3_scale.Sb3ScaleError, match=re.escape(sentence)):
+                configs.by_name("sac", "forgets-sac")
+    finally:
+        manager().unregister("forgets")

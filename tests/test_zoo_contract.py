@@ -107,7 +107,7 @@ def test_enjoy_asks_for_a_buffer_of_one() -> None:
 def test_configuration_files_are_found_in_the_order_of_the_design(tmp_path: Path) -> None:
     zoo_file = Path(rl_zoo3.__file__).parent / "hyperparams" / "sac.yml"
     assert configs.choose("sac", "Pendulum-v1", zoo_file) == zoo_file
-    ours = next(configs.config_files("sac"))
+    ours = next(configs.offered("sac"))[0]
     assert configs.choose("sac", "dog-run", zoo_file) == ours
     assert configs.choose("sac", "NeverHeardOf-v0", zoo_file) == ours
     assert configs.choose("ppo", "dog-run", tmp_path / "ppo.yml") == tmp_path / "ppo.yml"

@@ -12,7 +12,7 @@ from sb3_scale.cli.arguments import add_json
 from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.errors import Sb3ScaleError, nearest, suggestion
 from sb3_scale.parts import kinds_of
-from sb3_scale.plugins import KNOWN_PARTS, manager
+from sb3_scale.plugins import known_parts, manager
 from sb3_scale.specs import KINDS
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _find(text: str) -> tuple[str, str]:
     if kinds:
         choices = " or ".join(f"{kind}:{name}" for kind in kinds)
         raise Sb3ScaleError(f"'{name}' is a {' and a '.join(kinds)}: ask for {choices}")
-    known_kinds = [kind for kind, known in KNOWN_PARTS if known == name]
+    known_kinds = [kind for kind, names in known_parts().items() if name in names]
     if known_kinds:
         # The look-up fails with a sentence that names the package.
         return known_kinds[0], name

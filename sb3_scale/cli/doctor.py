@@ -20,9 +20,9 @@ from rich.text import Text
 from sb3_scale.cli.arguments import add_json
 from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.errors import Sb3ScaleError, suggestion
-from sb3_scale.parts import load_target
+from sb3_scale.parts import load_target, settings_path
 from sb3_scale.plugins import DISABLE_VARIABLE, LOAD_VARIABLE, PluginManager, manager
-from sb3_scale.specs import KINDS
+from sb3_scale.specs import KINDS, ZooConfig
 from sb3_scale.tables import make_table
 
 Status = Literal["ok", "warning", "problem"]
@@ -217,10 +217,8 @@ def _parts(plugins: PluginManager) -> Iterator[Check]:
             if count > 1:
                 yield _collision(plugins, kind, name)
         for plugin, spec in offered:
-            if kind == "zoo-config":
-                continue
             try:
-                load_target(spec)
+                settings_path(spec) if isinstance(spec, ZooConfig) else load_target(spec)
             except Sb3ScaleError as error:
                 hint = f"pip install --upgrade {plugin.distribution}"
                 yield Check(f"{kind} '{spec.name}'", "problem", str(error), hint)

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import gymnasium
 import rl_zoo3
 
-from sb3_scale.errors import Sb3ScaleError, check_key, nearest, suggestion
+from sb3_scale.errors import Sb3ScaleError, check_key, suggestion
 from sb3_scale.parts import check_type
-from sb3_scale.registration import import_packages
+from sb3_scale.registration import env_hint, import_packages
 from sb3_scale.sweep.changes import Settings, change, together
 from sb3_scale.sweep.settings import check_settings, check_train_args
 from sb3_scale.zoo import configs, install
@@ -235,9 +235,7 @@ def _check_names(algo: Any, env_id: Any) -> None:
     if algo not in rl_zoo3.ALGOS:
         raise Sb3ScaleError(f"algo is {algo!r}{suggestion(algo, rl_zoo3.ALGOS)}")
     if env_id not in gymnasium.registry:
-        raise Sb3ScaleError(
-            f"there is no environment {env_id!r}{nearest(env_id, gymnasium.registry)}"
-        )
+        raise Sb3ScaleError(f"there is no environment {env_id!r}{env_hint(env_id)}")
 
 
 def _task_settings(algo: str, env_id: str, conf_file: str) -> Settings:

@@ -5,7 +5,7 @@ from typing import Any
 
 from gymnasium import spaces
 
-from sb3_scale.parts import load_target
+from sb3_scale.parts import load_target, settings_path
 from sb3_scale.plugins import manager
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.specs import ZooConfig
@@ -21,8 +21,7 @@ def check_zoo_config(subject: Subject) -> None:
 
     spec = subject.spec
     assert isinstance(spec, ZooConfig)
-    path = subject.call(f"finding '{spec.target}'", configs.path_of, spec)
-    subject.require(path.exists(), f"has no file {path}")
+    path = subject.call(f"finding '{spec.target}'", settings_path, spec)
     algorithm = load_target(manager().find("algorithm", spec.algo)[1])
     tasks = subject.call(f"reading {path}", configs.read, path)
     made: list[Any] = []

@@ -10,6 +10,7 @@ import sys
 import gymnasium
 
 from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.registration import env_hint
 from sb3_scale.zoo import install
 
 SCRIPTS = {
@@ -37,9 +38,7 @@ def main() -> None:
     if script == "train" and "--env" in sys.argv[:-1] and "--gym-packages" not in sys.argv:
         env_id = sys.argv[sys.argv.index("--env") + 1]
         if env_id not in gymnasium.registry:
-            near = suggestion(env_id, gymnasium.registry).rpartition("; ")[2]
-            hint = f"; {near}" if near.startswith("did you mean") else ""
-            raise Sb3ScaleError(f"there is no environment '{env_id}'{hint}")
+            raise Sb3ScaleError(f"there is no environment '{env_id}'{env_hint(env_id)}")
     del sys.argv[0]
     runpy.run_module(SCRIPTS[script], run_name="__main__", alter_sys=True)
 

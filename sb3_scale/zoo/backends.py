@@ -8,7 +8,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
 from sb3_scale.errors import Sb3ScaleError, suggestion
 from sb3_scale.parts import build, resolve
-from sb3_scale.plugins import KNOWN_PARTS
+from sb3_scale.plugins import known_parts
 from sb3_scale.plugins import manager as plugins
 from sb3_scale.protocols import PartConfig
 
@@ -28,7 +28,8 @@ def check(hyperparams: Mapping[str, Any]) -> None:
     if part == GYMNASIUM:
         return
     names = {GYMNASIUM, *(spec.name for _, spec in plugins().specs("env-backend"))}
-    if isinstance(part, str) and part not in names and ("env-backend", part) not in KNOWN_PARTS:
+    # The look-up of a known one names the package to install.
+    if isinstance(part, str) and part not in names and part not in known_parts()["env-backend"]:
         raise Sb3ScaleError(f"{KEY} is '{part}'{suggestion(part, names)}")
     resolve("env-backend", part)
     if "env_wrapper" in hyperparams:

@@ -1,8 +1,8 @@
 """Finds and checks the settings of a task."""
 
 import inspect
+import warnings
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_scale.errors import Sb3ScaleError, check_key
-from sb3_scale.parts import annotations, check_type
-from sb3_scale.plugins import manager
+from sb3_scale.parts import annotations, check_type, settings_path
+from sb3_scale.plugins import CORE, manager
 from sb3_scale.policies import check_policy_kwargs
 from sb3_scale.specs import ZooConfig
 from sb3_scale.zoo import backends
@@ -35,14 +35,22 @@ ZOO_KEYS = {
 """Keys of a task that RL-Zoo uses itself."""
 
 
-def config_files(algo: str) -> Iterator[Path]:
+def offered(algo: str) -> Iterator[tuple[Path, dict[str, Any]]]:
     """
     :param algo: name of an algorithm
-    :return: the plugins' files of settings that are read without being asked for, the core's first
+    :return: the plugins' files of settings that are read without being asked for, the core's first,
+        and their tasks; a file that cannot be read is left out with a warning
     """
-    for _, spec in sorted(manager().specs("zoo-config"), key=lambda item: item[0].name != "core"):
+    for plugin, spec in sorted(
+        manager().specs("zoo-config"), key=lambda item: item[0].name != CORE
+    ):
         if isinstance(spec, ZooConfig) and spec.algo == algo and not spec.on_request:
-            yield path_of(spec)
+            # A plugin that forgot to pack its settings must not stop tasks of others.
+            try:
+                path = settings_path(spec)
+                yield path, read(path)
+            except Sb3ScaleError as error:
+                warnings.warn(f"plugin {plugin.label}: {error}", stacklevel=2)
 
 
 def by_name(algo: str, name: str) -> Path | None:
@@ -50,7 +58,8 @@ def by_name(algo: str, name: str) -> Path | None:
     :param algo: name of an algorithm
     :param name: what the user gave as ``--conf-file``
     :return: the file of settings that a plugin offers under this name, if there is one
-    :raises Sb3ScaleError: if the name is that of another algorithm's file, or a misspelled one
+    :raises Sb3ScaleError: if the name is that of another algorithm's file, a misspelled one, or of
+        a file that is missing
     """
     # A path, or the Python module that RL-Zoo allows too.
     if Path(name).suffix or Path(name).exists() or find_spec(name):
@@ -61,18 +70,7 @@ def by_name(algo: str, name: str) -> Path | None:
         raise Sb3ScaleError(
             f"the settings '{name}' are for --algo {spec.algo}, and --algo is '{algo}'"
         )
-    return path_of(spec)
-
-
-def path_of(spec: ZooConfig) -> Path:
-    """
-    :param spec: a file of settings
-    :return: where it is; the file may not exist
-    """
-    package, _, name = spec.target.partition(":")
-    folder = Path(str(files(package)))
-    # In a checkout the core's files lie next to the package, in a wheel inside.
-    return folder / name if (folder / name).exists() else folder.parent / name
+    return settings_path(spec)
 
 
 def choose(algo: str, env_id: str, zoo_file: Path) -> Path:
@@ -86,10 +84,10 @@ def choose(algo: str, env_id: str, zoo_file: Path) -> Path:
     """
     if zoo_file.exists() and env_id in read(zoo_file):
         return zoo_file
-    ours = list(config_files(algo))
+    ours = list(offered(algo))
     for key in (env_id, "default"):
-        for path in ours:
-            if key in read(path):
+        for path, tasks in ours:
+            if key in tasks:
                 return path
     return zoo_file
 

@@ -33,7 +33,12 @@ def make_actor(**params: Any) -> Any:
 def make_model(**settings: Any) -> Any:
     parts = {
         "actor": {"name": "optimistic", "network": NETWORK},
-        "critic": {"name": "ensemble", "network": NETWORK, "n_outputs": 5, "reduction": "mean"},
+        "critic": {
+            "name": "ensemble",
+            "network": NETWORK,
+            "value": {"name": "quantiles", "n_quantiles": 5},
+            "reduction": "mean",
+        },
         "loss": "quantile",
         "optimizer": {"name": "adamw", "weight_decay": 1e-4},
     }
@@ -89,8 +94,9 @@ def test_one_step_is_that_of_the_equations(n_critics: int, n_outputs: int) -> No
     divergence with the multiplier divided out of the standard deviation.
     """
     actor = make_actor(std_multiplier=0.6, optimism=0.7, kl_weight=0.4, kl_target=0.02)
-    config = {"name": "ensemble", "network": NETWORK, "n_critics": n_critics}
-    critic = build("critic", {**config, "n_outputs": n_outputs}, FEATURES, ACTIONS)
+    value = {"name": "quantiles", "n_quantiles": n_outputs}
+    config = {"name": "ensemble", "network": NETWORK, "n_critics": n_critics, "value": value}
+    critic = build("critic", config, FEATURES, ACTIONS)
     features = torch.randn(9, FEATURES)
     trained = list(actor.shift.parameters())
     found: dict[str, Any] = {}

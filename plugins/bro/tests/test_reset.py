@@ -36,7 +36,7 @@ PARTS = {
         "critic": {
             "name": "ensemble",
             "network": {"name": "bronet", "width": 16},
-            "n_outputs": 5,
+            "value": {"name": "quantiles", "n_quantiles": 5},
             "reduction": "mean",
         },
         "loss": "quantile",

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from sb3_scale import SAC
+from sb3_scale.parts import settings_path
 from sb3_scale.plugins import manager
 from sb3_scale.specs import ZooConfig
 from sb3_scale.zoo import configs
@@ -90,7 +91,7 @@ def test_there_is_a_file_for_each_variant() -> None:
 
 @pytest.mark.parametrize("spec", FILES, ids=lambda spec: spec.name)
 def test_all_files_have_the_tasks_of_table_1(spec: ZooConfig) -> None:
-    tasks = configs.read(configs.path_of(spec))
+    tasks = configs.read(settings_path(spec))
     names = ("Hopper", "Walker2d", "HalfCheetah", "Ant", "Humanoid")
     mujoco = {f"{name}-v{version}" for name in names for version in (4, 5)}
     assert mujoco <= tasks.keys()
