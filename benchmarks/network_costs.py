@@ -36,8 +36,8 @@ import sb3_scale
 from lib.configurations import OBSERVATIONS, VARIANTS, Configuration, densenet, make, modern
 from lib.machine import call_seconds
 from sb3_scale.learning.batch import Step
-from sb3_scale.learning.update import MetricsLog
 from sb3_scale.learning.sampling import sample_single_batch
+from sb3_scale.learning.update import MetricsLog
 from sb3_scale_asymmetric.td2 import TD2
 
 OFENET = {"name": "ofenet", "width": 256, "depth": 8, "pretraining_steps": 0}

@@ -255,10 +255,10 @@ def check_spaces(action_space: spaces.Space[Any]) -> None:
     :param action_space: of the environment
     :raises Sb3ScaleError: if a ScalePolicy cannot act in it
     """
-    if not isinstance(action_space, spaces.Box):
+    if not (isinstance(action_space, spaces.Box) and action_space.is_bounded()):
         raise Sb3ScaleError(
-            f"the action space is {action_space}; allowed with ScalePolicy: Box, so continuous "
-            "actions"
+            f"the action space is {action_space}; allowed with ScalePolicy: Box with finite bounds, "
+            "so continuous actions"
         )
 
 

@@ -171,16 +171,6 @@ class UpdateSettings(Protocol):
     """Norm that gradients are clipped to, if they are."""
 
 
-class Settings(Protocol):
-    """Numbers that may change during a training, so each gradient step reads them anew."""
-
-    tau: float
-    """Share of a part in its target at each move."""
-
-    max_grad_norm: float | None
-    """Norm that gradients are clipped to, if they are."""
-
-
 class Update:
     """
     Passes batches through the learners in their order.
