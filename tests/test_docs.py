@@ -109,8 +109,7 @@ def test_the_page_of_parts_is_up_to_date(tmp_path):
 
 def test_the_lists_of_parts_are_up_to_date():
     """The table of README.md, the pages of docs/index.md, and known_parts.json."""
-    check = [sys.executable, ROOT / "docs" / "build_lists.py", "--check"]
-    answer = subprocess.run(check, capture_output=True, text=True)
+    answer = zoo_commands.run(ROOT, str(ROOT / "docs" / "build_lists.py"), "--check")
     assert answer.returncode == 0, answer.stderr
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from sb3_scale.learning.batch import Step
-from sb3_scale.learning.learners import Learner
+from sb3_scale.learning.update import Learner
 from sb3_scale.testing.part_under_test import BATCH, Subject
 from sb3_scale.testing.training import STARTS
 
