@@ -257,8 +257,8 @@ def check_spaces(action_space: spaces.Space[Any]) -> None:
     """
     if not (isinstance(action_space, spaces.Box) and action_space.is_bounded()):
         raise Sb3ScaleError(
-            f"the action space is {action_space}; allowed with ScalePolicy: Box with finite bounds, "
-            "so continuous actions"
+            f"the action space is {action_space}; allowed with ScalePolicy: Box with finite "
+            "bounds, so continuous actions"
         )
 
 

@@ -1,6 +1,7 @@
 """Checks of networks, and of what they share with norms: a leading ensemble dimension."""
 
 from copy import deepcopy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,9 +27,9 @@ def check_network(subject: Subject) -> None:
     """
     for n_members in (1, MEMBERS):
         module = subject.build_module(IN_FEATURES, n_members)
-        width = module.out_features
+        width: Any = module.out_features
         subject.require(type(width) is int, "has no whole number 'out_features'")
-        check_layer(subject, module, IN_FEATURES, n_members, int(width))
+        check_layer(subject, module, IN_FEATURES, n_members, width)
 
 
 def check_layer(
