@@ -73,7 +73,7 @@ class ScalePolicy(BasePolicy):
         )
         if use_sde:
             raise Sb3ScaleError(NO_SDE)
-        self.parts = {
+        self.parts: dict[str, Any] = {
             "actor": actor,
             "critic": critic,
             "loss": loss,

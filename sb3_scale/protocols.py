@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from torch import Tensor, nn
 
-from sb3_scale.learning.learners import Learner
+from sb3_scale.learning.update import Learner
 
 if TYPE_CHECKING:
     import numpy as np

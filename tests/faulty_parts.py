@@ -6,10 +6,10 @@ import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
+from sb3_scale.learning.learners import Learner, gradients_of
 from torch import nn
 
 from sb3_scale.collection.local import LocalCollector
-from sb3_scale.learning.learners import Learner, gradients_of
 from sb3_scale.learning.transforms import RewardScale
 from sb3_scale.nn.actors import DeterministicActor, SquashedGaussianActor
 from sb3_scale.nn.base import Extractor, Part

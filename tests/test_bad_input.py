@@ -104,7 +104,10 @@ def test_the_same_settings_without_a_mistake_train() -> None:
             r"optimizer 'adam': betas is \['1e-1', 0.9\] \(list\); allowed: list\[float\] \| None",
         ),
         ({"loss": {"delta": 1.0}}, "loss {'delta': 1.0} lacks the key 'name'"),
-        ({"loss": 3}, r"policy_kwargs: loss is 3 \(int\); allowed: str \| dict\[str, Any\] \| None"),
+        (
+            {"loss": 3},
+            r"policy_kwargs: loss is 3 \(int\); allowed: str \| dict\[str, Any\] \| None",
+        ),
         (
             {"critic": {"name": "ensemble", "network": None}},
             r"critic 'ensemble': network is None \(NoneType\); allowed: str \| dict\[str, Any\]",

@@ -1,5 +1,6 @@
 """What a loss that calibrates itself is told about finished episodes."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import gymnasium
@@ -8,9 +9,10 @@ import pytest
 import torch
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
-from sb3_scale import SAC, TD3
-from sb3_scale.algorithms import calibration
+from sb3_scale import SAC, TD3, Loss, hookimpl
+from sb3_scale.collection import episodes
 from sb3_scale.nn.losses import MSELoss
+from sb3_scale.plugins import manager
 
 LENGTH, GAMMA = 7, 0.9
 
@@ -43,6 +45,8 @@ class Walk(gymnasium.Env[Any, Any]):
 class Listening(MSELoss):
     """Keeps what it is told."""
 
+    calibrated = True
+
     def __init__(self) -> None:
         super().__init__()
         self.heard: list[tuple[Any, Any]] = []
@@ -50,6 +54,21 @@ class Listening(MSELoss):
     def calibrate(self, values: Any, returns: Any) -> dict[str, Any]:
         self.heard.append((values.numpy().copy(), returns.numpy().copy()))
         return {"length": torch.tensor(len(values))}
+
+
+class Offer:
+    """The loss above."""
+
+    @hookimpl
+    def sb3_scale_components(self) -> Any:
+        yield Loss("listening", f"{__name__}:Listening")
+
+
+@pytest.fixture(autouse=True)
+def _listening() -> Iterator[None]:
+    manager().register(Offer(), "test-calibration")
+    yield
+    manager().unregister("test-calibration")
 
 
 def made(algorithm: Any, env: Any, learning_starts: int = 3, **settings: Any) -> Any:
@@ -65,10 +84,10 @@ def made(algorithm: Any, env: Any, learning_starts: int = 3, **settings: Any) ->
         tau=0.0,
         seed=0,
         device="cpu",
+        policy_kwargs={"loss": "listening"},
         **({"target_policy_noise": 0.0} if algorithm is TD3 else {}),
         **settings,
     )
-    model.policy.loss = Listening()
     # Far from the returns, so that each of its places shows.
     for critic in (model.policy.critic, model.policy.critic_target):
         critic.output.bias.data += 50
@@ -150,7 +169,7 @@ def test_time_limits_as_the_buffer_takes_them() -> None:
 
 
 def test_long_episodes_count_with_their_last_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calibration, "LONGEST", 4)
+    monkeypatch.setattr(episodes, "LONGEST", 4)
     model = trained(TD3, True, LENGTH + 1)
     (heard,) = model.policy.loss.heard
     assert len(heard[0]) == 4
@@ -215,7 +234,6 @@ def test_units_are_those_of_the_critic() -> None:
 def test_logged_and_left_out_of_checkpoints(tmp_path: Any) -> None:
     model = trained(TD3, True, LENGTH + 1)
     assert model.logger.name_to_value["calibration/length"] == LENGTH
-    model.policy.loss = MSELoss()
     model.save(tmp_path / "model.zip")
-    assert model._recorder is not None
-    assert TD3.load(tmp_path / "model.zip")._recorder is None
+    assert model.training.calibration._recorder is not None
+    assert TD3.load(tmp_path / "model.zip").training.calibration._recorder is None

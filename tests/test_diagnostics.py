@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from diagnosed_models import MODELS, SETTINGS, figures, modern, started, trained
-from small_models import make
+from small_models import OFENET, make
 from stable_baselines3.common.logger import configure
 
 from sb3_scale import SAC, TD3
@@ -189,6 +189,38 @@ def test_dormant_units_sees_each_block() -> None:
     found = figures(model, "dormant-units")
     assert found["critic/network.blocks.0.activation.0"] == found["critic/all"] == 1
     assert found["actor/network.blocks.0.activation.0"] < 1
+
+
+def test_an_extractor_that_learns_is_measured_too() -> None:
+    model = make(SAC, extractor=OFENET).learn(40)
+    names = ("weight-norm", "singular-values", "gradient-norm", "effective-learning-rate")
+    callbacks = [started(name, model) for name in names]
+    for callback in callbacks:
+        callback.measure()
+    extractor = model.policy.extractor
+    before = {
+        name: layer.weight.detach().double().numpy().copy()
+        for name, layer in layers(extractor).items()
+    }
+    model.train(1, 16)
+    for callback in callbacks:
+        callback.on_step()
+    found = {name: figures(model, name) for name in names}
+    norms = {name: np.linalg.norm(weight[0]) for name, weight in before.items()}
+    values = {name: np.linalg.norm(weight[0], 2) for name, weight in before.items()}
+    assert len(norms) == 5
+    for name in norms:
+        assert found["weight-norm"][f"extractor/{name}"] == approx(norms[name])
+        assert found["singular-values"][f"extractor/{name}"] == approx(values[name])
+        after = layers(extractor)[name].weight.detach().double().numpy()
+        rate = np.linalg.norm(after - before[name]) / norms[name]
+        assert found["effective-learning-rate"][f"extractor/{name}"] == approx(rate)
+    assert found["weight-norm"]["extractor/sum"] == approx(sum(norms.values()))
+    assert found["singular-values"]["extractor/max"] == approx(max(values.values()))
+    squares = [(par.grad.double().numpy() ** 2).sum() for par in extractor.parameters()]
+    assert found["gradient-norm"]["extractor"] == approx(np.sqrt(sum(squares)))
+    for each in found.values():
+        assert {name.partition("/")[0] for name in each} == {"actor", "critic", "extractor"}
 
 
 def test_the_policy_for_exploration_is_left_out() -> None:

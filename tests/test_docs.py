@@ -5,12 +5,12 @@ Run as a script, this file executes the code blocks of the page that its argumen
 """
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import zoo_commands
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -75,9 +75,7 @@ def check_sweep(fence: Fence) -> None:
 def test_code_and_settings(page, tmp_path):
     if not {fence.language for fence in fences(page)} & {"python", "yaml"}:
         return
-    answer = subprocess.run(
-        [sys.executable, __file__, str(page)], cwd=tmp_path, capture_output=True, text=True
-    )
+    answer = zoo_commands.run(tmp_path, __file__, str(page))
     assert answer.returncode == 0, answer.stderr
 
 
@@ -103,9 +101,7 @@ def test_links_lead_somewhere(page):
 
 def test_the_page_of_parts_is_up_to_date(tmp_path):
     made = tmp_path / "parts.md"
-    answer = subprocess.run(
-        [sys.executable, ROOT / "docs" / "build_parts.py", made], capture_output=True, text=True
-    )
+    answer = zoo_commands.run(tmp_path, str(ROOT / "docs" / "build_parts.py"), str(made))
     assert answer.returncode == 0, answer.stderr
     page = ROOT / "docs" / "parts.md"
     assert page.read_text() == made.read_text(), "run python docs/build_parts.py"
@@ -149,9 +145,7 @@ def test_an_undocumented_parameter_stops_the_page(tmp_path):
         f"sys.argv[1:] = [{str(tmp_path / 'parts.md')!r}]; "
         f"runpy.run_path({str(ROOT / 'docs' / 'build_parts.py')!r}, run_name='__main__')"
     )
-    answer = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
-    )
+    answer = zoo_commands.run(tmp_path, "-c", code)
     assert answer.returncode == 1
     assert "loss 'bare' has no summary" in answer.stderr
     assert "loss 'bare' does not explain 'weight'" in answer.stderr

@@ -12,7 +12,7 @@ from torch import nn
 from sb3_scale import SAC, TD3
 from sb3_scale.learning.batch import Batch, Step
 from sb3_scale.learning.deterministic import DeterministicObjective
-from sb3_scale.learning.learners import MetricsLog, gradients_of
+from sb3_scale.learning.update import MetricsLog
 from sb3_scale.nn.actors import SquashedGaussianActor, log_tanh_slope
 from sb3_scale.nn.critics import EnsembleCritic
 from sb3_scale.nn.linear import EnsembleLinear, linear_layers
@@ -90,9 +90,7 @@ def test_own_target_of_each_critic() -> None:
     next_outputs, penalty = random(2, 8, 1, seed=6), random(8, 1, seed=7)
     found = bootstrap(model, next_outputs, penalty)
     alone = sac(critic={"n_critics": 1})
-    expected = [
-        bootstrap(alone, next_outputs[i : i + 1], penalty).numpy() for i in range(2)
-    ]
+    expected = [bootstrap(alone, next_outputs[i : i + 1], penalty).numpy() for i in range(2)]
     np.testing.assert_allclose(found.numpy(), np.stack(expected), **CLOSE)
     outputs = random(2, 8, 1, seed=8)
     by_hand = sum(((outputs[i].numpy() - expected[i]) ** 2).mean() for i in range(2)) / 2
@@ -268,7 +266,7 @@ def test_gradient_clipping_scales_the_whole_gradient() -> None:
     for model in (free, clipped):
         data, learner = batch(), model.learners.critic
         loss = model.policy.critic(data.features, data.batch.actions).sum()
-        learner.gradients = lambda _: ({}, gradients_of(loss, learner.parameters))
+        learner.loss = lambda _, loss=loss: (loss, {})
         learner.step(data, MetricsLog(), model.max_grad_norm)
         gradients.append([p.grad.numpy() for p in model.policy.critic.parameters()])
     norm = math.sqrt(sum((g**2).sum() for g in gradients[0]))

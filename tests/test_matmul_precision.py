@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sb3_scale.algorithms import products
+from sb3_scale.execution import matmul_precision
 from sb3_scale.execution.matmul_precision import exact_fast_matmul
 
 CPU = torch.device("cpu")
@@ -39,13 +39,13 @@ def test_the_setting_of_the_process_comes_back() -> None:
 @needs_setting
 def test_a_cpu_that_rounds_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a CPU with bfloat16 matrix units, where the probe finds an error above the bound."""
-    monkeypatch.setattr(products, "MAX_ERROR", 0.0)
-    products._onednn_is_exact.cache_clear()
+    monkeypatch.setattr(matmul_precision, "MAX_ERROR", 0.0)
+    matmul_precision._onednn_is_exact.cache_clear()
     try:
         with exact_fast_matmul(CPU):
             assert settings.fp32_precision != "bf16"
     finally:
-        products._onednn_is_exact.cache_clear()
+        matmul_precision._onednn_is_exact.cache_clear()
 
 
 @needs_setting

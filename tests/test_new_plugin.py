@@ -11,6 +11,7 @@ from pathlib import Path
 
 import gymnasium
 import pytest
+import warm_python
 import yaml
 
 from sb3_scale.catalogue import describe
@@ -73,9 +74,11 @@ def python(cwd: Path, *args: str, site: Path | None = None) -> subprocess.Comple
     environ = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
     if site is not None:
         environ["PYTHONPATH"] = str(site)
-    return subprocess.run(
-        [sys.executable, *args], cwd=cwd, env=environ, capture_output=True, text=True, check=False
-    )
+    if args[:2] in (("-m", "pip"), ("-m", "ruff")):
+        return subprocess.run(
+            [sys.executable, *args], cwd=cwd, env=environ, capture_output=True, text=True
+        )
+    return warm_python.run(cwd, args, environ, timeout=900)
 
 
 def test_names_are_converted(folder):

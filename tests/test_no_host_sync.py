@@ -9,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import sb3_scale
-from sb3_scale.learning.learners import MetricsLog
+from sb3_scale.learning.update import MetricsLog
 
 READS = {"aten::_local_scalar_dense", "aten::item", "aten::equal", "aten::is_nonzero"}
 READS |= {"aten::nonzero", "aten::masked_select", "aten::unique2"}

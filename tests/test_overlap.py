@@ -144,6 +144,7 @@ def test_with_forced_actions_everything_is_as_without_overlap(
         ]
         model.learn(150, CallbackList(callbacks), log_interval=1)
         model.logger.dump(model.num_timesteps)
+        model.logger.close()
         states.append(learned(model))
         lines = [line.split(",") for line in (folder / "progress.csv").read_text().splitlines()]
         timed = [index for index, name in enumerate(lines[0]) if name.startswith("time/")]
@@ -184,7 +185,9 @@ def test_what_comes_before_an_action_comes_after_the_gradient_steps(
         model = make(SAC, beside(), collector=NAMES[overlap])
         states.append(learned(model.learn(60, callbacks if wrapped else reset)))
     assert_same(states[1], states[0], "state")
-    expected = "overlapped: gradient steps run before the next action: callback Reset comes between "
+    expected = (
+        "overlapped: gradient steps run before the next action: callback Reset comes between "
+    )
     assert capsys.readouterr().err == expected + "them\n"
 
 

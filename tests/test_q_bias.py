@@ -24,7 +24,7 @@ from stable_baselines3.common.vec_env import (
 )
 
 from sb3_scale import SAC, TD3, Sb3ScaleError, register_envs
-from sb3_scale.algorithms.calibration import discounted_returns
+from sb3_scale.collection.episodes import discounted_returns
 from sb3_scale.diagnostics.evaluation_env import evaluation_env
 from sb3_scale.diagnostics.randomness import own_random_numbers
 from sb3_scale.diagnostics.rollouts import episode
@@ -128,7 +128,7 @@ def test_the_return_of_sac_has_the_entropy_of_later_actions() -> None:
     assert found["mean"] == pytest.approx(bias.mean() / returns.mean(), rel=1e-4)
     assert found["std"] == pytest.approx(bias.std() / returns.mean(), rel=1e-4)
 
-    model.backup_entropy = False
+    model.training.objective.backup_entropy = False
     started("q-bias", model).measure()
     plain = returns_of(list(range(1, 31)), 0.9).mean()
     assert figures(model, "q-bias")["return"] == pytest.approx(plain)

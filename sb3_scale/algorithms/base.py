@@ -40,7 +40,7 @@ from sb3_scale.execution.captured import release
 from sb3_scale.execution.devices import check_device
 from sb3_scale.learning.actor_critic import Objective
 from sb3_scale.learning.batch import Batch
-from sb3_scale.learning.learners import Learner
+from sb3_scale.learning.update import Learner
 from sb3_scale.notices import notice
 from sb3_scale.parts import resolve, track_providers
 from sb3_scale.policies import ScalePolicy, check_policy_kwargs, check_spaces
@@ -65,10 +65,16 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
     default_parts: ClassVar[dict[str, Any]] = {}
     """Parts of ScalePolicy where this algorithm's default differs from the policy's."""
 
+    stock_defaults: ClassVar[dict[str, Any]] = {}
+    """Own arguments that have another default with a stock policy: the library's."""
+
     stochastic_actor: ClassVar[bool]
     """Which kind of actor the algorithm needs."""
 
-    policy: ScalePolicy  # type: ignore[assignment]
+    target_interval: ClassVar[str]
+    """The argument that says how many gradient steps lie between two moves of the targets."""
+
+    policy: Any
     policy_delay: int
     actor_learning_rate: LearningRate
     critic_learning_rate: LearningRate
@@ -86,46 +92,39 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         super().__init_subclass__(**kwargs)
         if "__init__" in cls.__dict__:
             return
-        library = next(
-            base
-            for base in cls.__mro__
-            if not base.__module__.startswith(("sb3_scale", cls.__module__))
-        )
+        own = ("sb3_scale", cls.__module__)
+        library: Any = next(base for base in cls.__mro__ if not base.__module__.startswith(own))
         signature = options.signature(inspect.signature(library.__init__), cls.options, cls.fixed)
 
-        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        def construct(self: Any, *args: Any, **kwargs: Any) -> None:
             self._construct(options.bind(cls, signature, args, kwargs))
 
-        __init__.__signature__ = signature  # type: ignore[attr-defined]
-        __init__.__annotations__ = {
+        construct.__signature__ = signature  # type: ignore[attr-defined]
+        construct.__annotations__ = {
             name: parameter.annotation for name, parameter in signature.parameters.items()
         }
-        cls.__init__ = __init__  # type: ignore[method-assign]
+        cls.__init__ = construct  # type: ignore[method-assign]
         cls.__doc__ = options.documentation(cls, signature, cls.options)
 
     def _construct(self, given: dict[str, Any]) -> None:
         own = options.defaults(self.options)
+        if not is_scale_policy(given["policy"]):
+            own.update(self.stock_defaults)
         own.update({name: given.pop(name) for name in own.keys() & given.keys()})
         setup = given.pop("_init_setup_model", True)
         given["policy_kwargs"] = self.check_arguments(
             given["policy"], given.get("policy_kwargs"), given.get("device", "auto")
         )
         try:
-            super().__init__(**given, **self.fixed, _init_setup_model=False)
+            super().__init__(**given, **self.fixed, _init_setup_model=False)  # type: ignore[call-arg]
         except AssertionError:
             # The library asserts that it knows the action space; our users get a sentence.
             if is_scale_policy(given["policy"]):
                 check_spaces(self.action_space)
             raise
-        self.set_options(own)
+        vars(self).update(own)
         if setup:
             self._setup_model()
-
-    def set_options(self, given: dict[str, Any]) -> None:
-        """
-        :param given: the algorithm's own arguments, which become its attributes
-        """
-        vars(self).update(given)
 
     def check_arguments(
         self,
@@ -164,19 +163,11 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         """
         return ()
 
-    def targets_due(self, n_updates: int) -> bool:
+    def library_optimizers(self) -> list[th.optim.Optimizer]:
         """
-        :param n_updates: number of a gradient step
-        :return: whether it moves the target networks
+        :return: those that the library's class saves and gives the common learning rate
         """
-        raise NotImplementedError
-
-    def library_optimizers(self) -> dict[str, th.optim.Optimizer]:
-        """
-        :return: those that the library's class saves and gives the common learning rate, by the
-            name of the learner
-        """
-        return {"actor": self.policy.actor.optimizer, "critic": self.policy.critic.optimizer}
+        return [self.policy.actor.optimizer, self.policy.critic.optimizer]
 
     def own_learning_rates(self) -> dict[str, Any]:
         """
@@ -197,7 +188,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
     def _setup_model(self) -> None:
         self._choose_replay_buffer()
         if not self.scaled:
-            check_stock_policy(self, options.defaults(self.options))
+            check_stock_policy(self, {**options.defaults(self.options), **self.stock_defaults})
             super()._setup_model()
             return
         check_settings(self)
@@ -302,7 +293,8 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         """
         if not self.scaled:
             return super().collect_rollouts(env, *args, **kwargs)
-        return self.training.collector.collect(self, env, *args, **kwargs)
+        collected: RolloutReturn = self.training.collector.collect(self, env, *args, **kwargs)
+        return collected
 
     def _sample_action(
         self, learning_starts: int, action_noise: ActionNoise | None = None, n_envs: int = 1
@@ -329,8 +321,10 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :return: actions, and the state
         """
         if self.scaled and self.training.is_choosing:
-            predict = self.policy.predict
-            return self.training.collector.choose(predict, observation, deterministic)
+            choose: Any = self.training.collector.choose
+            chosen: tuple[np.ndarray, tuple[np.ndarray, ...] | None]
+            chosen = choose(self.policy.predict, observation, deterministic)
+            return chosen
         return super().predict(observation, state, episode_start, deterministic)
 
     def _store_transition(self, replay_buffer: ReplayBuffer, *args: Any, **kwargs: Any) -> None:

@@ -13,13 +13,13 @@ from sb3_scale.algorithms.base import ScaleAlgorithm
 from sb3_scale.algorithms.options import Options, SoftOptions
 from sb3_scale.algorithms.schedules import LearningRate
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.learning.learners import Learner
 from sb3_scale.learning.soft import (
     FixedTemperature,
     SoftObjective,
     Temperature,
     temperature_learner,
 )
+from sb3_scale.learning.update import Learner
 
 
 class SoftAlgorithm(ScaleAlgorithm):
@@ -27,6 +27,7 @@ class SoftAlgorithm(ScaleAlgorithm):
 
     options: ClassVar[type[Options]] = SoftOptions
     stochastic_actor = True
+    target_interval = "target_update_interval"
 
     # Set by the algorithm of Stable-Baselines3 or sb3-contrib.
     ent_coef: str | float
@@ -34,7 +35,6 @@ class SoftAlgorithm(ScaleAlgorithm):
     ent_coef_tensor: th.Tensor
     ent_coef_optimizer: th.optim.Adam | None
     target_entropy: str | float
-    target_update_interval: int
 
     backup_entropy: bool
     ent_coef_learning_rate: LearningRate
@@ -73,28 +73,18 @@ class SoftAlgorithm(ScaleAlgorithm):
                 Temperature(self.log_ent_coef), self.ent_coef_optimizer, float(self.target_entropy)
             )
 
-    def library_optimizers(self) -> dict[str, th.optim.Optimizer]:
+    def library_optimizers(self) -> list[th.optim.Optimizer]:
         """
-        :return: those that the library's class saves and gives the common learning rate, by the
-            name of the learner
+        :return: those that the library's class saves and gives the common learning rate
         """
-        found = super().library_optimizers()
-        if self.ent_coef_optimizer is not None:
-            found["ent_coef"] = self.ent_coef_optimizer
-        return found
+        own = [] if self.ent_coef_optimizer is None else [self.ent_coef_optimizer]
+        return [*super().library_optimizers(), *own]
 
     def own_learning_rates(self) -> dict[str, Any]:
         """
         :return: the rates of learners that have one of their own, by name; nothing for the common
         """
         return {**super().own_learning_rates(), "ent_coef": self.ent_coef_learning_rate}
-
-    def targets_due(self, n_updates: int) -> bool:
-        """
-        :param n_updates: number of a gradient step
-        :return: whether it moves the target networks
-        """
-        return n_updates % self.target_update_interval == 0
 
 
 def check_ent_coef(value: Any) -> None:

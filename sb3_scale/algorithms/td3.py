@@ -30,6 +30,7 @@ class TD3(ScaleAlgorithm, stable_baselines3.TD3):
         "ScalePolicy": ScalePolicy,
     }
     stochastic_actor = False
+    target_interval = "policy_delay"
     default_parts: ClassVar[dict[str, Any]] = {"actor": "deterministic"}
 
     # Set by the algorithm of Stable-Baselines3.
@@ -41,10 +42,3 @@ class TD3(ScaleAlgorithm, stable_baselines3.TD3):
         :return: the value of the actor's action
         """
         return DeterministicObjective(self.target_policy_noise, self.target_noise_clip)
-
-    def targets_due(self, n_updates: int) -> bool:
-        """
-        :param n_updates: number of a gradient step
-        :return: whether it moves the target networks
-        """
-        return n_updates % self.policy_delay == 0

@@ -17,14 +17,19 @@ from sb3_scale.collection.calibration import Calibration
 from sb3_scale.collection.episodes import ObservedBuffer
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.execution.choice import choose_runner, prepare
-from sb3_scale.execution.finite import check_finite
 from sb3_scale.execution.matmul_precision import exact_fast_matmul
-from sb3_scale.execution.runner import EagerRunner
+from sb3_scale.execution.runner import EagerRunner, check_finite
 from sb3_scale.learning.actor_critic import ActorCritic
 from sb3_scale.learning.batch import Batch, Step
-from sb3_scale.learning.learners import Learner, MetricsLog, unique_names
 from sb3_scale.learning.sampling import sample, sample_single_batch
-from sb3_scale.learning.update import Target, Update
+from sb3_scale.learning.update import (
+    Every,
+    Learner,
+    MetricsLog,
+    Target,
+    Update,
+    unique_names,
+)
 from sb3_scale.parts import build
 from sb3_scale.policies import synced_buffers
 from sb3_scale.replay.weighted import has_priorities
@@ -56,10 +61,9 @@ class Training:
         self.model = model
         policy = model.policy
         self.objective = model.make_objective()
-        self.actor_critic = ActorCritic(
-            policy, self.objective, policy.critic.optimizer, policy.actor.optimizer
-        )
+        self.actor_critic = ActorCritic(policy, self.objective)
         self.learners = Learners(**unique_names(self._make_learners()))
+        self._library_optimizers = model.library_optimizers()
         self._set_schedules()
         self._reads_transitions = any(each.reads_transitions for each in self.learners)
         self.update = Update(
@@ -69,14 +73,11 @@ class Training:
                 for learner in self.learners
                 for name, copy in learner.targets.items()
             ],
-            model.targets_due,
-            lambda: model.tau,
-            lambda: model.max_grad_norm,
+            Every(model, model.target_interval),
+            model,
         )
         prepare(self.learners, model.device, model.compile, model.autocast, model.verbose >= 1)
-        eager = EagerRunner(
-            self.update, self._begin, self._update_priorities, lambda: model.logger.dir
-        )
+        eager = EagerRunner(self.update, model)
         prioritized = has_priorities(model.replay_buffer_class)
         self.runner = choose_runner(eager, model.device, model.capture, prioritized)
         self.collector = build("collector", model.collector)
@@ -99,7 +100,7 @@ class Training:
             "critic",
             modules,
             policy.critic.optimizer,
-            self.actor_critic.critic_gradients,
+            self.actor_critic.critic_loss,
             targets=policy.targets_of(modules),
             clipped=True,
         )
@@ -110,8 +111,8 @@ class Training:
             "actor",
             modules,
             policy.actor.optimizer,
-            self.actor_critic.actor_gradients,
-            due=lambda n_updates: n_updates % model.policy_delay == 0,
+            self.actor_critic.actor_loss,
+            due=Every(model, "policy_delay"),
             targets=policy.targets_of(modules),
             clipped=True,
         )
@@ -128,7 +129,8 @@ class Training:
 
     def _bind_transforms(self) -> None:
         policy = self.model.policy
-        for transform, part in zip(policy.transforms, policy.parts["transforms"] or (), strict=True):
+        named = policy.parts["transforms"] or ()
+        for transform, part in zip(policy.transforms, named, strict=True):
             try:
                 transform.bind(self.model.gamma, policy.critic.value.value_range)
             except ValueError as error:
@@ -138,8 +140,7 @@ class Training:
         """
         :return: paths from the algorithm to the optimisers that Stable-Baselines3 does not save
         """
-        held = self.model.library_optimizers()
-        seen = {id(optimizer) for optimizer in held.values()}
+        seen = {id(optimizer) for optimizer in self._library_optimizers}
         names = []
         for learner in self.learners:
             if id(learner.optimizer) not in seen:
@@ -191,16 +192,10 @@ class Training:
             self._reads_transitions,
         )
 
-    def _begin(self, n_updates: int) -> None:
-        self.model._n_updates = n_updates
-
-    def _update_priorities(self, indices: Any, td_errors: Any) -> None:
-        self.model.replay_buffer.update_priorities(indices, td_errors)  # type: ignore[union-attr]
-
     def _set_learning_rates(self) -> None:
         """The common rate, then those of learners that have a schedule of their own."""
         model, progress = self.model, self.model._current_progress_remaining
-        model._update_learning_rate(list(model.library_optimizers().values()))
+        model._update_learning_rate(self._library_optimizers)
         for learner in self.learners:
             if learner.schedule is not None:
                 rate = learner.schedule(progress)

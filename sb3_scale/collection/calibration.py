@@ -15,7 +15,7 @@ from sb3_scale.collection.episodes import (
     discounted_returns,
 )
 from sb3_scale.learning.actor_critic import Objective
-from sb3_scale.learning.learners import Metrics
+from sb3_scale.learning.update import Metrics
 from sb3_scale.policies import ScalePolicy
 
 

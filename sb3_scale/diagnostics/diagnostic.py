@@ -8,7 +8,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch import nn
 
 from sb3_scale.errors import Sb3ScaleError, check_at_least
-from sb3_scale.learning.learners import Learner
+from sb3_scale.learning.update import Learner
 from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.policies import ScalePolicy
 
@@ -83,7 +83,8 @@ def watched(model: Any) -> dict[str, Learner]:
     found: dict[str, Learner] = {}
     seen: set[int] = set()
     for learner in model.learners:
-        if id(learner.optimizer) not in seen and any(map(named_linear_layers, learner.modules.values())):
+        has_layers = any(named_linear_layers(module) for module in learner.modules.values())
+        if has_layers and id(learner.optimizer) not in seen:
             found[learner.name] = learner
         seen.add(id(learner.optimizer))
     return found

@@ -6,7 +6,7 @@ import torch as th
 
 from sb3_scale.diagnostics.diagnostic import named_linear_layers
 from sb3_scale.diagnostics.gradient_step import GradientStepDiagnostic, Meter
-from sb3_scale.learning.learners import Learner
+from sb3_scale.learning.update import Learner
 
 
 class _UpdateMeter(Meter):

@@ -4,7 +4,7 @@ import torch as th
 from torch import nn
 
 from sb3_scale.diagnostics.gradient_step import GradientStepDiagnostic, Meter
-from sb3_scale.learning.learners import Learner
+from sb3_scale.learning.update import Learner
 
 
 class _GradientMeter(Meter):

@@ -5,7 +5,7 @@ from typing import Any
 import torch as th
 
 from sb3_scale.diagnostics.diagnostic import Diagnostic, watched
-from sb3_scale.learning.learners import Learner
+from sb3_scale.learning.update import Learner
 
 
 class Meter:

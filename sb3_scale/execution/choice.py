@@ -8,7 +8,7 @@ from sb3_scale.execution.captured import CapturedRunner, cuda_graph
 from sb3_scale.execution.compiled import Compiled
 from sb3_scale.execution.matmul_precision import bfloat16_matmul
 from sb3_scale.execution.runner import EagerRunner, Runner
-from sb3_scale.learning.learners import Learner
+from sb3_scale.learning.update import Learner
 from sb3_scale.notices import notice
 
 
@@ -26,9 +26,9 @@ def prepare(
     """
     for learner in learners:
         if autocast:
-            learner.gradients = bfloat16_matmul(learner.gradients, device)
+            learner.compute = bfloat16_matmul(learner.compute, device)
         if compile:
-            learner.gradients = Compiled(learner.gradients, f"the {learner.name}'s loss", verbose)
+            learner.compute = Compiled(learner.compute, f"the {learner.name}'s loss", verbose)
 
 
 def choose_runner(

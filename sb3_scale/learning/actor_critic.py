@@ -1,17 +1,16 @@
 """
-Critic and actor as learners.
+The losses of critic and actor.
 
-:meth:`ActorCritic.critic_gradients` and :meth:`ActorCritic.actor_gradients` are functions that
+:meth:`ActorCritic.critic_loss` and :meth:`ActorCritic.actor_loss` are functions that
 ``torch.compile`` takes as a whole.
 """
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch as th
 
 from sb3_scale.learning.batch import Step
-from sb3_scale.learning.learners import Gradients, Metrics, gradients_of, parameters_of
+from sb3_scale.learning.update import Metrics
 
 
 class Policy(Protocol):
@@ -88,48 +87,34 @@ class ActorCritic:
 
     :param policy: the parts
     :param objective: of the algorithm
-    :param critic_optimizer: of the critic, and of the extractor where it trains that
-    :param actor_optimizer: of the actor
     """
 
-    def __init__(
-        self,
-        policy: Policy,
-        objective: Objective,
-        critic_optimizer: th.optim.Optimizer,
-        actor_optimizer: th.optim.Optimizer,
-    ) -> None:
+    def __init__(self, policy: Policy, objective: Objective) -> None:
         self.policy = policy
         self.objective = objective
-        # Read here and not within: a compiled function that reads an optimiser holds its rates.
-        self.critic_parameters: Sequence[th.Tensor] = parameters_of(critic_optimizer)
-        self.actor_parameters: Sequence[th.Tensor] = parameters_of(actor_optimizer)
 
-    def critic_gradients(self, step: Step) -> tuple[Metrics, Gradients]:
+    def critic_loss(self, step: Step) -> tuple[th.Tensor, Metrics]:
         """
         The critic's loss from first to last.
 
         :param step: the batch, which is transformed and gets its features
-        :return: the loss, and the gradients of what the critic's optimiser trains
+        :return: a scalar, and nothing else to log
         """
         outputs, target = self.outputs_and_target(step)
         weights = step.batch.importance_weights
         if weights is not None:
             step.td_errors = self.policy.critic.td_errors(outputs.detach(), target)
             outputs = weigh_gradient(outputs, weights)
-        loss = self.objective.critic_loss(self.policy, outputs, target)
-        return {"critic_loss": loss.detach()}, gradients_of(loss, self.critic_parameters)
+        return self.objective.critic_loss(self.policy, outputs, target), {}
 
-    def actor_gradients(self, step: Step) -> tuple[Metrics, Gradients]:
+    def actor_loss(self, step: Step) -> tuple[th.Tensor, Metrics]:
         """
         The actor's loss from first to last.
 
-        :param step: after :meth:`critic_gradients`
-        :return: the loss and other scalars, and the gradients of what the actor's optimiser trains
+        :param step: after :meth:`critic_loss`
+        :return: a scalar, and what else to log
         """
-        loss, metrics = self.objective.actor_loss(self.policy, step)
-        metrics["actor_loss"] = loss.detach()
-        return metrics, gradients_of(loss, self.actor_parameters)
+        return self.objective.actor_loss(self.policy, step)
 
     def outputs_and_target(self, step: Step) -> tuple[th.Tensor, th.Tensor]:
         """

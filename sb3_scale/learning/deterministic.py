@@ -9,7 +9,7 @@ import torch as th
 
 from sb3_scale.learning.actor_critic import Policy
 from sb3_scale.learning.batch import Step
-from sb3_scale.learning.learners import Metrics
+from sb3_scale.learning.update import Metrics
 
 
 class DeterministicObjective:

@@ -10,7 +10,7 @@ from torch import nn
 
 from sb3_scale.learning.actor_critic import Policy
 from sb3_scale.learning.batch import Step
-from sb3_scale.learning.learners import Gradients, Learner, Metrics, gradients_of
+from sb3_scale.learning.update import Learner, Metrics
 
 
 class Temperature(nn.Module):
@@ -125,9 +125,8 @@ def temperature_learner(
     :return: the learner
     """
 
-    def gradients(step: Step) -> tuple[Metrics, Gradients]:
-        log_ent_coef = temperature.log_ent_coef
-        loss = -(log_ent_coef * (step.shared["log_prob"] + target_entropy)).mean()
-        return {"ent_coef_loss": loss.detach()}, gradients_of(loss, [log_ent_coef])
+    def loss(step: Step) -> tuple[th.Tensor, Metrics]:
+        surprise = step.shared["log_prob"] + target_entropy
+        return -(temperature.log_ent_coef * surprise).mean(), {}
 
-    return Learner("ent_coef", {"ent_coef": temperature}, optimizer, gradients)
+    return Learner("ent_coef", {"ent_coef": temperature}, optimizer, loss)

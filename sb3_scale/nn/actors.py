@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.nn.base import ConstrainedModule, Init
+from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.parts import build
 from sb3_scale.protocols import PartConfig
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
-from sb3_scale.learning.learners import Learner
+from sb3_scale.learning.update import Learner
 from sb3_scale.nn.linear import linear_layers, orthogonal_
 from sb3_scale.parts import build
 from sb3_scale.protocols import Constraint, PartConfig, TrainedPolicy

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from sb3_scale.errors import check_at_least
-from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.nn.base import ConstrainedModule, Init
+from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.parts import build
 from sb3_scale.protocols import PartConfig, Reduction, Value
 

@@ -13,8 +13,9 @@ from gymnasium import spaces
 from rl_zoo3 import exp_manager
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from sb3_scale.algorithms.allocator import return_freed_memory
+from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.execution.allocator import return_freed_memory
 from sb3_scale.sweep.changes import Settings
 from sb3_scale.zoo import backends, callbacks, configs
 from sb3_scale.zoo.env_kwargs import check_env_kwargs
@@ -82,8 +83,8 @@ def check_settings(algo: str, env_id: str, settings: Settings) -> None:
     """
     algorithm = rl_zoo3.ALGOS[algo]
     scale = configs.uses_scale_policy(settings)
-    if scale and not hasattr(algorithm, "default_parts"):
-        able = [name for name, each in rl_zoo3.ALGOS.items() if hasattr(each, "default_parts")]
+    if scale and not issubclass(algorithm, ScaleAlgorithm):
+        able = [name for name, each in rl_zoo3.ALGOS.items() if issubclass(each, ScaleAlgorithm)]
         raise Sb3ScaleError(f"--algo {algo} does not train ScalePolicy; allowed: {', '.join(able)}")
     if not scale:
         settings = {**settings, "policy_kwargs": {}}

@@ -9,6 +9,7 @@ from rl_zoo3 import ALGOS, exp_manager
 from rl_zoo3.exp_manager import ExperimentManager
 from rl_zoo3.hyperparams_opt import HYPERPARAMS_CONVERTER, HYPERPARAMS_SAMPLER
 
+from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.parts import resolve
 from sb3_scale.zoo import backends, callbacks, configs, samplers
 from sb3_scale.zoo.env_kwargs import check_env_kwargs
@@ -82,7 +83,8 @@ def _save_run_state(manager: Any) -> dict[str, Any]:
 def _choose_sampler(algo: str, hyperparams: Hyperparams) -> None:
     """RL-Zoo's samplers make arguments of stock policies, ours make parts."""
     if configs.uses_scale_policy(hyperparams):
-        own = getattr(ALGOS[algo], "default_parts", {})
+        algorithm = ALGOS[algo]
+        own = algorithm.default_parts if issubclass(algorithm, ScaleAlgorithm) else {}
         given = hyperparams.get("policy_kwargs")
         # RL-Zoo evaluates a string itself, later; the search then starts from the defaults.
         given = given if isinstance(given, dict) else {}

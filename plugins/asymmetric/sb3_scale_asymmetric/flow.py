@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from sb3_scale.errors import check_above, check_at_least
 from sb3_scale.nn.actors import GaussianNetwork, gaussian_log_prob, log_tanh_slope
-from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.nn.base import ConstrainedModule, Init, Part
+from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.parts import build
 from sb3_scale.protocols import PartConfig
 

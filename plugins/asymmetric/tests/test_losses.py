@@ -48,6 +48,19 @@ def test_one_half_has_half_of_ddpgs_gradient() -> None:
     torch.testing.assert_close(found, ddpg / 2)
 
 
+def test_one_half_under_sac_is_its_squared_error() -> None:
+    """Half of it is in either loss; no other factor is put on the asymmetric one."""
+    losses = []
+    for loss in ("mse", {"name": "asymmetric", "alpha": 0.5}):
+        model = SAC(
+            "ScalePolicy", "Pendulum-v1", policy_kwargs={"loss": loss}, buffer_size=10, device="cpu"
+        )
+        torch.manual_seed(0)
+        outputs, target = torch.randn(2, 64, 1), torch.randn(64, 1)
+        losses.append(model.training.objective.critic_loss(model.policy, outputs, target))
+    torch.testing.assert_close(*losses)
+
+
 def test_alpha_near_one_punishes_overestimation() -> None:
     """Fitted to noisy targets, the critic settles below their mean; near 0, above it."""
     torch.manual_seed(0)

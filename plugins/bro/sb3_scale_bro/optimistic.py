@@ -1,7 +1,7 @@
 """The dual actor of BRO: one policy to learn from, a more optimistic one to explore with."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from sb3_scale.errors import check_above
 from sb3_scale.learning.batch import Step
-from sb3_scale.learning.learners import Gradients, Learner, Metrics, gradients_of
+from sb3_scale.learning.update import Learner, Metrics
 from sb3_scale.nn.actors import SquashedGaussianActor
-from sb3_scale.nn.linear import EnsembleLinear, orthogonal_
 from sb3_scale.nn.base import ConstrainedModule, Init, Part
+from sb3_scale.nn.linear import EnsembleLinear, orthogonal_
 from sb3_scale.parts import build
 from sb3_scale.protocols import PartConfig, TrainedPolicy
 
@@ -208,24 +208,21 @@ class OptimisticActor(Part):
         :param policy: whose critic judges actions
         :return: two learners
         """
-        shift = Learner(
+        yield Learner(
             "exploration",
             {"exploration": self.shift},
             policy.actor.optimizer,
-            lambda step: self._shift_gradients(step, policy, shift.parameters),
+            lambda step: self._shift_loss(step, policy),
             clipped=True,
         )
-        yield shift
         yield Learner(
             "multipliers",
             {"multipliers": self.multipliers},
             self.multiplier_optimizer,
-            self._multiplier_gradients,
+            self._multiplier_loss,
         )
 
-    def _shift_gradients(
-        self, step: Step, policy: TrainedPolicy, parameters: Sequence[Tensor]
-    ) -> tuple[Metrics, Gradients]:
+    def _shift_loss(self, step: Step, policy: TrainedPolicy) -> tuple[Tensor, Metrics]:
         with torch.no_grad():
             mean, log_std = self.policy.distribution(step.features)
             std = log_std.exp()
@@ -239,13 +236,11 @@ class OptimisticActor(Part):
         kl = shift.shape[1] * divergence
         loss = kl_weight * kl - upper.mean(dim=-1, keepdim=True).mean()
         step.shared["exploration_kl"] = divergence.detach()
-        metrics = {
-            "exploration_loss": loss.detach(),
+        return loss, {
             "exploration_kl": divergence.detach(),
             "optimism": optimism,
             "kl_weight": kl_weight,
         }
-        return metrics, gradients_of(loss, parameters)
 
     def _estimates(self, policy: TrainedPolicy, outputs: Tensor) -> Tensor:
         """In units of the return: the outputs where they are, else the members' expectations."""
@@ -253,10 +248,9 @@ class OptimisticActor(Part):
         estimates: Tensor = outputs if in_returns else policy.critic.mean(outputs)
         return estimates
 
-    def _multiplier_gradients(self, step: Step) -> tuple[Metrics, Gradients]:
+    def _multiplier_loss(self, step: Step) -> tuple[Tensor, Metrics]:
         excess = step.shared["exploration_kl"] - self.kl_target
-        loss = (self.multipliers.optimism() - self.multipliers.kl_weight()) * excess
-        return {}, gradients_of(loss, list(self.multipliers.parameters()))
+        return (self.multipliers.optimism() - self.multipliers.kl_weight()) * excess, {}
 
     def project_(self) -> None:
         """Restore the constraint on the weights of both networks."""

@@ -6,12 +6,13 @@ from typing import Any
 
 import torch as th
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.save_util import recursive_getattr
+from torch import nn
 
 from sb3_scale.errors import Sb3ScaleError, check_at_least, suggestion
+from sb3_scale.learning.soft import Temperature
+from sb3_scale.learning.update import Learner
 from sb3_scale.policies import ScalePolicy
 
-PARTS = ("actor", "critic", "extractor", "loss", "temperature")
 INTERVAL = 80_000
 
 
@@ -25,7 +26,8 @@ class Reset(BaseCallback):
     several environments, at the first such moment that is not earlier. None comes at the end of a
     run. New weights are drawn from the present state of PyTorch's random numbers, targets become
     copies of them, running statistics of norms begin anew, and the temperature returns to its
-    initial value. Replay buffer, counters and learning-rate schedules go on.
+    initial value; what is trained alone before the first gradient step is so again. Replay buffer,
+    counters and learning-rate schedules go on.
 
     Sources: D'Oro et al., "Sample-Efficient Reinforcement Learning by Breaking the Replay Ratio
     Barrier", ICLR 2023 (SR-SAC): every 2,560,000 gradient steps, which are 80,000 decisions with 32
@@ -40,7 +42,8 @@ class Reset(BaseCallback):
     :param interval: decisions from one reset to the next; 80000 if neither it nor ``at`` is given
     :param at: the decisions to reset at instead, increasing; those beyond the run are without
         effect
-    :param parts: of ``actor``, ``critic``, ``extractor``, ``loss`` and ``temperature``, all if null
+    :param parts: names of what learners train, such as ``actor``, ``critic``, ``extractor`` and the
+        temperature ``ent_coef``, and ``loss``; all if null
     """
 
     model: Any
@@ -58,11 +61,8 @@ class Reset(BaseCallback):
             check_at_least(1, interval=interval)
         if at is not None and (not at or at[0] < 1 or sorted(set(at)) != at):
             raise ValueError(f"at is {at}; allowed: whole numbers, at least 1, increasing")
-        for part in parts or ():
-            if part not in PARTS:
-                raise ValueError(f"parts has '{part}'{suggestion(part, PARTS)}")
         if parts == []:
-            raise ValueError(f"parts is empty{suggestion('', PARTS)}")
+            raise ValueError("parts is empty; allowed: at least one name, or null for all")
         self.interval = INTERVAL if interval is None else interval
         self.at = at
         self.parts = parts
@@ -81,11 +81,10 @@ class Reset(BaseCallback):
             raise Sb3ScaleError(
                 f"reset {given} and the run has {total} steps; allowed: below {total}"
             )
-        if self.parts and "temperature" in self.parts and not self._has_temperature():
-            raise Sb3ScaleError(
-                "reset parts has 'temperature', and this agent learns none; allowed: "
-                + ", ".join(PARTS[:-1])
-            )
+        known = {"loss", *(name for each in self.model.learners for name in each.modules)}
+        for part in self.parts or ():
+            if part not in known:
+                raise Sb3ScaleError(f"reset parts has '{part}'{suggestion(part, known)}")
         steps = self.model.num_timesteps
         # Kept on the model, so that checkpoints have it: one that was written after a decision and
         # before its reset must make up for it.
@@ -106,35 +105,42 @@ class Reset(BaseCallback):
         return steps // self.interval if self.at is None else bisect_right(self.at, steps)
 
     def _reset(self) -> None:
-        policy = self.model.policy
+        policy, learners = self.model.policy, list(self.model.learners)
         fresh = type(policy)(**policy._get_constructor_parameters())
-        for part in self.parts or PARTS:
-            if part == "temperature":
-                self._reset_temperature()
-                continue
-            for name in (part, f"{part}_target"):
-                module = getattr(policy, name, None)
-                if module is not None:
-                    module.load_state_dict(getattr(fresh, name).state_dict())
-            self._forget(getattr(policy, part).parameters())
-        if policy.learns_apart and "extractor" in (self.parts or PARTS):
-            self.model.pretrain_extractor(self.model.batch_size)
+        if self._chosen("loss"):
+            self._renew(policy.loss, fresh.loss)
+        begun = [learner for learner in learners if any(map(self._chosen, learner.modules))]
+        for learner in begun:
+            for name in filter(self._chosen, learner.modules):
+                self._reset_module(learner, name, fresh)
+        self.model.training.pretrain(begun, self.model.batch_size)
 
-    def _has_temperature(self) -> bool:
-        return getattr(self.model, "log_ent_coef", None) is not None
+    def _chosen(self, part: str) -> bool:
+        return self.parts is None or part in self.parts
+
+    def _reset_module(self, learner: Learner, name: str, fresh: ScalePolicy) -> None:
+        module = learner.modules[name]
+        if isinstance(module, Temperature):
+            self._reset_temperature(module)
+            return
+        path = next(path for path, each in self.model.policy.named_modules() if each is module)
+        new = fresh.get_submodule(path)
+        self._renew(module, new)
+        if name in learner.targets:
+            learner.targets[name].load_state_dict(new.state_dict())
+
+    def _renew(self, module: nn.Module, new: nn.Module) -> None:
+        module.load_state_dict(new.state_dict())
+        self._forget(module.parameters())
 
     @th.no_grad()
-    def _reset_temperature(self) -> None:
-        if self._has_temperature():
-            _, _, initial = self.model.ent_coef.partition("_")
-            self.model.log_ent_coef.fill_(float(initial or 1.0)).log_()
-            self._forget([self.model.log_ent_coef])
+    def _reset_temperature(self, temperature: Temperature) -> None:
+        _, _, initial = self.model.ent_coef.partition("_")
+        temperature.log_ent_coef.fill_(float(initial or 1.0)).log_()
+        self._forget([temperature.log_ent_coef])
 
     def _forget(self, parameters: Iterable[th.Tensor]) -> None:
-        """Drop these parameters from the state of all optimisers that a checkpoint holds."""
-        names, _ = self.model._get_torch_save_params()
-        held = [recursive_getattr(self.model, name) for name in names]
-        optimizers = [each for each in held if isinstance(each, th.optim.Optimizer)]
+        """Drop these parameters from the state of all optimisers."""
         for parameter in parameters:
-            for optimizer in optimizers:
-                optimizer.state.pop(parameter, None)
+            for learner in self.model.learners:
+                learner.optimizer.state.pop(parameter, None)

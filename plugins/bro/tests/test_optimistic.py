@@ -15,6 +15,8 @@ from torch.distributions import Normal, kl_divergence
 
 from sb3_scale import SAC, Sb3ScaleError
 from sb3_scale.algorithms.checkpoints import set_random_states
+from sb3_scale.learning.batch import Batch, Step
+from sb3_scale.learning.update import Learner, MetricsLog
 from sb3_scale.parts import build
 from sb3_scale.testing import check_component
 
@@ -82,8 +84,8 @@ def test_begins_near_the_policy() -> None:
     mean, _ = actor.policy.distribution(features)
     assert actor.shift(features, mean).abs().max() < 0.2
     assert not actor.shift.output.bias.any()
-    assert actor.optimism().item() == pytest.approx(1.0)
-    assert actor.kl_weight().item() == pytest.approx(0.25)
+    assert actor.multipliers.optimism().item() == pytest.approx(1.0)
+    assert actor.multipliers.kl_weight().item() == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize("n_critics", [1, 2, 4])
@@ -99,13 +101,12 @@ def test_one_step_is_that_of_the_equations(n_critics: int, n_outputs: int) -> No
     critic = build("critic", config, FEATURES, ACTIONS)
     features = torch.randn(9, FEATURES)
     trained = list(actor.shift.parameters())
-    found: dict[str, Any] = {}
-
-    def optimize(loss: torch.Tensor) -> None:
-        found["grads"] = torch.autograd.grad(loss, trained)
+    exploration, _ = learners_of(actor, critic)
 
     torch.manual_seed(3)
-    figures = actor.train_exploration(features, judged_by(critic), optimize)
+    metrics, gradients = exploration.gradients(step_with(features))
+    found = dict(zip(exploration.parameters, gradients, strict=True))
+    assert {parameter for parameter in found if found[parameter] is not None} == set(trained)
 
     torch.manual_seed(3)
     noise = torch.randn(9, ACTIONS)
@@ -120,15 +121,23 @@ def test_one_step_is_that_of_the_equations(n_critics: int, n_outputs: int) -> No
         deviation = outputs.sub(outputs.mean(dim=0)).square().mean(dim=0).add(1e-20).sqrt()
     kl = kl_divergence(Normal(exploring.mean, exploring.stddev / 0.6), policy).sum(dim=1).mean()
     loss = 0.4 * kl - (outputs.mean(dim=0) + 0.7 * deviation).mean()
-    torch.testing.assert_close(figures["exploration_loss"], loss)
-    torch.testing.assert_close(figures["exploration_kl"], kl / ACTIONS)
-    for grad, wanted in zip(found["grads"], torch.autograd.grad(loss, trained), strict=True):
-        torch.testing.assert_close(grad, wanted, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(metrics["exploration_loss"], loss)
+    torch.testing.assert_close(metrics["exploration_kl"], kl / ACTIONS)
+    for parameter, wanted in zip(trained, torch.autograd.grad(loss, trained), strict=True):
+        torch.testing.assert_close(found[parameter], wanted, rtol=1e-4, atol=1e-6)
 
 
-def judged_by(critic: torch.nn.Module) -> Any:
-    """What an exploring actor needs of a policy."""
-    return SimpleNamespace(critic=critic, critic_outputs=critic)
+def learners_of(actor: Any, critic: torch.nn.Module, lr: float = 3e-3) -> list[Learner]:
+    """Exploration and multipliers, in a policy of these two."""
+    actor.optimizer = torch.optim.Adam(actor.parameters(), lr)
+    policy: Any = SimpleNamespace(actor=actor, critic=critic, critic_outputs=critic)
+    return list(actor.learners(policy))
+
+
+def step_with(features: torch.Tensor) -> Step:
+    """A gradient step in which actor and critic have had their turn."""
+    none = torch.zeros(len(features), 1)
+    return Step(Batch(none, none, none, none, none), features)
 
 
 def multiplier_by_numpy(start: float, gradients: list[float]) -> float:
@@ -146,30 +155,29 @@ def multiplier_by_numpy(start: float, gradients: list[float]) -> float:
 def test_multipliers_follow_the_divergence(kl_target: float) -> None:
     actor = make_actor(kl_target=kl_target, multiplier_learning_rate=0.01)
     critic = build("critic", {"name": "ensemble", "network": NETWORK}, FEATURES, ACTIONS)
+    exploration, multipliers = learners_of(actor, critic)
     excess = []
     for _ in range(4):
-        features = torch.randn(9, FEATURES)
-        figures = actor.train_exploration(features, judged_by(critic), lambda loss: None)
-        excess.append(figures["exploration_kl"].item() - kl_target)
+        step = step_with(torch.randn(9, FEATURES))
+        metrics, _ = exploration.gradients(step)
+        multipliers.step(step, MetricsLog(), None)
+        excess.append(metrics["exploration_kl"].item() - kl_target)
     too_far = excess[0] > 0
     assert too_far == (kl_target < 1)
-    assert (actor.optimism().item() < 1.0) == too_far
-    assert (actor.kl_weight().item() > 0.25) == too_far
-    assert actor.optimism().item() == pytest.approx(multiplier_by_numpy(1.0, excess), rel=1e-4)
+    assert (actor.multipliers.optimism().item() < 1.0) == too_far
+    assert (actor.multipliers.kl_weight().item() > 0.25) == too_far
+    assert actor.multipliers.optimism().item() == pytest.approx(
+        multiplier_by_numpy(1.0, excess), rel=1e-4
+    )
     wanted = multiplier_by_numpy(0.25, [-value for value in excess])
-    assert actor.kl_weight().item() == pytest.approx(wanted, rel=1e-4)
+    assert actor.multipliers.kl_weight().item() == pytest.approx(wanted, rel=1e-4)
 
 
 def test_exploration_raises_the_upper_bound() -> None:
     actor = make_actor(kl_weight=1e-4, multiplier_learning_rate=0.0)
     critic = build("critic", {"name": "ensemble", "network": NETWORK}, FEATURES, ACTIONS)
     features = torch.randn(64, FEATURES)
-    optimizer = torch.optim.Adam(actor.parameters(), 3e-3)
-
-    def optimize(loss: torch.Tensor) -> None:
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    learners = learners_of(actor, critic, lr=3e-3)
 
     def bound() -> float:
         with torch.no_grad():
@@ -179,7 +187,9 @@ def test_exploration_raises_the_upper_bound() -> None:
 
     before = bound()
     for _ in range(100):
-        actor.train_exploration(features, judged_by(critic), optimize)
+        step = step_with(features)
+        for learner in learners:
+            learner.step(step, MetricsLog(), None)
     assert bound() > before + 0.1
 
 
@@ -191,7 +201,7 @@ def test_both_policies_step_once_per_update() -> None:
     stepped = {id(par): int(state["step"]) for par, state in optimizer.state.items()}
     networks = [*actor.policy.parameters(), *actor.shift.parameters()]
     assert stepped == {id(parameter): 20 for parameter in networks}
-    assert [int(s["step"]) for s in actor.exploration_optimizer.state.values()] == [20, 20]
+    assert [int(s["step"]) for s in actor.multiplier_optimizer.state.values()] == [20, 20]
 
 
 def test_predict_explores_unless_it_is_deterministic() -> None:
@@ -216,9 +226,9 @@ def test_resumes_with_the_state_of_all_optimisers(tmp_path: Path) -> None:
         set_random_states(states, each.action_space)
         each.train(5, 16)
     names, _ = model._get_torch_save_params()
-    assert "policy.actor.exploration_optimizer" in names
+    assert "learners.multipliers.optimizer" in names
     assert_same(loaded.get_parameters(), model.get_parameters(), "parameters")
-    assert model.get_parameters()["policy.actor.exploration_optimizer"]["state"]
+    assert model.get_parameters()["learners.multipliers.optimizer"]["state"]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from torch import nn
 
 from sb3_scale import SAC, TD3, Extractor, Loss, hookimpl
 from sb3_scale.algorithms.checkpoints import random_states, set_random_states
+from sb3_scale.nn import base
 from sb3_scale.parts import build
 from sb3_scale.plugins import manager
 from sb3_scale.testing import check_component
@@ -109,8 +110,12 @@ def test_everything_of_the_agent_begins_anew(name: str) -> None:
         constant = {key for key, value in after.items() if value.equal(first[key])}
         moved = {key for key in constant if not before["policy"][key].equal(after[key])}
         assert {"actor.network.norms.0.running_var", "critic.network.norms.1.steps"} <= moved
-    for online, target in policy.target_pairs():
-        assert_same(target.state_dict(), online.state_dict(), "target")
+    targets = 0
+    for learner in model.learners:
+        for part, target in learner.targets.items():
+            targets += 1
+            assert_same(target.state_dict(), learner.modules[part].state_dict(), part)
+    assert targets == {"sac": 1, "bro": 1, "td3": 2, "crossq": 0}[name]
     for key, value in model.get_parameters().items():
         if key.endswith("optimizer"):
             assert before[key]["state"]
@@ -138,7 +143,7 @@ def test_goes_on_as_a_new_agent_with_the_same_weights_and_buffer(name: str) -> N
         assert model.log_ent_coef.equal(twin.log_ent_coef)
 
 
-class Linear(nn.Module):
+class Linear(base.Extractor):
     """An extractor that learns."""
 
     def __init__(self, observation_space: gymnasium.Space) -> None:
@@ -150,7 +155,7 @@ class Linear(nn.Module):
         return self.layer(observations)
 
 
-class AdaptingLoss(nn.Module):
+class AdaptingLoss(base.CriticLoss):
     """A loss with a state."""
 
     def __init__(self) -> None:
@@ -179,7 +184,7 @@ def own_parts() -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.parametrize(
-    "parts", [["actor"], ["critic"], ["extractor"], ["loss"], ["temperature"], None]
+    "parts", [["actor"], ["critic"], ["extractor"], ["loss"], ["ent_coef"], None]
 )
 def test_parts_that_are_not_named_stay(own_parts: Any, parts: list[str] | None) -> None:
     model = make(policy_kwargs=own_parts)
@@ -200,10 +205,10 @@ def test_parts_that_are_not_named_stay(own_parts: Any, parts: list[str] | None) 
     }
     if not after["ent_coef_optimizer"]["state"]:
         assert model.log_ent_coef.item() == 0
-        changed.add("temperature")
-        forgotten.add("temperature")
+        changed.add("ent_coef")
+        forgotten.add("ent_coef")
     assert before["policy"]["loss.calls"] == 30
-    wanted = set(parts or ["actor", "critic", "extractor", "loss", "temperature"])
+    wanted = set(parts or ["actor", "critic", "extractor", "loss", "ent_coef"])
     assert changed == wanted
     assert forgotten == wanted - {"loss"}
 

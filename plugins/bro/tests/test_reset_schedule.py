@@ -160,8 +160,7 @@ def test_agent_that_was_trained_without_resets_begins_with_the_next(tmp_path: Pa
         ({"at": [0, 5]}, "at is [0, 5]; allowed: whole numbers, at least 1, increasing"),
         ({"at": [5, 3]}, "at is [5, 3]; allowed: whole numbers, at least 1, increasing"),
         ({"at": [5, 5]}, "at is [5, 5]; allowed: whole numbers, at least 1, increasing"),
-        ({"parts": ["critics"]}, "did you mean 'critic'?"),
-        ({"parts": []}, "parts is empty; allowed: actor, critic, extractor, loss, temperature"),
+        ({"parts": []}, "parts is empty; allowed: at least one name, or null for all"),
         ({"intervall": 5}, "did you mean 'interval'?"),
     ],
 )
@@ -182,9 +181,13 @@ def test_bad_parameters_get_one_sentence(params: dict[str, Any], sentence: str) 
             "reset at is [100, 200] and the run has 100 steps; allowed: below 100",
         ),
         (
-            {"interval": 50, "parts": ["temperature"]},
-            "reset parts has 'temperature', and this agent learns none; allowed: actor, critic, "
-            "extractor, loss",
+            {"interval": 50, "parts": ["critics"]},
+            "reset parts has 'critics'; allowed: actor, critic, extractor, loss; did you mean "
+            "'critic'?",
+        ),
+        (
+            {"interval": 50, "parts": ["ent_coef"]},
+            "reset parts has 'ent_coef'; allowed: actor, critic, extractor, loss",
         ),
     ],
 )

@@ -9,9 +9,6 @@ from stable_baselines3.common.policies import BasePolicy
 from sb3_scale.algorithms import Options, SoftAlgorithm, SoftOptions
 from sb3_scale.policies import ScalePolicy
 
-LIBRARY_TAU = 1.0
-"""What sb3-contrib sets and its checkpoints hold: there are no targets."""
-
 
 def _network(width: int) -> dict[str, Any]:
     return {
@@ -63,6 +60,8 @@ class CrossQ(SoftAlgorithm, sb3_contrib.CrossQ):  # type: ignore[misc]
         **sb3_contrib.CrossQ.policy_aliases,
         "ScalePolicy": ScalePolicy,
     }
+    # What sb3-contrib sets and its checkpoints hold: there are no targets.
+    stock_defaults: ClassVar[dict[str, Any]] = {"tau": 1.0}
     default_parts: ClassVar[dict[str, Any]] = {
         "actor": {"name": "squashed-gaussian", "network": _network(256)},
         "critic": {
@@ -73,11 +72,3 @@ class CrossQ(SoftAlgorithm, sb3_contrib.CrossQ):  # type: ignore[misc]
         },
         "optimizer": {"name": "adam", "betas": [0.5, 0.999]},
     }
-
-    def set_options(self, given: dict[str, Any]) -> None:
-        """
-        :param given: the algorithm's own arguments, which become its attributes
-        """
-        if not self.scaled and given["tau"] == CrossQOptions.tau:
-            given = {**given, "tau": LIBRARY_TAU}
-        super().set_options(given)

@@ -6,7 +6,15 @@ Source: Ota, Jha and Kanezaki, "Training Larger Networks for Deep Reinforcement 
 
 from collections.abc import Iterator
 
-from sb3_scale import Callback, Network, ReplayBuffer, Spec, StateActionExtractor, ZooConfig, hookimpl
+from sb3_scale import (
+    Callback,
+    Network,
+    ReplayBuffer,
+    Spec,
+    StateActionExtractor,
+    ZooConfig,
+    hookimpl,
+)
 
 _PAPER = "Ota et al., Training Larger Networks for Deep Reinforcement Learning, 2021"
 

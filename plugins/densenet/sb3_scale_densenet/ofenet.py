@@ -8,11 +8,11 @@ from torch import Tensor
 
 from sb3_scale.errors import check_at_least
 from sb3_scale.learning.batch import Step
-from sb3_scale.learning.learners import Gradients, Learner, Metrics, gradients_of
+from sb3_scale.learning.update import Learner, Metrics
 from sb3_scale.nn.activations import Activation
+from sb3_scale.nn.base import ConstrainedModule, Extractor, Init
 from sb3_scale.nn.extractors import FlattenExtractor
 from sb3_scale.nn.linear import EnsembleLinear
-from sb3_scale.nn.base import ConstrainedModule, Extractor, Init
 from sb3_scale.parts import build
 from sb3_scale.protocols import PartConfig, TrainedPolicy
 from sb3_scale_densenet.networks import DenseNet
@@ -117,25 +117,21 @@ class OFENet(ConstrainedModule, Extractor):
         """
         modules = {"extractor": self}
 
-        def gradients(step: Step) -> tuple[Metrics, Gradients]:
+        def loss(step: Step) -> tuple[Tensor, Metrics]:
             assert step.batch.transitions is not None
             observations, actions, next_observations = step.batch.transitions
-            loss = self.auxiliary_loss(
-                policy.prepare(observations), actions, policy.prepare(next_observations)
-            )
-            return {"extractor_loss": loss.detach()}, gradients_of(loss, parameters)
+            before, after = policy.prepare(observations), policy.prepare(next_observations)
+            return self.auxiliary_loss(before, actions, after), {}
 
-        learner = Learner(
+        yield Learner(
             "extractor",
             modules,
             self.optimizer,
-            gradients,
+            loss,
             targets=policy.targets_of(modules),
             reads_transitions=True,
             pretraining_steps=self.pretraining_steps,
         )
-        parameters = learner.parameters
-        yield learner
 
     def auxiliary_loss(
         self, observations: object, actions: Tensor, next_observations: object

@@ -15,6 +15,7 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_scale import SAC, TD3, Sb3ScaleError
+from sb3_scale.learning.batch import Step
 from sb3_scale.policies import build_extractor
 from sb3_scale.testing import check_component, check_trains
 
@@ -69,7 +70,7 @@ def test_counts_of_table_2() -> None:
     ]  # fmt: skip
     assert sum(counts) == 2_072_576
     assert extractor.features_dim == 2159
-    assert extractor.pair_dim == 2159 + 8 + 8 * 256
+    assert extractor.state_action_dim == 2159 + 8 + 8 * 256
 
 
 def numpy_densenet(network: torch.nn.Module, x: np.ndarray) -> np.ndarray:
@@ -107,7 +108,7 @@ def test_features_for_actor_and_critic_have_the_statistics_of_the_past() -> None
     alone = extractor(s[:1], training=True)
     torch.testing.assert_close(alone, extractor(s, training=True)[:1])
     before = {name: buffer.clone() for name, buffer in extractor.named_buffers()}
-    extractor.pair(extractor(s, training=True), a)
+    extractor.critic_inputs(extractor(s, training=True), a)
     for name, buffer in extractor.named_buffers():
         torch.testing.assert_close(buffer, before[name], rtol=0, atol=0)
     extractor.auxiliary_loss(s, a, s)
@@ -139,9 +140,9 @@ def test_only_its_own_loss_trains_it(algorithm: Any) -> None:
     model = agent(algorithm)
     model.learn(21)
     np.random.seed(7)
-    batch = model.sample(16).auxiliary
+    transitions = model.sample(16).transitions
     alone = deepcopy(model.policy.extractor)
-    alone.auxiliary_loss(*batch).backward()
+    alone.auxiliary_loss(*transitions).backward()
     alone.optimizer.step()
     np.random.seed(7)
     torch.manual_seed(7)
@@ -161,7 +162,7 @@ def test_each_gradient_step_trains_it_once_after_pretraining() -> None:
 
 
 def test_pretraining_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sb3_scale.algorithms.extractor_training.LOG_INTERVAL", 100)
+    monkeypatch.setattr("sb3_scale.algorithms.training.LOG_INTERVAL", 100)
     params = {"pretraining_steps": 230, "width": 32, "learning_rate": 3e-3}
     model = agent(SAC, extractor={**SMALL, **params})
     model.set_logger(configure(str(tmp_path), ["csv"]))
@@ -191,20 +192,21 @@ def test_the_target_follows_with_its_statistics() -> None:
         torch.testing.assert_close(copied, buffer, rtol=0, atol=0)
 
 
-def test_critic_reads_pairs_of_its_own_extractor() -> None:
+def test_critic_reads_actions_through_its_own_extractor() -> None:
     policy = agent(SAC).policy
     for parameter in policy.extractor_target.parameters():
         torch.nn.init.normal_(parameter)
     s, a = torch.randn(4, 3), torch.rand(4, 1)
-    none = a[:, :0]
     for outputs, extractor, critic in (
         (policy.critic_outputs, policy.extractor, policy.critic),
         (policy.target_outputs, policy.extractor_target, policy.critic_target),
     ):
         z_s = extractor(s)
-        expected = critic(extractor.pair(z_s, a), none)
+        z_sa, none = extractor.critic_inputs(z_s, a)
+        assert none.shape == (4, 0)
+        expected = critic(z_sa, none)
         torch.testing.assert_close(outputs(z_s, a), expected)
-    assert policy.critic.network.linears[0].in_features == policy.extractor.pair_dim
+    assert policy.critic.network.linears[0].in_features == policy.extractor.state_action_dim
 
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -225,7 +227,7 @@ def test_predicts_one_step_whatever_the_returns_are(
     model = agent(SAC, env, **SETTINGS[name])
     model.learn(40)
     assert "without compilation" not in capsys.readouterr().err
-    single = model.sample(64).auxiliary
+    single = model.sample(64).transitions
     buffer = model.replay_buffer
     known = set()
     for before, after in zip(
@@ -242,7 +244,7 @@ def test_predicts_one_step_whatever_the_returns_are(
 def test_the_target_begins_where_pretraining_ends() -> None:
     model = agent(SAC, tau=1e-6)
     model.learn(22)
-    model.pretrain_extractor(16)
+    model.training.pretrain(model.learners, 16)
     policy = model.policy
     online, target = policy.extractor.state_dict(), policy.extractor_target.state_dict()
     for name, tensor in online.items():
@@ -256,16 +258,22 @@ def test_a_joint_batch_reads_each_extractor_alone() -> None:
     policy, batch = model.policy, model.sample(8)
     for parameter in policy.extractor_target.parameters():
         torch.nn.init.normal_(parameter)
-    model.extract(batch)
-    next_actions = torch.rand(8, 1)
-    outputs, next_outputs = model.evaluate_critics(batch, next_actions)
+    step = Step(batch)
+    actor_critic = model.training.actor_critic
+    torch.manual_seed(1)
+    outputs, target = actor_critic.outputs_and_target(step)
+    torch.manual_seed(1)
+    # SAC's actor has no target, and reads the extractor that it acts with.
+    next_features = policy.extractor(batch.next_observations)
+    next_actions, entropy_term = model.training.objective.next_actions(policy, next_features)
     actions = torch.cat((batch.actions, next_actions))
     both = torch.cat((batch.observations, batch.next_observations))
-    expected = policy.critic(policy.extractor.pair(policy.extractor(both), actions), actions[:, :0])
+    mine, theirs = policy.extractor, policy.extractor_target
+    expected = policy.critic(*mine.critic_inputs(mine(both), actions))
     torch.testing.assert_close(outputs, expected[:, :8])
-    theirs = policy.extractor_target
-    expected = policy.critic_target(theirs.pair(theirs(both), actions), actions[:, :0])
-    torch.testing.assert_close(next_outputs, expected[:, 8:])
+    expected = policy.critic_target(*theirs.critic_inputs(theirs(both), actions))
+    values = expected[:, 8:].amin(dim=0) - entropy_term
+    torch.testing.assert_close(target, batch.rewards + batch.discounts * values)
 
 
 def test_the_norm_of_gradients_is_limited_for_actor_and_critic_alone() -> None:
@@ -277,13 +285,14 @@ def test_the_norm_of_gradients_is_limited_for_actor_and_critic_alone() -> None:
 def test_learns_to_predict() -> None:
     model = agent(SAC, extractor={**SMALL, "pretraining_steps": 0, "width": 32})
     model.learn(200)
-    batch = model.sample(128).auxiliary
+    transitions = model.sample(128).transitions
+    extractor, learner = model.policy.extractor, model.learners.extractor
     with torch.no_grad():
-        before = model.policy.auxiliary_loss(*batch).item()
-    model.policy.extractor.pretraining_steps = 300
-    model.pretrain_extractor(64)
+        before = extractor.auxiliary_loss(*transitions).item()
+    learner.pretraining_steps = 300
+    model.training.pretrain([learner], 64)
     with torch.no_grad():
-        assert model.policy.auxiliary_loss(*batch).item() < 0.3 * before
+        assert extractor.auxiliary_loss(*transitions).item() < 0.3 * before
 
 
 def test_saves_loads_and_goes_on(tmp_path: Path) -> None:
