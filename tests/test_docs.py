@@ -130,8 +130,8 @@ def test_an_undocumented_parameter_stops_the_page(tmp_path):
     module = tmp_path / "bare.py"
     module.write_text(
         "from sb3_scale import Loss, hookimpl\n"
-        "from torch import nn\n"
-        "class Bare(nn.Module):\n"
+        "from sb3_scale.nn.base import CriticLoss\n"
+        "class Bare(CriticLoss):\n"
         "    def __init__(self, weight: float = 1.0) -> None:\n"
         "        super().__init__()\n"
         "@hookimpl\n"
@@ -157,7 +157,7 @@ def test_the_guide_shows_what_new_plugin_writes(tmp_path):
     from sb3_scale.cli import new_plugin
 
     guide = fences(ROOT / "docs" / "writing-a-plugin.md")
-    folder = new_plugin.write("my-critic", tmp_path)
+    folder = new_plugin.write("my-critic", "critic", tmp_path)
     shown = next(fence.text for fence in guide if fence.text.startswith("my-critic/"))
     listed = {line.split()[0] for line in shown.splitlines()[1:]}
     assert listed == {

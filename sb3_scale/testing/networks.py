@@ -29,7 +29,7 @@ def check_network(subject: Subject) -> None:
         module = subject.build_module(IN_FEATURES, n_members)
         width: Any = module.out_features
         subject.require(type(width) is int, "has no whole number 'out_features'")
-        check_layer(subject, module, IN_FEATURES, n_members, int(width))
+        check_layer(subject, module, IN_FEATURES, n_members, width)
 
 
 def check_layer(
