@@ -45,8 +45,8 @@ def sb3_scale_components():
         (
             {"policy_kwargs": {"critic": {"name": "ensemble", "n_critic": 3}}},
             "error: critic 'ensemble' has no parameter 'n_critic' (its value was 3); allowed: "
-            "constraint, init, joint_batch, n_critics, n_outputs, network, output_gain, reduction, "
-            "target; did you mean 'n_critics'?",
+            "constraint, init, joint_batch, n_critics, network, output_gain, reduction, "
+            "target, value; did you mean 'n_critics'?",
         ),
         (
             {"policy_kwargs": {"critic": {"name": "ensemble", "n_critics": "two"}}},
@@ -59,8 +59,8 @@ def sb3_scale_components():
         (
             {"policy_kwargs": {"critics": "ensemble"}},
             "error: policy_kwargs has the unknown key 'critics' (its value was 'ensemble'); "
-            "allowed: actor, actor_optimizer, critic, critic_optimizer, extractor, loss, "
-            "normalize_images, optimizer, use_sde; did you mean 'critic'?",
+            "allowed: actor, actor_optimizer, critic, critic_optimizer, extractor, "
+            "extractor_target, loss, normalize_images, optimizer, transforms, use_sde; did you mean 'critic'?",
         ),
         (
             {"env_kwargs": {"action_repaet": 2}},
