@@ -90,6 +90,7 @@ def _main(
 
 def _execute(first: str, *rest: str) -> None:
     """As the command line of Python does it."""
+    sys.orig_argv = [sys.executable, first, *rest]
     if first == "-m":
         sys.argv = list(rest)
         sys.path.insert(0, os.getcwd())
