@@ -7,15 +7,17 @@ SBX_VENV := .venv-sbx
 SBX_STAMP := $(SBX_VENV)/.installed
 SOURCES := sb3_scale plugins envs tests benchmarks docs
 RUN := results/make-train
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations=30
 GPU_VARIANTS := eager compile compile+autocast capture compile+capture
 
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help install train test test-all check bench bench-train bench-gpu docs clean
+.PHONY: help install train test test-all coverage check bench bench-train bench-gpu docs clean
 
 help:
 	@echo "make train     install and train a dog for a few minutes, with a picture at the end"
 	@echo "make test      install and run the fast tests; make test-all runs all of them"
+	@echo "make coverage  the fast tests, with the lines that they leave out counted"
 	@echo "make check     formatting, lint, types"
 	@echo "make bench     gradient steps per second, next to Stable-Baselines3, sb3-contrib and SBX"
 	@echo "make bench-train  wall clock of a whole training, next to Stable-Baselines3 and SBX"
@@ -38,10 +40,13 @@ train: $(STAMP)
 	$(BIN)/sb3-scale report $(RUN)/sac/dog-stand_1
 
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope
+	$(PYTEST)
+
+coverage: $(STAMP)
+	$(PYTEST) -m "not slow" --cov --cov-report=term
 
 check: $(STAMP)
 	$(BIN)/ruff format --check $(SOURCES)

@@ -25,9 +25,9 @@ import torch as th
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from sb3_scale.algorithms.products import fast_products
 from torch import Tensor
 
+from sb3_scale.execution.matmul_precision import exact_fast_matmul
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale_densenet.networks import DenseNet
 
@@ -179,7 +179,7 @@ def main() -> None:
     th.manual_seed(0)
     console = Console()
     table = Table("milliseconds", *WAYS, "split / concatenate", "buffer / concatenate")
-    with fast_products(th.device("cpu")):
+    with exact_fast_matmul(th.device("cpu")):
         for name, shape in track(SHAPES.items(), "networks", console=console):
             median = {
                 way: float(np.median(t))

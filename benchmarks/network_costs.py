@@ -31,11 +31,13 @@ import torch as th
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from sb3_scale.algorithms.metrics import Metrics
 
 import sb3_scale
 from lib.configurations import OBSERVATIONS, VARIANTS, Configuration, densenet, make, modern
 from lib.machine import call_seconds
+from sb3_scale.learning.batch import Step
+from sb3_scale.learning.sampling import sample_single_batch
+from sb3_scale.learning.update import MetricsLog
 from sb3_scale_asymmetric.td2 import TD2
 
 OFENET = {"name": "ofenet", "width": 256, "depth": 8, "pretraining_steps": 0}
@@ -121,10 +123,12 @@ def measure(name: str, batch_size: int, variant: str, seconds: float) -> dict[st
     # Two calls, since actor and targets may be due in every second only.
     update = milliseconds(lambda: model.train(2, batch_size), model, seconds) / 2
     extractor_step: float | str = "-"
-    if model.policy.learns_apart:
+    if not model.policy.critic_trains_extractor:
+        learner = model.learners.extractor
 
         def learn_features() -> None:
-            model.train_extractor(model.sample_transitions(batch_size), Metrics())
+            batch = sample_single_batch(model.replay_buffer, batch_size, model.gamma, None)
+            learner.step(Step(batch), MetricsLog(), None)
 
         extractor_step = round(milliseconds(learn_features, model, seconds), 2)
     observation = np.zeros(OBSERVATIONS, np.float32)

@@ -16,7 +16,7 @@ import yaml
 
 from sb3_scale.docstrings import docstring_parameters, parameter_docs
 from sb3_scale.parts import annotations, build, load_target, parameters, type_name
-from sb3_scale.plugins import Plugin, manager
+from sb3_scale.plugins import CORE, Plugin, manager
 from sb3_scale.protocols import PartConfig
 from sb3_scale.specs import Env, EnvBackend, Spec, ZooConfig
 
@@ -26,8 +26,11 @@ POLICY_KINDS = (
     "constraint",
     "actor",
     "critic",
+    "value",
+    "reduction",
     "extractor",
     "loss",
+    "transform",
     "optimizer",
 )
 """Kinds of part that ``policy_kwargs`` name."""
@@ -192,7 +195,9 @@ def with_part(kind: str, part: PartConfig) -> dict[str, Any]:
     :param part: the part
     :return: arguments of ScalePolicy
     """
-    if kind in ("loss", "extractor", "optimizer", "actor", "critic"):
+    if kind in ("value", "reduction", "loss", "transform"):
+        return _with_estimate(kind, part)
+    if kind in ("extractor", "optimizer", "actor", "critic"):
         return {kind: part}
     head = {"network": {"name": "mlp", "norm": part}} if kind == "norm" else {kind: part}
     # A copy each, because YAML writes an object that occurs twice as an anchor.
@@ -200,6 +205,31 @@ def with_part(kind: str, part: PartConfig) -> dict[str, Any]:
         "actor": {"name": "squashed-gaussian", **deepcopy(head)},
         "critic": {"name": "ensemble", **deepcopy(head)},
     }
+
+
+def _with_estimate(kind: str, part: PartConfig) -> dict[str, Any]:
+    """With a critic that goes with the part."""
+    critic: dict[str, Any] = {"name": "ensemble"}
+    if kind == "value":
+        return {"critic": {**critic, "value": part}}
+    if kind == "reduction":
+        critic["n_critics"] = 5
+        value = _value_for(build("reduction", part, 5).reads, "")
+        return {"critic": {**critic, **value, "reduction": part}}
+    if kind == "transform":
+        return {"critic": {**critic, "value": "categorical"}, "transforms": [part]}
+    value = _value_for(build("loss", part).reads, part if isinstance(part, str) else part["name"])
+    return {"critic": {**critic, **value}, "loss": part} if value else {"loss": part}
+
+
+def _value_for(reads: tuple[str, ...] | None, loss: str) -> dict[str, Any]:
+    """A value that a reduction or a loss reads, that of the loss first; none for ``scalar``."""
+    if reads is None:
+        return {}
+    found = sorted(manager().specs("value"), key=lambda each: each[0].name != CORE)
+    names = [spec.name for _, spec in found if build("value", spec.name).outputs in reads]
+    names.sort(key=lambda name: build("value", name).loss != loss)
+    return {"value": names[0]} if names and names[0] != "scalar" else {}
 
 
 def algorithm_for(kind: str, part: PartConfig) -> str:
@@ -222,16 +252,19 @@ def _example(spec: Spec, known: Mapping[str, inspect.Parameter]) -> tuple[str, s
         env_id = spec.example_env
         settings["n_envs"], settings["env_backend"] = 8, spec.name
     else:
-        algo = algorithm_for(spec.kind, spec.name)
         given = {name: parameter.default for name, parameter in known.items()}
-        shown = {name: value for name, value in given.items() if value is not None}
+        missing = (None, inspect.Parameter.empty)
+        shown = {name: value for name, value in given.items() if value not in missing}
         part = {"name": spec.name, **shown}
         if spec.kind == "callback":
             settings["callback"] = [part]
+        elif spec.kind == "collector":
+            settings["collector"] = part
         elif spec.kind == "replay-buffer":
             settings["replay_buffer_class"] = spec.name
             settings["replay_buffer_kwargs"] = shown
         else:
+            algo = algorithm_for(spec.kind, part)
             settings["policy_kwargs"] = with_part(spec.kind, part)
     command = f"python -m rl_zoo3.train --algo {algo} --env {env_id} --conf-file settings.yml"
     return command, _to_yaml(env_id, settings)

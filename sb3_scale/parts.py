@@ -21,6 +21,8 @@ from sb3_scale.specs import KINDS, Spec, ZooConfig
 _providers: ContextVar[Mapping[str, str] | None] = ContextVar("providers", default=None)
 _used: ContextVar[dict[str, str] | None] = ContextVar("used", default=None)
 
+_UNNAMED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
 
 @contextmanager
 def track_providers(known: Mapping[str, str]) -> Iterator[dict[str, str]]:
@@ -86,7 +88,7 @@ def parameters(spec: Spec) -> dict[str, inspect.Parameter]:
     return {
         name: parameter
         for name, parameter in signature.parameters.items()
-        if name not in spec.context
+        if name not in spec.context and parameter.kind not in _UNNAMED
     }
 
 
@@ -98,15 +100,40 @@ def build(kind: str, config: str | Mapping[str, Any], *context: Any) -> Any:
     :param config: its name, or a mapping with ``name`` and parameters
     :param context: the arguments that the core passes, see :attr:`sb3_scale.specs.Spec.context`
     :return: what the part's class or function returns
-    :raises Sb3ScaleError: if the name, a parameter or a value is wrong
+    :raises Sb3ScaleError: if the name, a parameter or a value is wrong, or the part lacks what its
+        kind must have
     """
     target, name, params = resolve(kind, config)
     try:
-        return target(*context, **params)
+        part = target(*context, **params)
     except Sb3ScaleError:
         raise
     except (TypeError, ValueError, AssertionError) as error:
         raise Sb3ScaleError(f"{kind} '{name}' with {params}: {error}") from error
+    _check_members(KINDS[kind], name, part)
+    return part
+
+
+def _check_members(kind: type[Spec], name: str, part: Any) -> None:
+    """Whether a part has what its kind must have, before anything is trained with it."""
+    allowed = f"classes derived from {kind.base}"
+    if not kind.base:
+        allowed = f"what sb3_scale.protocols.{kind.__name__} has"
+    for method in kind.methods:
+        if not callable(getattr(part, method, None)):
+            raise Sb3ScaleError(
+                f"{kind.kind} '{name}' has no method '{method}'; allowed: {allowed}"
+            )
+    for attribute in kind.attributes:
+        if not hasattr(part, attribute):
+            raise Sb3ScaleError(
+                f"{kind.kind} '{name}' has no attribute '{attribute}'; allowed: {allowed}"
+            )
+    if kind.takes_training and "training" not in inspect.signature(part.forward).parameters:
+        raise Sb3ScaleError(
+            f"{kind.kind} '{name}' has no argument 'training' in forward; allowed: "
+            "forward(..., training=False)"
+        )
 
 
 def resolve(kind: str, config: str | Mapping[str, Any]) -> tuple[Any, str, dict[str, Any]]:

@@ -156,7 +156,7 @@ class ScalePolicy(BasePolicy):
         :param training: whether the critic's norms use the statistics of this batch
         :return: of the target critic, shape ``(n_critics, batch, n_outputs)``
         """
-        read = self.extractor_target.critic_inputs(features, actions)
+        read = self.extractor_target.critic_inputs(features, actions)  # type: ignore[operator]
         outputs: th.Tensor = self.critic_target(*read, training=training)
         return outputs
 
@@ -255,10 +255,10 @@ def check_spaces(action_space: spaces.Space[Any]) -> None:
     :param action_space: of the environment
     :raises Sb3ScaleError: if a ScalePolicy cannot act in it
     """
-    if not isinstance(action_space, spaces.Box):
+    if not (isinstance(action_space, spaces.Box) and action_space.is_bounded()):
         raise Sb3ScaleError(
-            f"the action space is {action_space}; allowed with ScalePolicy: Box, so continuous "
-            "actions"
+            f"the action space is {action_space}; allowed with ScalePolicy: Box with finite "
+            "bounds, so continuous actions"
         )
 
 

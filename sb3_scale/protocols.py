@@ -369,6 +369,9 @@ class Transform(Protocol):
     ``forward``.
     """
 
+    scales_rewards: ClassVar[bool]
+    """Whether rewards leave it in other units, which no second one may change again."""
+
     def forward(self, batch: "Batch") -> "Batch":
         """
         :param batch: as it was sampled, ``s``, ``s'`` and rewards among it

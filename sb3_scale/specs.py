@@ -24,6 +24,14 @@ class Spec:
     kind: ClassVar[str]
     context: ClassVar[tuple[str, ...]] = ()
     """Names of the leading arguments that the core passes; the others are the user's parameters."""
+    methods: ClassVar[tuple[str, ...]] = ()
+    """What every part of the kind must have, see :mod:`sb3_scale.protocols`."""
+    attributes: ClassVar[tuple[str, ...]] = ()
+    """The same of attributes that are no methods."""
+    takes_training: ClassVar[bool] = False
+    """Whether ``forward`` must have the argument ``training``."""
+    base: ClassVar[str] = ""
+    """A class that has all of it but for what is new in each part."""
 
     name: str
     target: str
@@ -38,6 +46,9 @@ class Network(Spec):
 
     kind: ClassVar[str] = "network"
     context: ClassVar[tuple[str, ...]] = ("in_features", "n_members")
+    methods: ClassVar[tuple[str, ...]] = ("forward", "state_dict")
+    attributes: ClassVar[tuple[str, ...]] = ("out_features",)
+    takes_training: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,8 @@ class Norm(Spec):
 
     kind: ClassVar[str] = "norm"
     context: ClassVar[tuple[str, ...]] = ("num_features", "n_members")
+    methods: ClassVar[tuple[str, ...]] = ("forward", "state_dict")
+    takes_training: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,7 @@ class Constraint(Spec):
 
     kind: ClassVar[str] = "constraint"
     context: ClassVar[tuple[str, ...]] = ("layers",)
+    methods: ClassVar[tuple[str, ...]] = ("project_",)
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,10 @@ class Actor(Spec):
 
     kind: ClassVar[str] = "actor"
     context: ClassVar[tuple[str, ...]] = ("features_dim", "action_dim")
+    methods: ClassVar[tuple[str, ...]] = ("forward", "learners", "project_", "state_dict")
+    attributes: ClassVar[tuple[str, ...]] = ("stochastic", "target")
+    takes_training: ClassVar[bool] = True
+    base: ClassVar[str] = "sb3_scale.nn.base.ConstrainedModule"
 
 
 @dataclass(frozen=True)
@@ -70,6 +88,19 @@ class Critic(Spec):
 
     kind: ClassVar[str] = "critic"
     context: ClassVar[tuple[str, ...]] = ("features_dim", "action_dim")
+    methods: ClassVar[tuple[str, ...]] = (
+        "forward",
+        "mean",
+        "judge",
+        "bootstrap",
+        "td_errors",
+        "learners",
+        "project_",
+        "state_dict",
+    )
+    attributes: ClassVar[tuple[str, ...]] = ("joint_batch", "target", "value")
+    takes_training: ClassVar[bool] = True
+    base: ClassVar[str] = "sb3_scale.nn.critics.EnsembleCritic"
 
 
 @dataclass(frozen=True)
@@ -78,6 +109,17 @@ class Extractor(Spec):
 
     kind: ClassVar[str] = "extractor"
     context: ClassVar[tuple[str, ...]] = ("observation_space",)
+    methods: ClassVar[tuple[str, ...]] = (
+        "forward",
+        "critic_dims",
+        "critic_inputs",
+        "learners",
+        "project_",
+        "state_dict",
+    )
+    attributes: ClassVar[tuple[str, ...]] = ("features_dim",)
+    takes_training: ClassVar[bool] = True
+    base: ClassVar[str] = "sb3_scale.nn.base.Extractor"
 
 
 @dataclass(frozen=True)
@@ -95,6 +137,15 @@ class Value(Spec):
     """What the outputs of a critic mean, see :class:`sb3_scale.protocols.Value`."""
 
     kind: ClassVar[str] = "value"
+    methods: ClassVar[tuple[str, ...]] = (
+        "mean",
+        "distribution",
+        "bootstrap",
+        "errors",
+        "state_dict",
+    )
+    attributes: ClassVar[tuple[str, ...]] = ("outputs", "n_outputs", "loss", "value_range")
+    base: ClassVar[str] = "sb3_scale.nn.values.CriticValue"
 
 
 @dataclass(frozen=True)
@@ -105,6 +156,9 @@ class Reduction(Spec):
 
     kind: ClassVar[str] = "reduction"
     context: ClassVar[tuple[str, ...]] = ("n_members",)
+    methods: ClassVar[tuple[str, ...]] = ("check", "target", "actor", "state_dict")
+    attributes: ClassVar[tuple[str, ...]] = ("reads",)
+    base: ClassVar[str] = "sb3_scale.nn.reductions.CriticReduction"
 
 
 @dataclass(frozen=True)
@@ -112,6 +166,15 @@ class Loss(Spec):
     """The critic's loss, see :class:`sb3_scale.protocols.Loss`."""
 
     kind: ClassVar[str] = "loss"
+    methods: ClassVar[tuple[str, ...]] = (
+        "forward",
+        "calibrate",
+        "learners",
+        "project_",
+        "state_dict",
+    )
+    attributes: ClassVar[tuple[str, ...]] = ("reads", "soft_weight", "calibrated")
+    base: ClassVar[str] = "sb3_scale.nn.base.CriticLoss"
 
 
 @dataclass(frozen=True)
@@ -120,6 +183,9 @@ class Optimizer(Spec):
 
     kind: ClassVar[str] = "optimizer"
     context: ClassVar[tuple[str, ...]] = ("module", "lr")
+    methods: ClassVar[tuple[str, ...]] = ("step", "state_dict")
+    attributes: ClassVar[tuple[str, ...]] = ("param_groups",)
+    base: ClassVar[str] = "torch.optim.Optimizer"
 
 
 @dataclass(frozen=True)
@@ -142,6 +208,16 @@ class Transform(Spec):
     """A change of each batch before the update, see :class:`sb3_scale.protocols.Transform`."""
 
     kind: ClassVar[str] = "transform"
+    methods: ClassVar[tuple[str, ...]] = (
+        "forward",
+        "bind",
+        "observe",
+        "restart",
+        "scaled_rewards",
+        "state_dict",
+    )
+    attributes: ClassVar[tuple[str, ...]] = ("scales_rewards",)
+    base: ClassVar[str] = "sb3_scale.learning.transforms.Transform"
 
 
 @dataclass(frozen=True)
@@ -149,6 +225,8 @@ class Collector(Spec):
     """Who acts while the networks learn, see :class:`sb3_scale.protocols.Collector`."""
 
     kind: ClassVar[str] = "collector"
+    methods: ClassVar[tuple[str, ...]] = ("bind", "start", "stop", "collect", "choose", "update")
+    base: ClassVar[str] = "sb3_scale.collection.local.LocalCollector"
 
 
 @dataclass(frozen=True)

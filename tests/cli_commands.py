@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import warm_python
 
 from sb3_scale.cli import main
 
@@ -20,19 +21,32 @@ def install(folder: Path, distribution: str, code: str, entry: str = "") -> None
     (info / "entry_points.txt").write_text(f"[sb3_scale]\n{entry or distribution} = {module}\n")
 
 
-def run(*args: str, path: Path | None = None, cwd: Path | None = None, **environ: str):
-    """Run ``python -m sb3_scale`` with the plugins in ``path``."""
-    environ = {**os.environ, "COLUMNS": "200", **environ}
-    if path is not None:
-        environ["PYTHONPATH"] = str(path)
+def run(
+    *args: str, path: Path | None = None, cwd: Path | None = None, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m sb3_scale`` with the plugins in ``path``, in a process made ready."""
+    command = ("-m", "sb3_scale", *args)
+    return warm_python.run(cwd or Path.cwd(), command, _variables(path, environ), timeout=900)
+
+
+def run_process(
+    *args: str, path: Path | None = None, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """The same as a user does it, where the start of Python is part of what is tested."""
     return subprocess.run(
         [sys.executable, "-m", "sb3_scale", *args],
-        env=environ,
-        cwd=cwd,
+        env=_variables(path, environ),
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def _variables(path: Path | None, environ: dict[str, str]) -> dict[str, str]:
+    environ = {**os.environ, "COLUMNS": "200", **environ}
+    if path is not None:
+        environ["PYTHONPATH"] = str(path)
+    return environ
 
 
 def error(capsys: pytest.CaptureFixture, *args: str) -> str:

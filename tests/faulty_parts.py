@@ -1,18 +1,26 @@
 """One part per kind of fault, each right but for that fault, and parts without one."""
 
+from dataclasses import replace
+
 import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
+from sb3_scale.learning.learners import Learner, gradients_of
 from torch import nn
 
+from sb3_scale.collection.local import LocalCollector
+from sb3_scale.learning.transforms import RewardScale
 from sb3_scale.nn.actors import DeterministicActor, SquashedGaussianActor
+from sb3_scale.nn.base import Extractor, Part
 from sb3_scale.nn.critics import EnsembleCritic
 from sb3_scale.nn.extractors import FlattenExtractor
 from sb3_scale.nn.linear import EnsembleLinear
-from sb3_scale.nn.losses import MSELoss
+from sb3_scale.nn.losses import CrossEntropyLoss, MSELoss
 from sb3_scale.nn.mlp import MLP, ensemble_of
 from sb3_scale.nn.norms import EnsembleLayerNorm
+from sb3_scale.nn.reductions import MeanReduction, MinReduction
+from sb3_scale.nn.values import CategoricalValue, ScalarValue
 
 
 def target(name):
@@ -34,7 +42,7 @@ def PlainNetwork(in_features: int, n_members: int, width: int = 16):
     )
 
 
-class ConvExtractor(nn.Module):
+class ConvExtractor(Extractor):
     """
     :param observation_space: images, channels first
     """
@@ -265,22 +273,30 @@ class NoTargetFact(DeterministicActor):
         self.target = None
 
 
+class Shift(Part):
+    def __init__(self, action_dim: int):
+        super().__init__()
+        self.shift = nn.Parameter(torch.ones(action_dim))
+
+
 class Explores(SquashedGaussianActor):
     """This one is right."""
 
     def __init__(self, features_dim: int, action_dim: int):
         super().__init__(features_dim, action_dim, {"name": "mlp", "width": 8})
-        self.shift = nn.Parameter(torch.ones(action_dim))
-        self.exploration_optimizer = torch.optim.Adam([self.shift])
+        self.shift = Shift(action_dim)
 
     def mean(self, features):
         return self.distribution(features)[0].detach()
 
-    def train_exploration(self, features, policy, optimize):
-        actions = torch.tanh(self.mean(features) + self.shift)
-        loss = -policy.critic.value(policy.critic_outputs(features, actions)).mean()
-        optimize(loss)
-        return {"exploration_loss": loss}
+    def learners(self, policy):
+        def gradients(step):
+            actions = torch.tanh(self.mean(step.features) + self.shift.shift)
+            loss = -policy.critic.mean(policy.critic_outputs(step.features, actions)).mean()
+            return {"exploration_loss": loss.detach()}, gradients_of(loss, learner.parameters)
+
+        learner = Learner("exploration", {"shift": self.shift}, policy.actor.optimizer, gradients)
+        yield learner
 
 
 class ExploresWithThePolicy(Explores):
@@ -288,25 +304,48 @@ class ExploresWithThePolicy(Explores):
         return self.distribution(features)[0]
 
 
-class ExploresNot(Explores):
-    def train_exploration(self, features, policy, optimize):
-        return {}
-
-
-class ExploresWithoutOptimizer(Explores):
+class ForgetsShift(Explores):
     def __init__(self, features_dim: int, action_dim: int):
         super().__init__(features_dim, action_dim)
-        del self.exploration_optimizer
+        self.scale = nn.Parameter(torch.ones(()))
+
+
+class LearnsNothing(Explores):
+    def learners(self, policy):
+        (learner,) = super().learners(policy)
+        nothing = [None] * len(learner.parameters)
+        yield replace(learner, gradients=lambda step: ({}, nothing))
+
+
+class LogsVectors(Explores):
+    def learners(self, policy):
+        (learner,) = super().learners(policy)
+        yield replace(learner, gradients=lambda step: ({"shift": self.shift.shift}, ()))
 
 
 class WrongDimension(EnsembleCritic):
-    def reduce(self, values):
-        return values.amin(dim=1)
+    def judge(self, outputs):
+        return self.value.mean(outputs).amin(dim=1)
 
 
 class WrongValue(EnsembleCritic):
-    def value(self, outputs):
+    def mean(self, outputs):
         return outputs.squeeze(-1)
+
+
+class MixesLogits(EnsembleCritic):
+    def bootstrap(self, next_outputs, rewards, discounts, entropy_term):
+        return self.value.bootstrap(next_outputs.mean(dim=0), rewards, discounts, entropy_term)
+
+
+class SignedErrors(EnsembleCritic):
+    def td_errors(self, outputs, target):
+        return self.value.errors(outputs, target).mean(dim=(0, 2))
+
+
+class TargetOfOneMember(EnsembleCritic):
+    def bootstrap(self, next_outputs, rewards, discounts, entropy_term):
+        return super().bootstrap(next_outputs, rewards, discounts, entropy_term)[0]
 
 
 class IgnoresNumber(EnsembleCritic):
@@ -326,6 +365,131 @@ class NoProjection(EnsembleCritic):
 class WrongFeatures(FlattenExtractor):
     def forward(self, observations, training=False):
         return super().forward(observations, training)[:, 1:]
+
+
+class CutsActions(FlattenExtractor):
+    def critic_inputs(self, features, actions):
+        return features, actions.detach()
+
+
+class WrongDims(FlattenExtractor):
+    def critic_dims(self, action_dim):
+        return self.features_dim + 1, action_dim
+
+
+class NoDistribution(CategoricalValue):
+    """This one's target is not normalised."""
+
+    def bootstrap(self, distribution, rewards, discounts, entropy_term):
+        return 0.5 * super().bootstrap(distribution, rewards, discounts, entropy_term)
+
+
+class ForgetsEntropy(ScalarValue):
+    def bootstrap(self, distribution, rewards, discounts, entropy_term):
+        return super().bootstrap(distribution, rewards, discounts, None)
+
+
+class LogitErrors(CategoricalValue):
+    def errors(self, outputs, target):
+        return outputs.mean(dim=-1, keepdim=True) - target.mean(dim=-1, keepdim=True)
+
+
+class LeavesItsRange(CategoricalValue):
+    def mean(self, outputs):
+        return 100 * super().mean(outputs)
+
+
+class WrongLoss(CategoricalValue):
+    loss = "mse"
+
+
+class WrongProjection(CategoricalValue):
+    """One of the choices is wrong."""
+
+    def bootstrap(self, distribution, rewards, discounts, entropy_term):
+        target = super().bootstrap(distribution, rewards, discounts, entropy_term)
+        return target + 1 if self.projection == "hl-gauss" else target
+
+
+class ReducesSamples(MinReduction):
+    def target(self, distributions, means):
+        return distributions.amin(dim=1)
+
+
+class JudgesEachMember(MeanReduction):
+    def actor(self, means):
+        return means
+
+
+class LeastProbability(MinReduction):
+    def target(self, distributions, means):
+        return distributions.amin(dim=0)
+
+
+class ReadsNobody(MeanReduction):
+    reads = ("entangled",)
+
+
+class CutsTheActor(MeanReduction):
+    def actor(self, means):
+        return means.detach().mean(dim=0)
+
+
+class LossOfNobody(MSELoss):
+    reads = ("entangled",)
+
+
+class ReadsTooMuch(CrossEntropyLoss):
+    reads = ("categorical", "quantiles")
+
+
+class ChangesInPlace(RewardScale):
+    def forward(self, batch):
+        batch.rewards.div_(2)
+        return batch
+
+
+class ShortensBatches(RewardScale):
+    def forward(self, batch):
+        return super().forward(replace(batch, actions=batch.actions[1:]))
+
+
+class BranchesOnATensor(RewardScale):
+    def forward(self, batch):
+        return super().forward(batch) if batch.rewards.sum() < 1e9 else batch
+
+
+class OtherScale(RewardScale):
+    def scaled_rewards(self, rewards):
+        return 3 * rewards
+
+
+class ForgetsItsScale(RewardScale):
+    def observe(self, rewards, dones):
+        super().observe(rewards, dones)
+        self.size = 1.0 + float(np.abs(rewards).sum())
+
+    def forward(self, batch):
+        return replace(batch, rewards=batch.rewards / getattr(self, "size", 1.0))
+
+    def scaled_rewards(self, rewards):
+        return rewards / self.size
+
+
+class LosesUpdates(LocalCollector):
+    def update(self, model, gradient_steps, batches):
+        if model.num_timesteps % 2:
+            super().update(model, gradient_steps, batches)
+
+
+class StepsTwice(LocalCollector):
+    def collect(self, model, env, *args, **kwargs):
+        super().collect(model, env, *args, **kwargs)
+        return super().collect(model, env, *args, **kwargs)
+
+
+class NoStop(LocalCollector):
+    stop = None
 
 
 class PerSample(MSELoss):

@@ -13,7 +13,7 @@ from sb3_scale.execution.matmul_precision import bfloat16_matmul
 from sb3_scale.learning.batch import Step
 from sb3_scale.nn import base
 from sb3_scale.nn.linear import EnsembleLinear
-from sb3_scale.testing.subject import offered
+from sb3_scale.testing.part_under_test import offered
 
 CPU = torch.device("cpu")
 STEP = 2.0**-8

@@ -97,7 +97,7 @@ def test_count_equals_that_of_pytorch(name):
     """Autograd alone computes more: the gradient by the features in the actor's step."""
     model = make(CONFIGURATIONS[name], BATCH)
     cycle = math.lcm(model.policy_delay, getattr(model, "target_update_interval", 1))
-    model.train(gradient_steps=1, batch_size=BATCH)  # the probe of fast_products computes too
+    model.train(gradient_steps=1, batch_size=BATCH)  # the probe of exact_fast_matmul computes too
     with FlopCounter() as counter:
         model.train(gradient_steps=cycle, batch_size=BATCH)
     first = linear_layers(model.policy.critic)[0]
@@ -219,6 +219,7 @@ def test_leanrl_style_trains_all_parts():
     assert not any(torch.equal(old, new) for old, new in zip(before, watched, strict=True))
 
 
+@pytest.mark.slow
 def test_limits_prints_each_part(tmp_path):
     out = tmp_path / "limits.csv"
     options = ("--configs", "crossq-wn", "--variants", "eager", "--seconds", "0.1", "--batch-size")

@@ -2,8 +2,6 @@
 
 import json
 import random
-import subprocess
-import sys
 import zipfile
 from copy import deepcopy
 from pathlib import Path
@@ -13,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+import zoo_commands
 from small_models import SMALL, assert_same, make
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.noise import NormalActionNoise
@@ -44,9 +43,7 @@ print(model.predict(model.observation_space.high, deterministic=True)[0].tolist(
 
 
 def run(program: str, *arguments: Any) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", program, *map(str, arguments)], capture_output=True, text=True
-    )
+    done = zoo_commands.run(Path.cwd(), "-c", program, *map(str, arguments))
     assert done.returncode == 0, done.stderr
     return done.stdout
 

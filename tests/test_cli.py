@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cli_commands import error, install, run
+from cli_commands import error, install, run, run_process
 
 from sb3_scale.cli import main
 from sb3_scale.plugins import manager
@@ -251,7 +251,7 @@ def test_new_plugin_keeps_what_exists(tmp_path, capsys):
 
 
 def test_version():
-    answer = run("--version")
+    answer = run_process("--version")
     assert answer.returncode == 0
     assert answer.stdout.startswith("sb3-scale 0.")
 
@@ -260,7 +260,7 @@ def test_commands_name_the_package_that_they_lack(tmp_path):
     """As without the extra zoo, which some commands need."""
     missing = "No module named 'rl_zoo3'"
     (tmp_path / "rl_zoo3.py").write_text(f'raise ModuleNotFoundError("{missing}", name="rl_zoo3")')
-    answer = run("sweep", "grid.yml", path=tmp_path)
+    answer = run_process("sweep", "grid.yml", path=tmp_path)
     assert answer.returncode == 1
     assert answer.stderr == f'sb3-scale: error: {missing}: pip install "sb3-scale[zoo]"\n'
 

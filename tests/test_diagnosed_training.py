@@ -167,6 +167,7 @@ def test_files(tmp_path: Path) -> None:
     model = trained(modern)
     model.set_logger(configure(str(tmp_path), ["csv", "tensorboard", "stdout"]))
     model.learn(200, all_callbacks(100), log_interval=1)
+    model.logger.close()
     events = EventAccumulator(str(tmp_path)).Reload()
     header = (tmp_path / "progress.csv").read_text().splitlines()[0].split(",")
     for key in (

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
-from zoo_commands import FAST, SMALL, refused, run
+from zoo_commands import FAST, SMALL, refused
+from zoo_commands import run_process as run
 
 from sb3_scale.cli import new_plugin
 from sb3_scale.plugins import manager

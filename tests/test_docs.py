@@ -5,12 +5,12 @@ Run as a script, this file executes the code blocks of the page that its argumen
 """
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import zoo_commands
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -75,9 +75,7 @@ def check_sweep(fence: Fence) -> None:
 def test_code_and_settings(page, tmp_path):
     if not {fence.language for fence in fences(page)} & {"python", "yaml"}:
         return
-    answer = subprocess.run(
-        [sys.executable, __file__, str(page)], cwd=tmp_path, capture_output=True, text=True
-    )
+    answer = zoo_commands.run(tmp_path, __file__, str(page))
     assert answer.returncode == 0, answer.stderr
 
 
@@ -103,9 +101,7 @@ def test_links_lead_somewhere(page):
 
 def test_the_page_of_parts_is_up_to_date(tmp_path):
     made = tmp_path / "parts.md"
-    answer = subprocess.run(
-        [sys.executable, ROOT / "docs" / "build_parts.py", made], capture_output=True, text=True
-    )
+    answer = zoo_commands.run(tmp_path, str(ROOT / "docs" / "build_parts.py"), str(made))
     assert answer.returncode == 0, answer.stderr
     page = ROOT / "docs" / "parts.md"
     assert page.read_text() == made.read_text(), "run python docs/build_parts.py"
@@ -113,8 +109,7 @@ def test_the_page_of_parts_is_up_to_date(tmp_path):
 
 def test_the_lists_of_parts_are_up_to_date():
     """The table of README.md, the pages of docs/index.md, and known_parts.json."""
-    check = [sys.executable, ROOT / "docs" / "build_lists.py", "--check"]
-    answer = subprocess.run(check, capture_output=True, text=True)
+    answer = zoo_commands.run(ROOT, str(ROOT / "docs" / "build_lists.py"), "--check")
     assert answer.returncode == 0, answer.stderr
 
 
@@ -135,8 +130,8 @@ def test_an_undocumented_parameter_stops_the_page(tmp_path):
     module = tmp_path / "bare.py"
     module.write_text(
         "from sb3_scale import Loss, hookimpl\n"
-        "from torch import nn\n"
-        "class Bare(nn.Module):\n"
+        "from sb3_scale.nn.base import CriticLoss\n"
+        "class Bare(CriticLoss):\n"
         "    def __init__(self, weight: float = 1.0) -> None:\n"
         "        super().__init__()\n"
         "@hookimpl\n"
@@ -149,9 +144,7 @@ def test_an_undocumented_parameter_stops_the_page(tmp_path):
         f"sys.argv[1:] = [{str(tmp_path / 'parts.md')!r}]; "
         f"runpy.run_path({str(ROOT / 'docs' / 'build_parts.py')!r}, run_name='__main__')"
     )
-    answer = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
-    )
+    answer = zoo_commands.run(tmp_path, "-c", code)
     assert answer.returncode == 1
     assert "loss 'bare' has no summary" in answer.stderr
     assert "loss 'bare' does not explain 'weight'" in answer.stderr
@@ -164,7 +157,7 @@ def test_the_guide_shows_what_new_plugin_writes(tmp_path):
     from sb3_scale.cli import new_plugin
 
     guide = fences(ROOT / "docs" / "writing-a-plugin.md")
-    folder = new_plugin.write("my-critic", tmp_path)
+    folder = new_plugin.write("my-critic", "critic", tmp_path)
     shown = next(fence.text for fence in guide if fence.text.startswith("my-critic/"))
     listed = {line.split()[0] for line in shown.splitlines()[1:]}
     assert listed == {

@@ -10,7 +10,7 @@ from stable_baselines3.common.logger import configure
 from sb3_scale import SAC, Critic, Sb3ScaleError
 from sb3_scale.learning.batch import Step
 from sb3_scale.parts import build
-from sb3_scale.testing.subject import offered
+from sb3_scale.testing.part_under_test import offered
 
 NETWORK = {
     "name": "mlp",

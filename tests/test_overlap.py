@@ -144,6 +144,7 @@ def test_with_forced_actions_everything_is_as_without_overlap(
         ]
         model.learn(150, CallbackList(callbacks), log_interval=1)
         model.logger.dump(model.num_timesteps)
+        model.logger.close()
         states.append(learned(model))
         lines = [line.split(",") for line in (folder / "progress.csv").read_text().splitlines()]
         timed = [index for index, name in enumerate(lines[0]) if name.startswith("time/")]

@@ -52,6 +52,7 @@ def test_csv_log(algorithm: Any, tmp_path: Path) -> None:
     model = make(algorithm)
     model.set_logger(configure(str(tmp_path), ["csv"]))
     model.learn(210, log_interval=1)
+    model.logger.close()
     header = (tmp_path / "progress.csv").read_text().splitlines()[0]
     assert {"train/critic_loss", "rollout/ep_rew_mean", "time/fps"} <= set(header.split(","))
 
@@ -211,6 +212,7 @@ def test_loss_that_is_not_a_number_stops_and_keeps_the_batch(
     model.replay_buffer.rewards[:] = np.nan
     with pytest.raises(Sb3ScaleError) as caught:
         model.learn(1, reset_num_timesteps=False)
+    model.logger.close()
     start, path = str(caught.value).split("; the batch is saved in ")
     assert start == "critic_loss is nan at gradient step 1"
     assert Path(path).name == "not_finite_1.pt"

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from sb3_scale import SAC, Constraint, Extractor, Network, Spec, hookimpl
+from sb3_scale import SAC, Constraint, Network, Spec, hookimpl, specs
+from sb3_scale.nn.base import Extractor
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale.nn.mlp import ensemble_of
 from sb3_scale.plugins import manager
@@ -37,7 +38,7 @@ class UnitNorm:
             layer.weight.data /= layer.weight.data.norm(dim=(1, 2), keepdim=True)
 
 
-class Encoder(nn.Module):
+class Encoder(Extractor):
     """The extractor: it learns."""
 
     def __init__(self, observation_space: Any, width: int = 6) -> None:
@@ -60,7 +61,7 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         def sb3_scale_components(self) -> Iterator[Spec]:
             yield Network("plain", "third_party:plain")
             yield Constraint("unit", "third_party:UnitNorm")
-            yield Extractor("encoder", "third_party:Encoder")
+            yield specs.Extractor("encoder", "third_party:Encoder")
 
     assert manager().register(Plugin(), "third-party").status == "active"
     yield
@@ -223,7 +224,11 @@ def test_extractor_is_left_alone_by_the_actor() -> None:
 
 def test_a_copy_that_acts_has_the_present_weights_and_statistics() -> None:
     copied, plain = (
-        make(extractor="encoder", constraint="unit", acting_device=device).learn(80)
+        make(
+            extractor="encoder",
+            constraint="unit",
+            collector={"name": "local", "acting_device": device},
+        ).learn(80)
         for device in ("cpu", None)
     )
     assert np.array_equal(copied.replay_buffer.actions, plain.replay_buffer.actions)

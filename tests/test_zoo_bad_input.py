@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from zoo_commands import FAST, SMALL, refused, run
+from zoo_commands import FAST, SMALL, refused, run, run_process
 
 TRAIN = ["-m", "rl_zoo3.train", "--algo", "sac", "--env", "pendulum-swingup", "-n", "60", *FAST]
 
@@ -106,13 +106,13 @@ def test_the_script_that_pip_writes_speaks_in_sentences_too(tmp_path: Path) -> N
 
 def test_file_that_is_not_yaml(tmp_path: Path) -> None:
     (tmp_path / "mine.yml").write_text("pendulum-swingup: {policy: [}")
-    sentence = refused(run(tmp_path, *TRAIN, "-conf", "mine.yml"))
+    sentence = refused(run_process(tmp_path, *TRAIN, "-conf", "mine.yml"))
     assert "mine.yml is not YAML" in sentence
 
 
 def test_environment_with_a_typo(tmp_path: Path) -> None:
     command = "-m sb3_scale.zoo train --algo sac --env dog-rnu".split()
-    sentence = refused(run(tmp_path, *command))
+    sentence = refused(run_process(tmp_path, *command))
     assert sentence == "error: there is no environment 'dog-rnu'; did you mean 'dog-run'?"
     done = run(tmp_path, *"-m rl_zoo3.train --algo sac --env dog-rnu".split())
     assert done.returncode != 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from zoo_commands import FAST, SMALL, run, train
+from zoo_commands import FAST, SMALL, run, run_process, train
 
 MODERN = (
     "policy_kwargs:{'critic':{'name':'ensemble','network':"
@@ -23,7 +23,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("zoo")
     options = ["--eval-freq", "60", "--eval-episodes", "2", "--save-freq", "60", "-P", "-tb", "tb"]
     options += ["--save-replay-buffer", "--seed", "1", *SMALL, "compile:True"]
-    output = train(folder, "dog-run", 120, *options)
+    command = "-m rl_zoo3.train --algo sac --env dog-run -n 120".split()
+    done = run_process(folder, *command, *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    output = done.stdout
     assert "compile: the critic's loss took" in output
     assert "zoo_configs/sac.yml" in output
     assert "ScalePolicy" in output
@@ -54,7 +57,7 @@ def test_saved_settings_are_those_of_the_file(trained: Path) -> None:
 
 def test_enjoy(trained: Path) -> None:
     command = "-m rl_zoo3.enjoy --algo sac --env dog-run -n 50 --no-render -f logs".split()
-    done = run(trained, *command)
+    done = run_process(trained, *command)
     assert done.returncode == 0, done.stderr
     assert "dog-run.zip" in done.stdout
 
@@ -113,7 +116,7 @@ def test_evaluation_repeats_actions_as_training_does(trained: Path) -> None:
 
 def test_record_video(trained: Path) -> None:
     command = "-m rl_zoo3.record_video --algo sac --env dog-run -n 4 -f logs -o videos".split()
-    done = run(trained, *command)
+    done = run_process(trained, *command)
     if done.returncode == 0:
         assert list((trained / "videos").glob("*.mp4"))
     else:

@@ -39,7 +39,8 @@ def test_diagnostics_from_yaml(tmp_path: Path) -> None:
     assert "gradient_norm/critic" in output
     folder = tmp_path / "logs" / "sac" / "dog-stand_1"
     assert (folder / "dog-stand.zip").exists()
-    (row,) = csv.DictReader((folder / "progress.csv").open())
+    with (folder / "progress.csv").open() as file:
+        (row,) = csv.DictReader(file)
     keys = {key.split("/")[1] for key in row if key.startswith("diagnostics/")}
     assert keys == {
         "weight_norm",

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import warm_python
+
 FAST = ["--eval-freq", "-1", "--seed", "1", "--verbose", "1"]
 """Options that keep a test run short."""
 
@@ -12,10 +14,24 @@ SMALL = ["-params", "learning_starts:50", "batch_size:16", "buffer_size:1000", "
 """Settings that keep a test run short; the compiler takes longer than all else."""
 
 
-def run(
+def run(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """
+    Run Python where the process itself is not what the test is about.
+
+    :param folder: where the command runs
+    :param command: arguments of Python
+    :param environment: variables to set
+    :return: exit code and output
+    """
+    return warm_python.run(folder, command, _variables(environment), timeout=900)
+
+
+def run_process(
     folder: Path, *command: str, python: str = sys.executable, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """
+    Run Python as a user does.
+
     :param folder: where the command runs
     :param command: arguments of Python
     :param python: the interpreter
@@ -25,12 +41,16 @@ def run(
     return subprocess.run(
         [python, *command],
         cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", **environment},
+        env=_variables(environment),
         capture_output=True,
         text=True,
         timeout=900,
         check=False,
     )
+
+
+def _variables(environment: dict[str, str]) -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", **environment}
 
 
 def train(folder: Path, env: str, n: int, *options: str, **environment: str) -> str:

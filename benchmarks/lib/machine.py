@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import torch as th
-from sb3_scale.algorithms.products import fast_products
 
 from lib.counting import FLOAT, Part, Product
+from sb3_scale.execution.matmul_precision import exact_fast_matmul
 
 SIZES = (1024, 1536, 2048, 3072)
 """Of square products, the largest rate of which counts."""
@@ -114,7 +114,7 @@ def product_seconds(product: Product, device: th.device, seconds: float) -> floa
         for one, other, result in members:
             th.mm(one, other, out=result)
 
-    with fast_products(device):
+    with exact_fast_matmul(device):
         batched = call_seconds(lambda: th.bmm(left, right, out=out), device, seconds)
         return min(batched + call_seconds(loop, device, seconds))
 
@@ -144,7 +144,7 @@ def seconds_in_turn(parts: Iterable[Part], device: th.device, seconds: float) ->
         due = [each for other, each in calls if other >= share]
         rarer = max((other for other, _ in calls if other < share), default=0.0)
 
-        with fast_products(device):
+        with exact_fast_matmul(device):
             times = call_seconds(partial(multiply, due), device, seconds)
         mean += (share - rarer) * float(np.median(times))
     return mean

@@ -10,22 +10,17 @@ from unittest import mock
 import numpy as np
 import torch as th
 
-from sb3_scale.algorithms import update
-
 REST = "rest"
-"""Figures and the Python around all parts."""
-
-METHODS = {
-    "sample": "sample",
-    "next_actions": "next action",
-    "evaluate_critics": "critics",
-    "after_actor": "temperature",
-    "sync_targets": "target sync",
-}
-"""Groups of :mod:`lib.counting` by the methods of the update that do their work."""
+"""Metrics and the Python around all parts."""
 
 GRADIENTS = {"critic loss": "critic gradient", "actor loss": "actor gradient"}
-"""What a gradient belongs to, by the method that asks for it."""
+"""What a gradient belongs to, by what asks for it."""
+
+GROUPS = {"ent_coef": ("temperature", "temperature")}
+"""Loss and step of learners whose parts are not counted one by one."""
+
+Label = Callable[[str], str]
+"""From what was running to what runs now, a group of :mod:`lib.counting`."""
 
 
 class Stopwatch:
@@ -63,17 +58,15 @@ class Stopwatch:
         self.seconds.clear()
         return taken
 
-    def timed(
-        self, function: Callable[..., Any], label: Callable[[str, tuple[Any, ...]], str]
-    ) -> Callable[..., Any]:
+    def timed(self, function: Callable[..., Any], label: Label) -> Callable[..., Any]:
         """
         :param function: to watch
-        :param label: from what was running and the arguments to what runs now
+        :param label: of it
         :return: the function under watch
         """
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            self._running.append(label(self.switch(), args))
+            self._running.append(label(self.switch()))
             try:
                 return function(*args, **kwargs)
             finally:
@@ -91,31 +84,26 @@ def part_times(model: Any, batch_size: int, seconds: float) -> dict[str, float]:
     :return: seconds per gradient step of each group of :mod:`lib.counting` and of what it does not
         count: the median over the cycles of ``policy_delay`` steps
     """
-
-    def of_step(running: str, args: tuple[Any, ...]) -> str:
-        return "critic step" if args[0] is model.policy.critic else "actor step"
-
-    def of_gradient(running: str, args: tuple[Any, ...]) -> str:
-        return GRADIENTS.get(running, running)
-
+    training = model.training
     for _ in range(2 * model.policy_delay):
         model.train(gradient_steps=1, batch_size=batch_size)
     watch = Stopwatch(model.device)
     with ExitStack() as stack:
 
-        def put(owner: Any, name: str, label: Callable[[str, tuple[Any, ...]], str]) -> None:
+        def put(owner: Any, name: str, label: Label) -> None:
             timed = watch.timed(getattr(owner, name), label)
             stack.enter_context(mock.patch.object(owner, name, timed))
 
-        for method, group in METHODS.items():
-            put(model, method, lambda running, args, group=group: group)  # type: ignore[misc]
-        put(update, "descend", of_step)
-        losses = {
-            part: watch.timed(function, lambda running, args, part=part: f"{part} loss")  # type: ignore[misc]
-            for part, function in model._gradients.items()
-        }
-        stack.enter_context(mock.patch.dict(model._gradients, losses))
-        put(th.autograd, "grad", of_gradient)
+        put(training, "sample", lambda _: "sample")
+        put(training.actor_critic, "next_actions", lambda _: "next action")
+        put(training.actor_critic, "evaluate", lambda _: "critics")
+        for learner in model.learners:
+            loss, step = GROUPS.get(learner.name, (f"{learner.name} loss", f"{learner.name} step"))
+            put(learner, "gradients", lambda _, loss=loss: loss)  # type: ignore[misc]
+            put(learner, "step", lambda _, step=step: step)  # type: ignore[misc]
+        for target in training.update.targets:
+            put(target, "follow", lambda _: "target sync")
+        put(th.autograd, "grad", lambda running: GRADIENTS.get(running, running))
         end = time.perf_counter() + seconds
         watch.take()
         cycles: list[dict[str, float]] = []

@@ -131,7 +131,15 @@ def test_spaces_are_those_of_gymnasium(env_id):
     assert np.isfinite(following).all()
 
 
-@pytest.mark.parametrize("env_id", ["walker-run", "dog-run", "humanoid-run", "finger-turn_hard"])
+@pytest.mark.parametrize(
+    "env_id",
+    [
+        "walker-run",
+        pytest.param("dog-run", marks=pytest.mark.slow),
+        "humanoid-run",
+        "finger-turn_hard",
+    ],
+)
 def test_a_seed_gives_the_rollout_again_and_all_starts_differ(env_id):
     kwargs = {"action_repeat": 500}
     env, other = EnvPoolVecEnv(env_id, 3, kwargs), EnvPoolVecEnv(env_id, 3, kwargs)

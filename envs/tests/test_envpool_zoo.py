@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from stable_baselines3.common.monitor import load_results
-from zoo_commands import refused, run
+from zoo_commands import refused, run, run_process
 
 TRAIN = "-m rl_zoo3.train --algo sac --env cartpole-balance --seed 1 -f logs".split()
 PARAMS = [
@@ -116,7 +116,7 @@ def test_without_envpool_and_for_a_task_that_it_lacks(tmp_path: Path):
     blocker.mkdir()
     (blocker / "sitecustomize.py").write_text("import sys\nsys.modules['envpool'] = None\n")
     command = [*TRAIN, "-n", "60", "--eval-freq", "-1", "-params", ENVPOOL]
-    assert refused(run(tmp_path, *command, PYTHONPATH=str(blocker))) == (
+    assert refused(run_process(tmp_path, *command, PYTHONPATH=str(blocker))) == (
         "error: env_backend 'envpool' for cartpole-balance needs EnvPool, which is not installed: "
         "python -m pip install 'sb3-scale[envpool]'"
     )

@@ -26,7 +26,9 @@ from sb3_scale.algorithms.checks import (
     check_buffer_and_loss,
     check_replay_buffer,
     check_settings,
+    check_stock_kwargs,
     check_stock_policy,
+    check_transforms,
     is_scale_policy,
 )
 from sb3_scale.algorithms.options import Options
@@ -41,7 +43,7 @@ from sb3_scale.learning.batch import Batch
 from sb3_scale.learning.update import Learner
 from sb3_scale.notices import notice
 from sb3_scale.parts import resolve, track_providers
-from sb3_scale.policies import ScalePolicy, check_policy_kwargs
+from sb3_scale.policies import ScalePolicy, check_policy_kwargs, check_spaces
 from sb3_scale.protocols import PartConfig
 from sb3_scale.replay.compact import CompactReplayBuffer
 
@@ -113,7 +115,13 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         given["policy_kwargs"] = self.check_arguments(
             given["policy"], given.get("policy_kwargs"), given.get("device", "auto")
         )
-        super().__init__(**given, **self.fixed, _init_setup_model=False)  # type: ignore[call-arg]
+        try:
+            super().__init__(**given, **self.fixed, _init_setup_model=False)  # type: ignore[call-arg]
+        except AssertionError:
+            # The library asserts that it knows the action space; our users get a sentence.
+            if is_scale_policy(given["policy"]):
+                check_spaces(self.action_space)
+            raise
         vars(self).update(own)
         if setup:
             self._setup_model()
@@ -135,6 +143,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :raises Sb3ScaleError: if an argument or the device cannot be used
         """
         if not is_scale_policy(policy):
+            check_stock_kwargs(self.policy_aliases, policy, policy_kwargs or {})
             return policy_kwargs
         if device != "auto":
             check_device("device", device, "cpu, auto")
@@ -203,6 +212,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             self._tell_of_replay_buffer()
             check_replay_buffer(self)
         check_buffer_and_loss(self)
+        check_transforms(self)
 
     def prepare_optimizers(self) -> None:
         """Replace optimisers of the library by others, before learners are made of them."""
@@ -330,6 +340,8 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :param force_reset: whether to reset it before training
         """
         super().set_env(env, force_reset)
+        if self.scaled:
+            check_transforms(self)
         buffer = self.replay_buffer
         if buffer is not None and buffer.buffer_size < self.buffer_size // self.n_envs:
             self.replay_buffer = type(buffer)(

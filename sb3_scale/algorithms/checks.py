@@ -1,5 +1,6 @@
 """What can be wrong with the arguments of an algorithm with a ScalePolicy."""
 
+import inspect
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -38,6 +39,35 @@ def check_actor(owner: str, policy: ScalePolicy, stochastic: bool) -> None:
             f"{owner} needs a {kind} actor, and the actor is {policy.parts['actor']!r}; "
             f"did you mean '{wanted}'?"
         )
+    if stochastic and not callable(getattr(policy.actor, "action_log_prob", None)):
+        raise Sb3ScaleError(
+            f"actor {policy.parts['actor']!r} has no method 'action_log_prob'; allowed: actors "
+            "that have it, or whose 'stochastic' is False, beside an algorithm such as td3"
+        )
+
+
+def check_stock_kwargs(
+    aliases: Mapping[str, type[BasePolicy]],
+    policy: str | type[BasePolicy],
+    policy_kwargs: Mapping[str, Any],
+) -> None:
+    """
+    :param aliases: names of policy classes
+    :param policy: of Stable-Baselines3, or its name
+    :param policy_kwargs: its arguments
+    :raises Sb3ScaleError: if one is an argument of ScalePolicy that it does not know
+    """
+    found = aliases.get(policy) if isinstance(policy, str) else policy
+    if found is None:
+        return
+    theirs, ours = (inspect.signature(each).parameters for each in (found, ScalePolicy))
+    for name, value in policy_kwargs.items():
+        # Stable-Baselines3 itself adds use_sde to the mapping.
+        if name in ours and name not in theirs and name != "use_sde":
+            raise Sb3ScaleError(
+                f"policy_kwargs: {name} is {value!r}, and {found.__name__} does not know it; "
+                "allowed with policy: ScalePolicy"
+            )
 
 
 def check_stock_policy(model: OffPolicyAlgorithm, own_arguments: Mapping[str, Any]) -> None:
@@ -136,6 +166,23 @@ def check_replay_buffer(model: Any) -> None:
             f"the {reader} learns from single steps, and {kind} does not give them; allowed: "
             "replay buffers derived from SingleStepReplay, and those of Stable-Baselines3"
         )
+
+
+def check_transforms(model: Any) -> None:
+    """
+    :param model: with its policy and its environments
+    :raises Sb3ScaleError: if rewards would be scaled twice
+    """
+    normalize = model.get_vec_normalize_env()
+    if normalize is None or not normalize.norm_reward:
+        return
+    parts = model.policy.parts["transforms"] or ()
+    for transform, part in zip(model.policy.transforms, parts, strict=True):
+        if transform.scales_rewards:
+            raise Sb3ScaleError(
+                f"transform {part!r} scales rewards, and VecNormalize has norm_reward: true; "
+                "allowed: one of them, for instance normalize: {norm_reward: false}"
+            )
 
 
 def check_buffer_and_loss(model: Any) -> None:

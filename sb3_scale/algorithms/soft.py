@@ -35,7 +35,6 @@ class SoftAlgorithm(ScaleAlgorithm):
     ent_coef_tensor: th.Tensor
     ent_coef_optimizer: th.optim.Adam | None
     target_entropy: str | float
-    target_update_interval: int
 
     backup_entropy: bool
     ent_coef_learning_rate: LearningRate

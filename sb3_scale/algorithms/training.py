@@ -17,9 +17,8 @@ from sb3_scale.collection.calibration import Calibration
 from sb3_scale.collection.episodes import ObservedBuffer
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.execution.choice import choose_runner, prepare
-from sb3_scale.execution.finite import check_finite
 from sb3_scale.execution.matmul_precision import exact_fast_matmul
-from sb3_scale.execution.runner import EagerRunner
+from sb3_scale.execution.runner import EagerRunner, check_finite
 from sb3_scale.learning.actor_critic import ActorCritic
 from sb3_scale.learning.batch import Batch, Step
 from sb3_scale.learning.sampling import sample, sample_single_batch

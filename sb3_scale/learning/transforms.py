@@ -1,7 +1,7 @@
 """What is done to a batch before the learners see it, inside the compiled function."""
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch as th
@@ -18,6 +18,9 @@ class Transform(nn.Module):
     A subclass has ``forward(batch)``, which gives the batch that the losses see, on the device and
     without a Python branch on a tensor.
     """
+
+    scales_rewards: ClassVar[bool] = False
+    """Whether rewards leave it in other units, which no second one may change again."""
 
     def bind(self, gamma: float, value_range: tuple[float, float] | None) -> None:
         """
@@ -62,6 +65,8 @@ class RewardScale(Transform):
     :param by: ``deviation`` or ``greatest``
     :param epsilon: keeps the divisor above zero
     """
+
+    scales_rewards = True
 
     variance: th.Tensor
     greatest: th.Tensor

@@ -186,7 +186,7 @@ class Update:
         learners: Sequence[Learner],
         targets: Iterable["Target"],
         targets_due: Callable[[int], bool],
-        settings: "UpdateSettings",
+        settings: UpdateSettings,
     ) -> None:
         self.learners = learners
         self.targets = list(targets)
@@ -200,10 +200,10 @@ class Update:
         :param metrics: where to add what is logged
         :return: the batch with what was computed on its way
         """
-        step, max_grad_norm = Step(batch), self.settings.max_grad_norm
+        step = Step(batch)
         for learner in self.learners:
             if learner.due(n_updates):
-                learner.step(step, metrics, max_grad_norm)
+                learner.step(step, metrics, self.settings.max_grad_norm)
         if self.targets_due(n_updates):
             for target in self.targets:
                 target.follow(self.settings.tau)

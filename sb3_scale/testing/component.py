@@ -8,21 +8,27 @@ import torch
 
 from sb3_scale.catalogue import POLICY_KINDS
 from sb3_scale.specs import Spec
-from sb3_scale.testing.backends import check_env_backend
+from sb3_scale.testing.actors import check_actor
+from sb3_scale.testing.algorithms import check_algorithm
+from sb3_scale.testing.callbacks import check_callback
+from sb3_scale.testing.collectors import check_collector
+from sb3_scale.testing.constraints import check_constraint
+from sb3_scale.testing.critics import check_critic
 from sb3_scale.testing.documentation import check_documentation
-from sb3_scale.testing.heads import check_actor, check_critic
-from sb3_scale.testing.layers import check_network, check_norm
-from sb3_scale.testing.others import (
-    check_algorithm,
-    check_callback,
-    check_env,
-    check_extractor,
-    check_zoo_config,
-)
+from sb3_scale.testing.env_backends import check_env_backend
+from sb3_scale.testing.envs import check_env
+from sb3_scale.testing.extractors import check_extractor
+from sb3_scale.testing.losses import check_loss
+from sb3_scale.testing.networks import check_network
+from sb3_scale.testing.norms import check_norm
+from sb3_scale.testing.optimizers import check_optimizer
+from sb3_scale.testing.part_under_test import Subject, find_spec, offered
+from sb3_scale.testing.reductions import check_reduction
 from sb3_scale.testing.replay import check_replay_buffer
-from sb3_scale.testing.rules import check_constraint, check_loss, check_optimizer
-from sb3_scale.testing.subject import Subject, find_spec, offered
 from sb3_scale.testing.training import train
+from sb3_scale.testing.transforms import check_transform
+from sb3_scale.testing.values import check_value
+from sb3_scale.testing.zoo_configs import check_zoo_config
 
 CHECKS = {
     "network": check_network,
@@ -30,10 +36,14 @@ CHECKS = {
     "constraint": check_constraint,
     "actor": check_actor,
     "critic": check_critic,
+    "value": check_value,
+    "reduction": check_reduction,
     "extractor": check_extractor,
     "loss": check_loss,
     "optimizer": check_optimizer,
     "replay-buffer": check_replay_buffer,
+    "transform": check_transform,
+    "collector": check_collector,
     "callback": check_callback,
     "algorithm": check_algorithm,
     "env": check_env,

@@ -10,7 +10,7 @@ from sb3_scale.catalogue import settable
 from sb3_scale.docstrings import docstring_parameters, parameter_docs
 from sb3_scale.parts import annotations, load_target, type_name
 from sb3_scale.specs import Env
-from sb3_scale.testing.subject import Subject
+from sb3_scale.testing.part_under_test import Subject
 
 
 def check_documentation(subject: Subject) -> None:

@@ -8,7 +8,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from sb3_scale.testing.subject import MEMBERS, Subject
+from sb3_scale.testing.part_under_test import MEMBERS, Subject
 
 Call = Callable[[nn.Module], Tensor]
 """Passes fixed inputs through a module in evaluation."""
@@ -108,6 +108,20 @@ def check_copies(
     subject.require(
         same(call(fresh), expected),
         "gives other outputs after load_state_dict: a part of its state is missing there",
+    )
+
+
+def check_projection(subject: Subject, module: nn.Module) -> None:
+    """
+    :param subject: the part
+    :param module: an instance, whose parameters are changed
+    :raises AssertionError: if ``project_`` changes the shape of a weight
+    """
+    shapes = [parameter.shape for parameter in module.parameters()]
+    disturb_(module)
+    subject.require(
+        [parameter.shape for parameter in module.parameters()] == shapes,
+        "changes the shape of a weight in project_",
     )
 
 

@@ -11,7 +11,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale.replay.one_step import SingleStepReplay
 from sb3_scale.replay.weighted import PrioritizedReplay
-from sb3_scale.testing.subject import BATCH, Subject
+from sb3_scale.testing.part_under_test import BATCH, Subject
 from sb3_scale.testing.training import STEPS, check_saved, construct
 
 LENGTH, ENVS = 10, 2

@@ -15,9 +15,12 @@ from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.parts import load_target
 from sb3_scale.plugins import manager
 from sb3_scale.specs import Spec
-from sb3_scale.testing.subject import Subject, find_spec, offered
+from sb3_scale.testing.part_under_test import Subject, find_spec, offered
 
 STEPS = 60
+
+STARTS = 20
+"""Of them before the first gradient step."""
 
 
 def check_trains(
@@ -68,7 +71,7 @@ def construct(subject: Subject, algo: str, **settings: Any) -> Any:
         algorithm,
         "ScalePolicy",
         subject.env,
-        learning_starts=20,
+        learning_starts=STARTS,
         buffer_size=200,
         batch_size=16,
         seed=0,

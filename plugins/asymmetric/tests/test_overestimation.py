@@ -1,6 +1,6 @@
 """Q(s0, a0) minus the return, where both are known."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -18,6 +18,7 @@ GEOMETRIC = sum(GAMMA**k for k in range(STEPS))
 class Constant(gymnasium.Env[Any, Any]):
     """Pays 1 at each of its 30 steps."""
 
+    metadata: ClassVar = {"render_modes": ["rgb_array"]}
     observation_space = gymnasium.spaces.Box(-1, 1, (2,))
     action_space = gymnasium.spaces.Box(-1, 1, (1,))
 

@@ -1,12 +1,10 @@
 """RL-Zoo's command with parts of four plugins on the real dog, and all files of settings."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+import zoo_commands
 
 from sb3_scale import SAC
 from sb3_scale.parts import settings_path
@@ -36,26 +34,8 @@ MIXED = {
 
 
 def train(folder: Path, *options: str) -> str:
-    command = [sys.executable, "-m", "rl_zoo3.train", "--algo", "sac", "--env", "dog-stand"]
-    done = subprocess.run(
-        [
-            *command,
-            "--eval-freq",
-            "-1",
-            "--seed",
-            "1",
-            "--log-interval",
-            "1",
-            "-f",
-            "logs",
-            *options,
-        ],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = "-m rl_zoo3.train --algo sac --env dog-stand --eval-freq -1 --seed 1".split()
+    done = zoo_commands.run(folder, *command, "--log-interval", "1", "-f", "logs", *options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -57,7 +57,9 @@ def deviation(policy: Any) -> dict[str, float]:
 
 @pytest.mark.parametrize("learning_rate", [3e-4, 1e-3])
 @pytest.mark.parametrize(
-    ("network", "depths"), [(MODERN, (1, 2)), (MLP, (2, 3))], ids=["modern", "mlp"]
+    ("network", "depths"),
+    [pytest.param(MODERN, (1, 2), marks=pytest.mark.slow), (MLP, (2, 3))],
+    ids=["modern", "mlp"],
 )
 def test_singular_values_stay_at_one_for_2000_updates(
     network: dict[str, Any], depths: tuple[int, int], learning_rate: float

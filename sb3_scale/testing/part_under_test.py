@@ -17,6 +17,7 @@ from sb3_scale.specs import KINDS, Spec
 
 BATCH = 7
 MEMBERS = 3
+FEATURES, ACTIONS = 4, 2
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,18 @@ class Subject:
         self.require(isinstance(module, nn.Module), "is no torch.nn.Module")
         checked: nn.Module = module
         return checked
+
+    def require_flags(self, part: Any, *names: str) -> None:
+        """
+        :param part: an instance
+        :param names: of attributes that must be true or false
+        :raises AssertionError: if one is neither
+        """
+        for name in names:
+            value = getattr(part, name, None)
+            self.require(
+                isinstance(value, bool), f"has {value!r} as '{name}', which must be True or False"
+            )
 
     def tensor(self, what: str, result: Any, *shapes: tuple[int, ...]) -> Tensor:
         """

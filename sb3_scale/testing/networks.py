@@ -1,6 +1,7 @@
-"""Checks of networks and norms, which have a leading ensemble dimension."""
+"""Checks of networks, and of what they share with norms: a leading ensemble dimension."""
 
 from copy import deepcopy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +15,9 @@ from sb3_scale.testing.modules import (
     check_rows,
     check_training_argument,
 )
-from sb3_scale.testing.subject import BATCH, MEMBERS, Subject
+from sb3_scale.testing.part_under_test import BATCH, MEMBERS, Subject
 
 IN_FEATURES = 5
-
-NORMALIZED = 32
-"""Width for norms, which 16 groups divide."""
 
 
 def check_network(subject: Subject) -> None:
@@ -29,29 +27,22 @@ def check_network(subject: Subject) -> None:
     """
     for n_members in (1, MEMBERS):
         module = subject.build_module(IN_FEATURES, n_members)
-        width = getattr(module, "out_features", None)
+        width: Any = module.out_features
         subject.require(type(width) is int, "has no whole number 'out_features'")
-        _check_layer(subject, module, IN_FEATURES, n_members, int(width or 0))
+        check_layer(subject, module, IN_FEATURES, n_members, width)
 
 
-def check_norm(subject: Subject) -> None:
-    """
-    :param subject: a norm
-    :raises AssertionError: if it does not keep :class:`sb3_scale.protocols.Norm`
-    """
-    for n_members in (1, MEMBERS):
-        module = subject.build_module(NORMALIZED, n_members)
-        _check_layer(subject, module, NORMALIZED, n_members, NORMALIZED)
-        for training in (True, False):
-            what = f"forward of a constant input with training={training}"
-            constant = torch.ones(n_members, BATCH, NORMALIZED)
-            output = subject.call(what, module, constant, training)
-            subject.tensor(what, output, (n_members, BATCH, NORMALIZED))
-
-
-def _check_layer(
+def check_layer(
     subject: Subject, module: nn.Module, in_features: int, n_members: int, out_features: int
 ) -> None:
+    """
+    :param subject: a network or a norm
+    :param module: an instance
+    :param in_features: width of its input
+    :param n_members: size of its ensemble
+    :param out_features: width of its output
+    :raises AssertionError: if it is no ensemble of independent members
+    """
     check_training_argument(subject, module)
     x = torch.randn(n_members, BATCH, in_features)
     shape = (n_members, BATCH, out_features)

@@ -7,7 +7,7 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_scale.registration import register_envs
-from sb3_scale.testing.subject import Subject
+from sb3_scale.testing.part_under_test import Subject
 
 ENVS, STEPS = 2, 1000
 

@@ -1,0 +1,98 @@
+"""Checks of critics."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.parts import build, parameters
+from sb3_scale.testing.modules import (
+    check_copies,
+    check_evaluation,
+    check_gradients,
+    check_members,
+    check_projection,
+    check_rows,
+    check_training_argument,
+)
+from sb3_scale.testing.part_under_test import ACTIONS, BATCH, FEATURES, MEMBERS, Subject
+from sb3_scale.testing.targets import check_descent, check_target, transitions
+
+VALUES = ("scalar", "categorical")
+
+
+def check_critic(subject: Subject) -> None:
+    """
+    :param subject: a critic
+    :raises AssertionError: if it does not keep :class:`sb3_scale.protocols.Critic`
+    """
+    # An odd number of members tells a wrong dimension from a right one.
+    known = parameters(subject.spec)
+    number = {"n_critics": MEMBERS} if "n_critics" in known else {}
+
+    def make() -> nn.Module:
+        return subject.build_module(FEATURES, ACTIONS, **number)
+
+    critic: Any = make()
+    subject.require_flags(critic, "joint_batch", "target")
+    check_training_argument(subject, critic)
+    features, actions = torch.randn(BATCH, FEATURES), torch.rand(BATCH, ACTIONS) * 2 - 1
+    what = "forward"
+    outputs = subject.call(what, critic, features, actions, training=True)
+    subject.require(
+        isinstance(outputs, Tensor) and outputs.dim() == 3,
+        "does not give (n_critics, batch, n_outputs) in forward",
+    )
+    n_critics = MEMBERS if number else len(outputs)
+    subject.tensor(what, outputs, (n_critics, BATCH, critic.value.n_outputs))
+
+    def evaluate(module: nn.Module) -> Tensor:
+        output: Tensor = module(features, actions)
+        return output
+
+    check_evaluation(subject, critic, evaluate)
+    check_rows(subject, evaluate(critic), critic(features[:1], actions[:1]))
+    leaf = actions.clone().requires_grad_()
+    check_gradients(subject, critic, critic(features, leaf, training=True), {"actions": leaf})
+    _check_estimates(subject, critic, outputs.detach())
+    for value in VALUES if "value" in known and "value" not in subject.params else ():
+        _check_with(subject, {**number, "value": value})
+    if n_critics == MEMBERS:
+        check_members(subject, critic, evaluate)
+    check_projection(subject, critic)
+    check_copies(subject, critic, make, evaluate)
+
+
+def _check_with(subject: Subject, params: dict[str, Any]) -> None:
+    config = {"name": subject.spec.name, **subject.params, **params}
+    try:
+        critic = build("critic", config, FEATURES, ACTIONS)
+    except Sb3ScaleError:
+        # A critic may refuse a value, which it tells its user in a sentence.
+        return
+    features, actions = torch.randn(BATCH, FEATURES), torch.rand(BATCH, ACTIONS) * 2 - 1
+    outputs = subject.call(f"forward with value '{params['value']}'", critic, features, actions)
+    _check_estimates(subject, critic, outputs.detach())
+
+
+def _check_estimates(subject: Subject, critic: Any, outputs: Tensor) -> None:
+    kind, n_critics = critic.value.outputs, len(outputs)
+    leaf = outputs.clone().requires_grad_()
+    for name, shape in (("mean", (n_critics, BATCH, 1)), ("judge", (BATCH, 1))):
+        what = f"{name} of {kind} outputs"
+        estimate = subject.tensor(what, subject.call(what, getattr(critic, name), leaf), shape)
+        subject.require(estimate.requires_grad, f"cuts the gradient of the outputs in {what}")
+    rewards, discounts, entropy_term = transitions()
+    for term in (None, entropy_term):
+        what = f"bootstrap of {kind} outputs"
+        found = subject.call(what, critic.bootstrap, outputs, rewards, discounts, term)
+        target = check_target(subject, what, found, kind, (BATCH,), (n_critics, BATCH))
+        what = "td_errors(outputs, target)"
+        errors = subject.tensor(
+            what, subject.call(what, critic.td_errors, outputs, target), (BATCH,)
+        )
+        subject.require(bool((errors >= 0).all()), f"gives negative numbers in {what}")
+        loss = build("loss", critic.value.loss)
+        what = f"the loss {critic.value.loss!r} of its target"
+        check_descent(subject, loss, outputs, target, what)

@@ -1,0 +1,94 @@
+"""Checks of extractors."""
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from sb3_scale.policies import build_extractor
+from sb3_scale.testing.learners import prepared_step, trained_by
+from sb3_scale.testing.modules import (
+    check_copies,
+    check_evaluation,
+    check_gradients,
+    check_projection,
+    check_rows,
+    check_training_argument,
+)
+from sb3_scale.testing.part_under_test import BATCH, Subject
+from sb3_scale.testing.training import make_model
+
+
+def check_extractor(subject: Subject) -> None:
+    """
+    :param subject: an extractor
+    :raises AssertionError: if it does not keep :class:`sb3_scale.protocols.Extractor`
+    """
+    # The algorithm wraps the environment, for instance to move the channels of images.
+    model = make_model(subject)
+    policy = model.policy
+    extractor = policy.extractor
+    subject.require(isinstance(extractor, nn.Module), "is no torch.nn.Module")
+    subject.require(type(extractor.features_dim) is int, "has no whole number 'features_dim'")
+    check_training_argument(subject, extractor)
+    observations, _ = policy.obs_to_tensor(_batch(policy.observation_space))
+    for training in (True, False):
+        what = f"forward with training={training}"
+        features = subject.call(what, policy.features, observations, training)
+        subject.tensor(what, features, (BATCH, extractor.features_dim))
+
+    def evaluate(module: nn.Module) -> Tensor:
+        output: Tensor = module(policy.prepare(observations))
+        return output
+
+    check_evaluation(subject, extractor, evaluate)
+    check_rows(subject, evaluate(extractor), policy.features(_first(observations)))
+    actions = policy.actor(policy.features(observations)).detach().requires_grad_()
+    _check_critic_inputs(subject, extractor, policy.features(observations), actions)
+    _check_trained(subject, model, observations)
+    check_projection(subject, extractor)
+    part = {"name": subject.spec.name, **subject.params}
+    check_copies(
+        subject,
+        extractor,
+        lambda: build_extractor(part, policy.observation_space, actions.shape[1]),
+        evaluate,
+    )
+
+
+def _check_critic_inputs(
+    subject: Subject, extractor: Any, features: Tensor, actions: Tensor
+) -> None:
+    dims = subject.call("critic_dims", extractor.critic_dims, actions.shape[1])
+    inputs = subject.call("critic_inputs", extractor.critic_inputs, features, actions)
+    for index, (tensor, width) in enumerate(zip(inputs, dims, strict=True)):
+        subject.tensor(f"critic_inputs, as number {index},", tensor, (BATCH, width))
+    subject.require(
+        any(tensor.requires_grad and tensor.numel() > 0 for tensor in inputs),
+        "cuts the gradient of the actions in critic_inputs",
+    )
+
+
+def _check_trained(subject: Subject, model: Any, observations: Any) -> None:
+    policy = model.policy
+    extractor = policy.extractor
+    if policy.critic_trains_extractor:
+        check_gradients(subject, extractor, policy.features(observations, True), {})
+        return
+    step = prepared_step(subject, model)
+    trained = trained_by(subject, extractor.learners(policy), step)
+    for name, parameter in extractor.named_parameters():
+        subject.require(id(parameter) in trained, f"trains its parameter '{name}' by no loss")
+
+
+def _batch(space: spaces.Space[Any]) -> Any:
+    if isinstance(space, spaces.Dict):
+        return {key: _batch(part) for key, part in space.spaces.items()}
+    return np.stack([space.sample() for _ in range(BATCH)])
+
+
+def _first(observations: Any) -> Any:
+    if isinstance(observations, dict):
+        return {key: value[:1] for key, value in observations.items()}
+    return observations[:1]

@@ -1,0 +1,72 @@
+"""Checks of transforms."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sb3_scale.learning.batch import Batch
+from sb3_scale.testing.modules import check_copies, same
+from sb3_scale.testing.part_under_test import BATCH, Subject
+from sb3_scale.testing.training import STARTS, make_model
+
+
+def check_transform(subject: Subject) -> None:
+    """
+    :param subject: a transform
+    :raises AssertionError: if it does not keep :class:`sb3_scale.protocols.Transform`
+    """
+    model = make_model(subject)
+    subject.call("the first steps of an environment", model.learn, STARTS)
+    (transform,) = model.policy.transforms
+    batch = model.sample(BATCH)
+    given = batch.clone()
+    made = _apply(subject, transform, batch, "forward")
+    for before, after in zip(given.tensors(), batch.tensors(), strict=True):
+        subject.require(torch.equal(before, after), "changes the batch that it is given in place")
+    pairs = zip(given.tensors(), made.tensors(), strict=True)
+    for before, after in pairs:
+        subject.require(
+            before.shape == after.shape and before.dtype == after.dtype,
+            f"makes {after.dtype} of shape {tuple(after.shape)} of {before.dtype} of shape "
+            f"{tuple(before.shape)}",
+        )
+    scaled = subject.call("scaled_rewards", transform.scaled_rewards, batch.rewards)
+    subject.require(
+        same(scaled, made.rewards), "gives other rewards in scaled_rewards than in forward"
+    )
+    subject.require(
+        transform.scales_rewards or same(scaled, batch.rewards),
+        "scales rewards, and its 'scales_rewards' is False",
+    )
+    # The compiler's front end alone: it is what stops at a branch on a tensor.
+    program = torch.compile(transform, fullgraph=True, backend="eager")
+    compiled = _apply(subject, program, batch, "the compiled forward")
+    subject.require(
+        all(map(same, compiled.tensors(), made.tensors())), "gives another batch when compiled"
+    )
+
+    def make() -> nn.Module:
+        fresh: Any = subject.build_module()
+        fresh.bind(model.gamma, model.policy.critic.value.value_range)
+        module: nn.Module = fresh
+        return module
+
+    def evaluate(module: nn.Module) -> Tensor:
+        return torch.cat(
+            [each.flatten() for each in _apply(subject, module, batch, "forward").tensors()]
+        )
+
+    check_copies(subject, transform, make, evaluate)
+
+
+def _apply(subject: Subject, transform: Any, batch: Batch, what: str) -> Batch:
+    # One that draws must draw the same numbers each time.
+    torch.manual_seed(0)
+    made = subject.call(what, transform, batch)
+    subject.require(isinstance(made, Batch), "gives no Batch in forward")
+    checked: Batch = made
+    subject.require(
+        len(checked.tensors()) == len(batch.tensors()), "leaves tensors of the batch away"
+    )
+    return checked

@@ -1,0 +1,42 @@
+"""Checks of files of settings."""
+
+from copy import deepcopy
+from typing import Any
+
+from gymnasium import spaces
+
+from sb3_scale.parts import load_target, settings_path
+from sb3_scale.plugins import manager
+from sb3_scale.policies import ScalePolicy
+from sb3_scale.specs import ZooConfig
+from sb3_scale.testing.part_under_test import Subject
+
+
+def check_zoo_config(subject: Subject) -> None:
+    """
+    :param subject: a file of settings; RL-Zoo must be installed
+    :raises AssertionError: if it cannot be read, or a policy cannot be made of it
+    """
+    from sb3_scale.zoo import configs
+
+    spec = subject.spec
+    assert isinstance(spec, ZooConfig)
+    path = subject.call(f"finding '{spec.target}'", settings_path, spec)
+    algorithm = load_target(manager().find("algorithm", spec.algo)[1])
+    tasks = subject.call(f"reading {path}", configs.read, path)
+    made: list[Any] = []
+    for task, settings in tasks.items():
+        # Tasks that begin with a dot hold what others share.
+        if task.startswith(".") or not configs.uses_scale_policy(settings):
+            continue
+        subject.call(f"the settings of {task}", configs.check, spec.algo, algorithm, settings)
+        parts = {**algorithm.default_parts, **settings.get("policy_kwargs", {})}
+        if parts not in made:
+            subject.call(f"the policy of {task}", _make_policy, deepcopy(parts))
+            made.append(parts)
+
+
+def _make_policy(policy_kwargs: dict[str, Any]) -> None:
+    # As wide as the humanoid's, since settings may name numbers of an observation.
+    observations, actions = spaces.Box(-1, 1, (376,)), spaces.Box(-1, 1, (3,))
+    ScalePolicy(observations, actions, lambda _: 1e-3, **policy_kwargs)
