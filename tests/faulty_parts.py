@@ -6,11 +6,11 @@ import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
-from sb3_scale.learning.learners import Learner, gradients_of
 from torch import nn
 
 from sb3_scale.collection.local import LocalCollector
 from sb3_scale.learning.transforms import RewardScale
+from sb3_scale.learning.update import Learner
 from sb3_scale.nn.actors import DeterministicActor, SquashedGaussianActor
 from sb3_scale.nn.base import Extractor, Part
 from sb3_scale.nn.critics import EnsembleCritic
@@ -290,13 +290,11 @@ class Explores(SquashedGaussianActor):
         return self.distribution(features)[0].detach()
 
     def learners(self, policy):
-        def gradients(step):
+        def loss(step):
             actions = torch.tanh(self.mean(step.features) + self.shift.shift)
-            loss = -policy.critic.mean(policy.critic_outputs(step.features, actions)).mean()
-            return {"exploration_loss": loss.detach()}, gradients_of(loss, learner.parameters)
+            return -policy.critic.mean(policy.critic_outputs(step.features, actions)).mean(), {}
 
-        learner = Learner("exploration", {"shift": self.shift}, policy.actor.optimizer, gradients)
-        yield learner
+        yield Learner("exploration", {"shift": self.shift}, policy.actor.optimizer, loss)
 
 
 class ExploresWithThePolicy(Explores):
@@ -313,14 +311,13 @@ class ForgetsShift(Explores):
 class LearnsNothing(Explores):
     def learners(self, policy):
         (learner,) = super().learners(policy)
-        nothing = [None] * len(learner.parameters)
-        yield replace(learner, gradients=lambda step: ({}, nothing))
+        yield replace(learner, loss=lambda step: (torch.zeros((), requires_grad=True) + 1, {}))
 
 
 class LogsVectors(Explores):
     def learners(self, policy):
         (learner,) = super().learners(policy)
-        yield replace(learner, gradients=lambda step: ({"shift": self.shift.shift}, ()))
+        yield replace(learner, loss=lambda step: (learner.loss(step)[0], {"shift": torch.ones(1)}))
 
 
 class WrongDimension(EnsembleCritic):

@@ -1,13 +1,14 @@
 """Parts that do not fit each other, the policy or the environment are one sentence."""
 
 import re
-import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
+import zoo_commands
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
@@ -187,16 +188,11 @@ def test_actions_that_a_scale_policy_cannot_choose(algorithm: Any, space: gym.Sp
 
 
 @pytest.mark.parametrize("algo", ["sac", "td3", "crossq"])
-def test_discrete_actions_through_rl_zoo(algo: str, tmp_path, monkeypatch) -> None:
-    zoo = pytest.importorskip("rl_zoo3.train")
+def test_discrete_actions_through_rl_zoo(algo: str, tmp_path: Path) -> None:
     (tmp_path / "settings.yml").write_text("CartPole-v1: {policy: ScalePolicy, n_timesteps: 10}\n")
-    options = f"--algo {algo} --env CartPole-v1 --conf-file settings.yml -f logs"
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["train.py", *options.split()])
-    with pytest.raises(
-        Sb3ScaleError, match=r"^the action space is Discrete\(2\); allowed with Sca"
-    ):
-        zoo.train()
+    command = f"-m rl_zoo3.train --algo {algo} --env CartPole-v1 --conf-file settings.yml -f logs"
+    sentence = zoo_commands.refused(zoo_commands.run(tmp_path, *command.split()))
+    assert sentence.startswith("error: the action space is Discrete(2); allowed with ScalePolicy: ")
 
 
 class Sines(nn.Module):
