@@ -1,6 +1,5 @@
 """What our algorithms share around the gradient step."""
 
-import inspect
 import io
 import pathlib
 import warnings
@@ -9,7 +8,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch as th
-from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import ActionNoise
@@ -19,7 +17,16 @@ from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Rollout
 from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_scale.algorithms import options
-from sb3_scale.algorithms.checkpoints import check_archive, random_states, set_random_states
+from sb3_scale.algorithms.buffers import (
+    choose_replay_buffer,
+    fill_up_replay_buffer,
+    tell_of_replay_buffer,
+)
+from sb3_scale.algorithms.checkpoints import (
+    random_states,
+    set_random_states,
+    whole_checkpoint,
+)
 from sb3_scale.algorithms.checks import (
     check_actor,
     check_batch_size,
@@ -34,18 +41,15 @@ from sb3_scale.algorithms.checks import (
 from sb3_scale.algorithms.options import Options
 from sb3_scale.algorithms.schedules import LearningRate
 from sb3_scale.algorithms.training import Learners, Training
-from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.execution.allocator import keep_freed_memory
 from sb3_scale.execution.captured import release
 from sb3_scale.execution.devices import check_device
 from sb3_scale.learning.actor_critic import Objective
 from sb3_scale.learning.batch import Batch
 from sb3_scale.learning.update import Learner
-from sb3_scale.notices import notice
-from sb3_scale.parts import resolve, track_providers
+from sb3_scale.parts import track_providers
 from sb3_scale.policies import ScalePolicy, check_policy_kwargs, check_spaces
 from sb3_scale.protocols import PartConfig
-from sb3_scale.replay.compact import CompactReplayBuffer
 
 
 class ScaleAlgorithm(OffPolicyAlgorithm):
@@ -92,19 +96,8 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         super().__init_subclass__(**kwargs)
         if "__init__" in cls.__dict__:
             return
-        own = ("sb3_scale", cls.__module__)
-        library: Any = next(base for base in cls.__mro__ if not base.__module__.startswith(own))
-        signature = options.signature(inspect.signature(library.__init__), cls.options, cls.fixed)
-
-        def construct(self: Any, *args: Any, **kwargs: Any) -> None:
-            self._construct(options.bind(cls, signature, args, kwargs))
-
-        construct.__signature__ = signature  # type: ignore[attr-defined]
-        construct.__annotations__ = {
-            name: parameter.annotation for name, parameter in signature.parameters.items()
-        }
-        cls.__init__ = construct  # type: ignore[method-assign]
-        cls.__doc__ = options.documentation(cls, signature, cls.options)
+        library: Any = next(base for base in cls.__mro__ if not issubclass(base, ScaleAlgorithm))
+        options.compose_constructor(cls, library, cls.options, cls.fixed)
 
     def _construct(self, given: dict[str, Any]) -> None:
         own = options.defaults(self.options)
@@ -186,7 +179,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         return issubclass(self.policy_class, ScalePolicy)
 
     def _setup_model(self) -> None:
-        self._choose_replay_buffer()
+        choose_replay_buffer(self)
         if not self.scaled:
             check_stock_policy(self, {**options.defaults(self.options), **self.stock_defaults})
             super()._setup_model()
@@ -209,31 +202,13 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         self.prepare_optimizers()
         self.training = Training(self)
         if self.env is not None:
-            self._tell_of_replay_buffer()
+            tell_of_replay_buffer(self)
             check_replay_buffer(self)
         check_buffer_and_loss(self)
         check_transforms(self)
 
     def prepare_optimizers(self) -> None:
         """Replace optimisers of the library by others, before learners are made of them."""
-
-    def _choose_replay_buffer(self) -> None:
-        """Find one by its name; ours stands where Stable-Baselines3 would take its plain one."""
-        if (
-            self.replay_buffer_class is None
-            and self.scaled
-            and isinstance(self.observation_space, spaces.Box)
-            and self.n_steps == 1
-            and not self.optimize_memory_usage
-        ):
-            self.replay_buffer_class = "compact"
-        if isinstance(self.replay_buffer_class, str):
-            part = {"name": self.replay_buffer_class, **self.replay_buffer_kwargs}
-            self.replay_buffer_class, _, _ = resolve("replay-buffer", part)
-
-    def _tell_of_replay_buffer(self) -> None:
-        if self.verbose >= 1 and isinstance(self.replay_buffer, CompactReplayBuffer):
-            notice(self.replay_buffer.summary())
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """
@@ -342,20 +317,8 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         super().set_env(env, force_reset)
         if self.scaled:
             check_transforms(self)
-        buffer = self.replay_buffer
-        if buffer is not None and buffer.buffer_size < self.buffer_size // self.n_envs:
-            self.replay_buffer = type(buffer)(
-                self.buffer_size,
-                self.observation_space,
-                self.action_space,
-                device=self.device,
-                n_envs=self.n_envs,
-                optimize_memory_usage=self.optimize_memory_usage,
-                **self.replay_buffer_kwargs,
-            )
-            self._tell_of_replay_buffer()
-            if self.scaled:
-                check_replay_buffer(self)
+        if fill_up_replay_buffer(self) and self.scaled:
+            check_replay_buffer(self)
 
     def load_replay_buffer(self, path: Any, truncate_last_traj: bool = True) -> None:
         """
@@ -408,17 +371,10 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :return: the algorithm
         :raises Sb3ScaleError: if the file is damaged or a part's package is missing
         """
-        check_archive(path)
-        try:
+        with whole_checkpoint(path, cls.__name__):
             model = super().load(
                 path, env, device, custom_objects, print_system_info, force_reset, **kwargs
             )
-        except (KeyError, RuntimeError) as error:
-            # Where the names of networks and optimisers differ, or those of what they hold.
-            reason = " ".join(str(error).split())
-            raise Sb3ScaleError(
-                f"{path} is no whole checkpoint of {cls.__name__} of this version: {reason}"
-            ) from error
         if model.scaled:
             release(learner.optimizer for learner in model.learners)
         if hasattr(model, "random_states") and "seed" not in kwargs:

@@ -6,6 +6,8 @@ import random
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -54,6 +56,28 @@ def check_archive(path: str | pathlib.Path | io.BufferedIOBase) -> None:
     missing = [name for name in _NEEDED if name not in names]
     if missing:
         raise Sb3ScaleError(f"{path} is no whole checkpoint: it lacks '{missing[0]}'")
+
+
+@contextmanager
+def whole_checkpoint(
+    path: str | pathlib.Path | io.BufferedIOBase, algorithm: str
+) -> Iterator[None]:
+    """
+    Within it, what is wrong with a checkpoint becomes one sentence.
+
+    :param path: of the zip file, checked first
+    :param algorithm: that loads it
+    :raises Sb3ScaleError: if it is damaged, incomplete or another algorithm's
+    """
+    check_archive(path)
+    try:
+        yield
+    except (KeyError, RuntimeError) as error:
+        # Where the names of networks and optimisers differ, or those of what they hold.
+        reason = " ".join(str(error).split())
+        raise Sb3ScaleError(
+            f"{path} is no whole checkpoint of {algorithm} of this version: {reason}"
+        ) from error
 
 
 def random_states(action_space: spaces.Space[Any]) -> dict[str, Any]:

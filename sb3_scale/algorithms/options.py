@@ -68,6 +68,31 @@ def defaults(options: type[Options]) -> dict[str, Any]:
     return {each.name: each.default for each in fields(options)}
 
 
+def compose_constructor(
+    owner: type, library: Any, options: type[Options], fixed: Mapping[str, Any]
+) -> None:
+    """
+    Give an algorithm its constructor, with the arguments of the library's class and its own, and
+    with their texts in its docstring.
+
+    :param owner: the algorithm
+    :param library: the class of Stable-Baselines3 or sb3-contrib behind it
+    :param options: its own arguments
+    :param fixed: arguments of the library that it sets itself
+    """
+    composed = signature(inspect.signature(library.__init__), options, fixed)
+
+    def construct(self: Any, *args: Any, **kwargs: Any) -> None:
+        self._construct(bind(owner, composed, args, kwargs))
+
+    construct.__signature__ = composed  # type: ignore[attr-defined]
+    construct.__annotations__ = {
+        name: parameter.annotation for name, parameter in composed.parameters.items()
+    }
+    owner.__init__ = construct  # type: ignore[misc]
+    owner.__doc__ = documentation(owner, composed, options)
+
+
 def signature(
     library: inspect.Signature, options: type[Options], fixed: Mapping[str, Any]
 ) -> inspect.Signature:
