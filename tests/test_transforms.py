@@ -136,7 +136,8 @@ class Encoder(base.Extractor):
         self.features_dim = 6
         self.layer = EnsembleLinear(observation_space.shape[0], 6, 1)
         self.last = EnsembleLinear(6, 6, 1)
-        self.rule = build("constraint", "unit-norm", [self.layer, self.last])
+        rule = {"name": "unit-norm", "bias": False}
+        self.rule = build("constraint", rule, [self.layer, self.last])
         self.project_()
 
     def forward(self, observations: torch.Tensor, training: bool = False) -> torch.Tensor:
