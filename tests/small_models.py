@@ -20,14 +20,19 @@ OFENET = {"name": "ofenet", "width": 6, "depth": 2, "predicted": [0, 2], "pretra
 
 
 def make(
-    algorithm: Any, env: Any = "Pendulum-v1", extractor: Any = "flatten", **settings: Any
+    algorithm: Any,
+    env: Any = "Pendulum-v1",
+    extractor: Any = "flatten",
+    parts: dict[str, Any] | None = None,
+    **settings: Any,
 ) -> Any:
     """An untrained SAC or TD3 of small parts, with a small buffer and a seed."""
     kind = "squashed-gaussian" if algorithm is SAC else "deterministic"
-    parts = {
+    policy_kwargs = {
         "actor": {"name": kind, "network": SMALL},
         "critic": {"name": "ensemble", "network": SMALL},
         "extractor": extractor,
+        **(parts or {}),
     }
     defaults = {
         "buffer_size": 500,
@@ -36,7 +41,7 @@ def make(
         "seed": 0,
         "device": "cpu",
     }
-    return algorithm("ScalePolicy", env, policy_kwargs=parts, **{**defaults, **settings})
+    return algorithm("ScalePolicy", env, policy_kwargs=policy_kwargs, **{**defaults, **settings})
 
 
 def check_actor_trains(actor: dict[str, Any], folder: Path) -> None:

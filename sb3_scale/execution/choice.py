@@ -27,7 +27,7 @@ def prepare(
     for learner in learners:
         if autocast:
             learner.compute = bfloat16_matmul(learner.compute, device)
-        if compile:
+        if compile and learner.compiled:
             learner.compute = Compiled(learner.compute, f"the {learner.name}'s loss", verbose)
 
 

@@ -129,4 +129,4 @@ def temperature_learner(
         surprise = step.shared["log_prob"] + target_entropy
         return -(temperature.log_ent_coef * surprise).mean(), {}
 
-    return Learner("ent_coef", {"ent_coef": temperature}, optimizer, loss)
+    return Learner("ent_coef", {"ent_coef": temperature}, optimizer, loss, compiled=False)

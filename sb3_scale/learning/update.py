@@ -64,6 +64,7 @@ class Learner:
     :param targets: Polyak copies by the names of ``modules``, moved together with all others
     :param schedule: its own learning rate by the remaining progress; without one actor, critic and
         temperature have the algorithm's, and others that of their optimiser
+    :param compiled: whether ``compile: true`` compiles it; a loss of a few numbers gains nothing
     :param clipped: whether the algorithm's ``max_grad_norm`` counts
     :param reads_transitions: whether the batch must have ``transitions``
     :param pretraining_steps: steps that it takes alone before the first gradient step
@@ -76,6 +77,7 @@ class Learner:
     due: Callable[[int], bool] = always
     targets: Mapping[str, nn.Module] = field(default_factory=dict)
     schedule: Schedule | None = None
+    compiled: bool = True
     clipped: bool = False
     reads_transitions: bool = False
     pretraining_steps: int = 0

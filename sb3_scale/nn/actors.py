@@ -110,10 +110,10 @@ class SquashedGaussianActor(GaussianNetwork):
     :param log_std_bound: ``clamp`` as in Stable-Baselines3, or ``tanh`` which maps smoothly between
         the bounds as in DrQ
     :param init: initialisation of the linear layers
+    :param target: whether a Polyak copy chooses the next action in the bootstrap target
     """
 
     stochastic = True
-    target = False
 
     def __init__(
         self,
@@ -125,6 +125,7 @@ class SquashedGaussianActor(GaussianNetwork):
         log_std_max: float = 2.0,
         log_std_bound: Literal["clamp", "tanh"] = "clamp",
         init: Init = "default",
+        target: bool = False,
     ) -> None:
         super().__init__(
             features_dim,
@@ -136,6 +137,7 @@ class SquashedGaussianActor(GaussianNetwork):
             log_std_bound,
             init,
         )
+        self.target = target
 
     def forward(
         self, features: Tensor, deterministic: bool = False, training: bool = False

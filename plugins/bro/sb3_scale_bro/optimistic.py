@@ -220,6 +220,7 @@ class OptimisticActor(Part):
             {"multipliers": self.multipliers},
             self.multiplier_optimizer,
             self._multiplier_loss,
+            compiled=False,
         )
 
     def _shift_loss(self, step: Step, policy: TrainedPolicy) -> tuple[Tensor, Metrics]:

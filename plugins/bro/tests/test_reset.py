@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium
 import pytest
 import torch
-from small_models import assert_same
+from small_models import OFENET, assert_same
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.preprocessing import get_flattened_obs_dim
@@ -211,6 +211,33 @@ def test_parts_that_are_not_named_stay(own_parts: Any, parts: list[str] | None) 
     wanted = set(parts or ["actor", "critic", "extractor", "loss", "ent_coef"])
     assert changed == wanted
     assert forgotten == wanted - {"loss"}
+
+
+def test_an_extractor_with_a_loss_of_its_own_learns_alone_again() -> None:
+    model = make(policy_kwargs={"extractor": OFENET})
+    before = reset_at_50(model, parts=["extractor"])
+    extractor, target = model.policy.extractor, model.policy.extractor_target
+    assert_same(target.state_dict(), extractor.state_dict(), "target")
+    for name, parameter in extractor.named_parameters():
+        assert not parameter.equal(before["policy"][f"extractor.{name}"]), name
+        assert extractor.optimizer.state[parameter]["step"] == OFENET["pretraining_steps"]
+    for optimizer in (model.policy.actor.optimizer, model.policy.critic.optimizer):
+        assert {int(state["step"]) for state in optimizer.state.values()} == {30}
+
+
+def test_what_a_part_trains_beside_can_be_reset_alone() -> None:
+    model = make("bro")
+    before = reset_at_50(model, parts=["exploration"])
+    actor = model.policy.actor
+    changed = {
+        key
+        for key, value in model.policy.named_parameters()
+        if not value.equal(before["policy"][key])
+    }
+    assert changed
+    assert all(key.startswith("actor.shift.") for key in changed)
+    assert set(actor.optimizer.state) == set(actor.policy.parameters())
+    assert set(actor.multiplier_optimizer.state) == set(actor.multipliers.parameters())
 
 
 def test_fixed_temperature_is_left_alone() -> None:
