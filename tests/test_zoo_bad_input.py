@@ -60,7 +60,8 @@ def sb3_scale_components():
             {"policy_kwargs": {"critics": "ensemble"}},
             "error: policy_kwargs has the unknown key 'critics' (its value was 'ensemble'); "
             "allowed: actor, actor_optimizer, critic, critic_optimizer, extractor, "
-            "extractor_target, loss, normalize_images, optimizer, transforms, use_sde; did you mean 'critic'?",
+            "extractor_target, loss, normalize_images, optimizer, transforms, use_sde; "
+            "did you mean 'critic'?",
         ),
         (
             {"env_kwargs": {"action_repaet": 2}},
