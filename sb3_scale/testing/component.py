@@ -24,7 +24,7 @@ from sb3_scale.testing.norms import check_norm
 from sb3_scale.testing.optimizers import check_optimizer
 from sb3_scale.testing.part_under_test import Subject, find_spec, offered
 from sb3_scale.testing.reductions import check_reduction
-from sb3_scale.testing.replay import check_replay_buffer
+from sb3_scale.testing.replay_buffers import check_replay_buffer
 from sb3_scale.testing.training import train
 from sb3_scale.testing.transforms import check_transform
 from sb3_scale.testing.values import check_value
