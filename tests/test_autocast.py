@@ -45,7 +45,7 @@ def gradients(model: Any) -> list[torch.Tensor]:
     np.random.seed(0)
     step = Step(model.sample(256))
     learners = (model.learners.critic, model.learners.actor)
-    return [each for learner in learners for each in learner.gradients(step)[1]]
+    return [each for learner in learners for each in learner.compute(step)[1]]
 
 
 @pytest.mark.parametrize("kind", ["sac", "td3", "crossq", "modern"])
@@ -119,5 +119,5 @@ def test_features_stay_float32(actor: str) -> None:
             policy_kwargs=parts,
         ).learn(25)
         step = Step(model.sample(16))
-        model.learners.critic.gradients(step)
+        model.learners.critic.compute(step)
     assert step.features.dtype == step.next_features.dtype == torch.float32

@@ -7,7 +7,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from zoo_commands import run
+from zoo_commands import run_process
 
 from sb3_scale import SAC, TD3
 from sb3_scale.nn.critics import EnsembleCritic
@@ -115,7 +115,7 @@ print("trained", model._n_updates)
 
 
 def test_a_machine_without_a_compiler_runs_eagerly(tmp_path: Path) -> None:
-    done = run(
+    done = run_process(
         tmp_path, "-c", SCRIPT, CXX="no-such-compiler", TORCHINDUCTOR_CACHE_DIR=str(tmp_path)
     )
     assert "trained 5" in done.stdout

@@ -12,8 +12,9 @@ import rl_zoo3
 from rl_zoo3 import enjoy, hyperparams_opt, import_envs
 from rl_zoo3.exp_manager import ExperimentManager
 
-from sb3_scale.zoo import configs, experiment
+from sb3_scale.zoo import configs, experiment, install
 
+install()
 ORIGINAL = inspect.unwrap(ExperimentManager.read_hyperparameters)
 
 

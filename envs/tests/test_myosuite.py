@@ -314,6 +314,7 @@ def test_sb3_logs_the_success_rate(tmp_path: Path):
         model = SAC("MlpPolicy", env, policy_kwargs={"net_arch": [8]}, learning_starts=50, seed=0)
         model.set_logger(configure(str(tmp_path / name), ["csv"]))
         model.learn(60, log_interval=1)
+        model.logger.close()
         with (tmp_path / name / "progress.csv").open() as file:
             rows = list(csv.DictReader(file))
         rates[name] = {row["rollout/success_rate"] for row in rows}
