@@ -12,7 +12,7 @@ GPU_VARIANTS := eager compile compile+autocast capture compile+capture
 
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help install train test test-all coverage check bench bench-train bench-gpu docs clean
+.PHONY: help install train test test-all test-wheels coverage check bench bench-train bench-gpu docs clean
 
 help:
 	@echo "make train     install and train a dog for a few minutes, with a picture at the end"
@@ -41,6 +41,10 @@ train: $(STAMP)
 
 test: $(STAMP)
 	$(PYTEST) -m "not slow"
+
+# Slow tests of what a user installs and types: wheels in a fresh environment, RL-Zoo's command.
+test-wheels: $(STAMP)
+	$(PYTEST) --dist loadscope -m slow tests/test_distribution.py tests/test_zoo_commands.py tests/test_grids.py
 
 test-all: $(STAMP)
 	$(PYTEST)

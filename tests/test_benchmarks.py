@@ -237,6 +237,7 @@ def test_limits_prints_each_part(tmp_path):
     assert min(ours.values()) > 0
 
 
+@pytest.mark.slow
 def test_update_throughput(tmp_path):
     out = tmp_path / "rates.csv"
     options = "--configs sac-256 crossq --variants eager --others SB3 sb3-contrib LeanRL "
@@ -270,6 +271,7 @@ def test_cost_growth_goes_on(tmp_path):
     assert (tmp_path / "growth" / "cost_growth.png").stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_time_to_train(tmp_path):
     out = tmp_path / "times.csv"
     options = "--env pendulum-swingup --variants eager --others SB3 --decisions 150 --out"

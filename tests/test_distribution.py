@@ -104,6 +104,7 @@ def test_distributions_say_which_core_they_need() -> None:
         assert version in own.specifier
 
 
+@pytest.mark.slow
 def test_main_command_outside_the_repository(fresh: Path, tmp_path: Path) -> None:
     train = "-m rl_zoo3.train --algo sac --env dog-run -n 60".split()
     done = run(tmp_path, *train, *FAST, *SMALL, python=str(fresh))
@@ -114,6 +115,7 @@ def test_main_command_outside_the_repository(fresh: Path, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_third_party_critic_from_birth_to_removal(fresh: Path, tmp_path: Path) -> None:
     command = fresh.parent / "sb3-scale"
     subprocess.run([command, "new-plugin", "my-critic"], cwd=tmp_path, check=True)
@@ -138,6 +140,7 @@ def test_third_party_critic_from_birth_to_removal(fresh: Path, tmp_path: Path) -
     assert sentence.endswith("pip install my-critic")
 
 
+@pytest.mark.slow
 def test_settings_of_a_missing_plugin_name_the_package(fresh: Path, tmp_path: Path) -> None:
     train = "-m rl_zoo3.train --algo sac --env dog-run --conf-file bro".split()
     remove = [str(fresh), "-m", "pip", "uninstall", "-q", "-y", "sb3-scale-bro"]

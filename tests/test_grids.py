@@ -1,7 +1,9 @@
 """The sweeps of benchmarks/grids, and what turns their runs into figures."""
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas
@@ -18,7 +20,14 @@ GRIDS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
+def cases() -> Iterator[Any]:
+    """A grid of large networks makes dozens of them."""
+    for path in GRIDS:
+        marks = [pytest.mark.slow] if path.stem == "width-depth" else []
+        yield pytest.param(path, id=path.stem, marks=marks)
+
+
+@pytest.mark.parametrize("path", cases())
 def test_every_training_of_a_grid_could_start(path: Path, monkeypatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     assert trainings(read_sweep(path))

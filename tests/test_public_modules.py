@@ -64,7 +64,7 @@ def test_a_package_imports_public_modules_alone(folder: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_template_imports_public_modules_alone(kind: str) -> None:
-    values = new_plugin._values(f"new-{kind}", kind)
+    values = new_plugin._values(f"public-{kind}", kind)
     for origin, goal in new_plugin._files(kind).items():
         if goal.endswith(".py"):
             code = Template(new_plugin._path(origin).read_text()).substitute(values)

@@ -109,9 +109,9 @@ def test_stock_policies_keep_their_own(algorithm: Any) -> None:
 def test_where_it_is_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     make(SAC, verbose=1)
     line = "Replay buffer: 500 transitions of 32 bytes, 0.00 GB on the host\n"
-    assert capsys.readouterr().out.count(line) == 1
+    assert capsys.readouterr().err.count(line) == 1
     make(SAC, verbose=0)
-    assert "Replay buffer" not in capsys.readouterr().out
+    assert "Replay buffer" not in capsys.readouterr().err
 
 
 def test_by_name_in_rl_zoo(tmp_path: Path) -> None:

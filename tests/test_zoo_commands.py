@@ -171,6 +171,7 @@ def test_two_ways_past_a_foreign_custom_envs(tmp_path: Path, command: str) -> No
     assert "zoo_configs/sac.yml" in done.stdout
 
 
+@pytest.mark.slow
 def test_td3(tmp_path: Path) -> None:
     command = "-m rl_zoo3.train --algo td3 --env pendulum-swingup -n 80".split()
     done = run(tmp_path, *command, *FAST, *SMALL)

@@ -60,12 +60,12 @@ def train(folder: Path, env: str, n: int, *options: str, **environment: str) -> 
     :param n: number of decisions
     :param options: further options of ``rl_zoo3.train``
     :param environment: variables to set
-    :return: standard output of a run that must succeed
+    :return: what a run that must succeed prints
     """
     command = ("-m", "rl_zoo3.train", "--algo", "sac", "--env", env, "-n", str(n))
     done = run(folder, *command, *options, **environment)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> str:

@@ -15,7 +15,7 @@ from packaging.version import Version
 from stable_baselines3 import SAC
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 from stable_baselines3.common.logger import configure
-from zoo_commands import refused, run
+from zoo_commands import refused, run_process
 
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale_envs.myosuite import MyoSuiteEnv
@@ -328,7 +328,7 @@ def test_without_envpool_rl_zoo_says_what_to_install(tmp_path: Path):
     blocker.mkdir()
     (blocker / "sitecustomize.py").write_text("import sys\nsys.modules['envpool'] = None\n")
     command = ("-m", "rl_zoo3.train", "--algo", "sac", "--env", "key-turn", "-f", "logs")
-    done = run(tmp_path, *command, PYTHONPATH=str(blocker))
+    done = run_process(tmp_path, *command, PYTHONPATH=str(blocker))
     assert refused(done) == (
         "error: key-turn needs EnvPool, which is not installed: "
         "python -m pip install 'sb3-scale[myo]'"

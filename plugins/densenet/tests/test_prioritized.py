@@ -13,6 +13,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_scale import Sb3ScaleError
+from sb3_scale.learning.actor_critic import weigh_gradient
 from sb3_scale.parts import build
 from sb3_scale_densenet.prioritized import PrioritizedReplayBuffer
 from sb3_scale_densenet.sum_tree import SumTree
@@ -194,8 +195,6 @@ def test_single_steps_are_drawn_alike_whatever_the_priorities() -> None:
 
 def test_the_gradient_is_weighted_whatever_the_loss() -> None:
     """A loss that is not homogeneous, against a product written out by hand."""
-    from sb3_scale.algorithms.gradients import weigh_gradient
-
     outputs = torch.randn(2, 5, 1, requires_grad=True)
     target, weights = torch.randn(5, 1), torch.rand(5, 1)
     weighed = weigh_gradient(outputs, weights)

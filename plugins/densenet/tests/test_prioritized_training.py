@@ -1,5 +1,6 @@
 """Trainings with prioritised replay, and what goes with it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.logger import configure
 
 from sb3_scale import SAC, TD3, Sb3ScaleError
+from sb3_scale.learning.batch import Step
 from sb3_scale_densenet.prioritized import PrioritizedReplayBuffer
 
 SMALL: dict[str, Any] = {"learning_starts": 20, "batch_size": 8, "buffer_size": 100, "seed": 0}
@@ -83,25 +85,23 @@ def test_training_uses_weights_and_errors_of_its_own_equations(
         seed=0,
     ).learn(40)
     policy = model.policy
-    batch = model.sample(8)
-    batch.importance_weights = torch.rand(8, 1)
-    _, gradients = model.critic_gradients(batch)
+    batch = replace(model.sample(8), importance_weights=torch.rand(8, 1))
+    step = Step(batch)
+    _, gradients = model.learners.critic.gradients(step)
     s, after = batch.observations, batch.next_observations
     with torch.no_grad():
         z_after = policy.extractor_target(after)
         chosen = policy.actor_target(z_after)
         z = policy.extractor(s)
-        if extractor == "ofenet":
-            read = policy.extractor_target.pair(z_after, chosen), chosen[:, :0]
-            pair = policy.extractor.pair(z, batch.actions), batch.actions[:, :0]
-        else:
-            read, pair = (z_after, chosen), (z, batch.actions)
+        read = policy.extractor_target.critic_inputs(z_after, chosen)
+        pair = policy.extractor.critic_inputs(z, batch.actions)
+        assert pair[1].shape == (8, 0 if extractor == "ofenet" else 1)
         values = policy.critic_target(*read)
         values = values.amin(dim=0) if reduction == "min" else values
-        target = batch.rewards + batch.not_done * 0.99 * values
+        target = batch.rewards + batch.discounts * values
     outputs = policy.critic(*pair)
     errors = np.abs((outputs.detach() - target).numpy()).mean(axis=(0, 2))
-    np.testing.assert_allclose(batch.td_errors, errors, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(step.td_errors, errors, rtol=1e-4, atol=1e-5)
     loss = (batch.importance_weights * (outputs - target) ** 2).mean(dim=(1, 2)).sum()
     expected = torch.autograd.grad(loss, list(policy.critic.parameters()))
     for ours, theirs in zip(gradients, expected, strict=True):
@@ -204,7 +204,7 @@ def test_a_batch_that_is_not_finite_is_kept(gradient_steps: int, tmp_path: Path)
     model.logger.close()
     batch = torch.load(tmp_path / "not_finite_1.pt", weights_only=True)["batch"]
     assert batch["indices"].shape == (2, 8)
-    assert [each.shape for each in batch["auxiliary"]] == [(8, 3), (8, 1), (8, 3)]
+    assert [each.shape for each in batch["transitions"]] == [(8, 3), (8, 1), (8, 3)]
 
 
 def test_a_loss_that_compares_returns_wants_one_step() -> None:
