@@ -27,7 +27,7 @@ def cases() -> Iterator[Any]:
         yield pytest.param(path, id=path.stem, marks=marks)
 
 
-@pytest.mark.parametrize("path", cases())
+@pytest.mark.parametrize("path", list(cases()))
 def test_every_training_of_a_grid_could_start(path: Path, monkeypatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     assert trainings(read_sweep(path))
