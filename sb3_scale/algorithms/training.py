@@ -23,6 +23,7 @@ from sb3_scale.learning.actor_critic import ActorCritic
 from sb3_scale.learning.batch import Batch, Step
 from sb3_scale.learning.sampling import sample, sample_single_batch
 from sb3_scale.learning.update import (
+    Both,
     Every,
     Learner,
     MetricsLog,
@@ -116,8 +117,9 @@ class Training:
             targets=policy.targets_of(modules),
             clipped=True,
         )
-        for learner in (actor, *policy.actor.learners(policy), *model.own_learners()):
-            yield replace(learner, due=actor.due)
+        yield actor
+        for learner in (*policy.actor.learners(policy), *model.own_learners()):
+            yield replace(learner, due=Both(actor.due, learner.due))
 
     def _set_schedules(self) -> None:
         """Those of the learners that the user gave rates of their own."""

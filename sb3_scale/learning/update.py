@@ -8,6 +8,7 @@ import torch as th
 from stable_baselines3.common.type_aliases import Schedule
 from torch import nn
 
+from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.learning.batch import Batch, Step
 
 Metrics = dict[str, th.Tensor]
@@ -44,6 +45,26 @@ class Every:
         """
         due: bool = n_updates % getattr(self.settings, self.interval) == 0
         return due
+
+
+@dataclass(frozen=True)
+class Both:
+    """
+    Whether a gradient step is due by two rules.
+
+    :param first: a function of the step's number
+    :param second: another
+    """
+
+    first: Callable[[int], bool]
+    second: Callable[[int], bool]
+
+    def __call__(self, n_updates: int) -> bool:
+        """
+        :param n_updates: number of the gradient step, from 1
+        :return: whether it is due by both
+        """
+        return self.first(n_updates) and self.second(n_updates)
 
 
 @dataclass
@@ -153,12 +174,14 @@ def unique_names(learners: Iterable[Learner]) -> dict[str, Learner]:
     """
     :param learners: of one policy
     :return: the same by name, in their order
-    :raises ValueError: if two have one name
+    :raises Sb3ScaleError: if two have one name
     """
     found: dict[str, Learner] = {}
     for learner in learners:
         if learner.name in found:
-            raise ValueError(f"two learners are named '{learner.name}'; allowed: one")
+            raise Sb3ScaleError(
+                f"two learners of the policy are named '{learner.name}'; allowed: one"
+            )
         found[learner.name] = learner
     return found
 
