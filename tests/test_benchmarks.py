@@ -211,6 +211,7 @@ def test_leanrl_style_critics():
             torch.testing.assert_close(lean.params[key][member], value, msg=key)
 
 
+@pytest.mark.slow
 def test_leanrl_style_trains_all_parts():
     lean = LeanSAC(5, 2, [8], [8], transitions=50)
     watched = [*lean.actor.parameters(), *lean.targets.values(), lean.log_alpha]

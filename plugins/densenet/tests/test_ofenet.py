@@ -219,7 +219,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name == "compiled" else [])
+        for name in SETTINGS
+    ],
+)
 def test_predicts_one_step_whatever_the_returns_are(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
