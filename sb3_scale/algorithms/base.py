@@ -150,8 +150,9 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         """
         raise NotImplementedError
 
-    def own_learners(self) -> Iterable[Learner]:
+    def own_learners(self, objective: Any) -> Iterable[Learner]:
         """
+        :param objective: that :meth:`make_objective` made
         :return: what is trained beside the policy, after the actor
         """
         return ()

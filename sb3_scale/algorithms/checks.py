@@ -144,7 +144,7 @@ def check_replay_buffer(model: Any) -> None:
     """
     :param model: with its policy and its replay buffer
     :raises Sb3ScaleError: if the buffer's returns are not those of the algorithm's ``n_steps`` and
-        ``gamma``, or an extractor needs single steps that it does not give
+        ``gamma``, or a learner needs single steps that it does not give
     """
     buffer, kind = model.replay_buffer, type(model.replay_buffer).__name__
     n_steps = getattr(buffer, "n_steps", 1)

@@ -142,8 +142,8 @@ def documentation(owner: type, of: inspect.Signature, options: type[Options]) ->
     """
     own = inspect.cleandoc(owner.__dict__.get("__doc__") or "")
     texts: dict[str, str] = {}
-    for base in reversed((*inspect.getmro(owner)[1:], options)):
-        if base is options or base.__module__.split(".")[0].startswith("sb3_scale"):
+    for base in reversed(inspect.getmro(owner)[1:]):
+        if base.__module__.split(".")[0].startswith("sb3_scale"):
             texts.update(docstring_parameters(base))
     for base in reversed(inspect.getmro(options)):
         texts.update(docstring_parameters(base))

@@ -64,13 +64,15 @@ class SoftAlgorithm(ScaleAlgorithm):
             return SoftObjective(FixedTemperature(self.ent_coef_tensor), self.backup_entropy)
         return SoftObjective(Temperature(self.log_ent_coef), self.backup_entropy)
 
-    def own_learners(self) -> Iterable[Learner]:
+    def own_learners(self, objective: SoftObjective) -> Iterable[Learner]:
         """
+        :param objective: whose temperature it is
         :return: the temperature, where it is learned
         """
-        if self.log_ent_coef is not None and self.ent_coef_optimizer is not None:
+        temperature = objective.temperature
+        if isinstance(temperature, Temperature) and self.ent_coef_optimizer is not None:
             yield temperature_learner(
-                Temperature(self.log_ent_coef), self.ent_coef_optimizer, float(self.target_entropy)
+                temperature, self.ent_coef_optimizer, float(self.target_entropy)
             )
 
     def library_optimizers(self) -> list[th.optim.Optimizer]:

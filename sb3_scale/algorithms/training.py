@@ -90,6 +90,7 @@ class Training:
                 policy, self.objective, model.gamma, lambda: model._vec_normalize_env
             )
         self._bind_transforms()
+        self._transform_observers = [_observing(transform) for transform in policy.transforms]
 
     def _make_learners(self) -> Iterable[Learner]:
         model, policy = self.model, self.model.policy
@@ -118,7 +119,7 @@ class Training:
             clipped=True,
         )
         yield actor
-        for learner in (*policy.actor.learners(policy), *model.own_learners()):
+        for learner in (*policy.actor.learners(policy), *model.own_learners(self.objective)):
             yield replace(learner, due=Both(actor.due, learner.due))
 
     def _set_schedules(self) -> None:
@@ -263,7 +264,7 @@ class Training:
         :param buffer: where transitions are stored
         :return: the same, seen by the parts that look at transitions
         """
-        observers = [_observing(transform) for transform in self.model.policy.transforms]
+        observers = list(self._transform_observers)
         if self.calibration is not None:
             observers.append(self.calibration.recorder(buffer).observe)
         return ObservedBuffer(buffer, observers) if observers else buffer  # type: ignore[return-value]
