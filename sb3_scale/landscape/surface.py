@@ -1,7 +1,6 @@
 """The loss on a grid of weights."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from zipfile import BadZipFile
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from torch.func import functional_call, vmap
 
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.files import replacing
 from sb3_scale.landscape.checkpoint import Problem
 from sb3_scale.landscape.directions import random_direction, weights
 
@@ -80,9 +80,8 @@ class Surface:
         """
         :param path: of the file, which is replaced as a whole
         """
-        unfinished = path.with_suffix(".unfinished.npz")
-        np.savez(unfinished, losses=self.losses, at=self.at, key=self.key, title=self.problem.title)
-        os.replace(unfinished, path)
+        with replacing(path) as unfinished, unfinished.open("wb") as file:
+            np.savez(file, losses=self.losses, at=self.at, key=self.key, title=self.problem.title)
 
     def missing(self) -> list[int]:
         """

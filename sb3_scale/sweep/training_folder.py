@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.files import replacing
 from sb3_scale.runs import Run, env_name, read_evaluated
 from sb3_scale.sweep.grid import Training
 
@@ -95,9 +96,8 @@ class TrainingFolder:
         """
         state = State(self._error(status), round(seconds, 1), attempts, commit)
         # Written last and whole: a folder without it is that of an interrupted training.
-        unfinished = self.path / f"{STATE}.unfinished"
-        unfinished.write_text(json.dumps(asdict(state)))
-        unfinished.replace(self.path / STATE)
+        with replacing(self.path / STATE) as unfinished:
+            unfinished.write_text(json.dumps(asdict(state)))
         return state
 
     def _error(self, status: int) -> str:

@@ -6,6 +6,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.save_util import save_to_pkl
 
+from sb3_scale.files import replacing
+
 
 class SaveRunState(BaseCallback):
     """
@@ -40,6 +42,5 @@ class SaveRunState(BaseCallback):
 
 
 def _replace(path: Path, value: object) -> None:
-    unfinished = path.with_suffix(".unfinished")
-    save_to_pkl(str(unfinished), value)
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        save_to_pkl(str(unfinished), value)
