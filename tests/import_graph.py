@@ -19,7 +19,7 @@ CORE = "sb3_scale"
 """Also the room of ``sb3_scale/__init__.py``, the public face."""
 
 ORDER = """
-    docstrings errors extending notices specs
+    docstrings errors extending files notices specs
     hookspecs
     plugins
     parts registration

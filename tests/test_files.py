@@ -8,9 +8,14 @@ from sb3_scale.files import replacing
 def test_what_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
     path.write_text("good")
-    with pytest.raises(OSError, match="full"), replacing(path) as unfinished:
-        unfinished.write_text("ba")
-        raise OSError("full")
+
+    def fail() -> None:
+        with replacing(path) as unfinished:
+            unfinished.write_text("ba")
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        fail()
     assert path.read_text() == "good"
     assert list(tmp_path.iterdir()) == [path]
 
