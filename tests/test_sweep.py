@@ -150,18 +150,26 @@ def test_the_heat_map_is_a_picture(swept):
         assert len(picture.convert("RGB").getcolors(1 << 24)) > 10
 
 
-def test_the_same_command_trains_only_what_is_not_finished(swept):
+class Again(TrainingFolder):
+    """Fails at once instead of training."""
+
+    def command(self) -> list[str]:
+        return ["false"]
+
+
+def test_the_same_command_trains_only_what_is_not_finished(swept, tmp_path, monkeypatch):
+    monkeypatch.chdir(swept)
+    runs = tmp_path / "runs"
+    shutil.copytree("logs/grid/runs", runs)
     before = states(swept)
-    failed = {name for name, one in before.items() if one["error"]}
-    runs = swept / "logs/grid/runs"
-    times = {name: (runs / name / "state.json").stat().st_mtime_ns for name in before}
-    done = run("sweep", "grid.yml", "--retries", "0", cwd=swept)
-    assert done.returncode == 1
-    again = {
-        name for name in before if (runs / name / "state.json").stat().st_mtime_ns != times[name]
-    }
-    assert again == failed
-    assert len(failed) == 2
+    found = trainings(read_sweep(Path("grid.yml")))
+    with locked(tmp_path) as lock:
+        folders = [Again(one, runs / one.key) for one in found]
+        Pool(folders, 2, 1, 0, lock, Console(quiet=True)).run()
+    after = {path.parent.name: json.loads(path.read_text()) for path in runs.glob("*/state.json")}
+    again = {name for name, one in after.items() if one != before[name]}
+    assert again == {name for name, one in before.items() if one["error"]}
+    assert len(again) == 2
 
 
 class Waiting(TrainingFolder):
