@@ -12,12 +12,13 @@ GPU_VARIANTS := eager compile compile+autocast capture compile+capture
 
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help install train test test-all test-wheels coverage check bench bench-train bench-gpu docs clean
+.PHONY: help install train test test-all test-wheels coverage fuzz check bench bench-train bench-gpu docs clean
 
 help:
 	@echo "make train     install and train a dog for a few minutes, with a picture at the end"
 	@echo "make test      install and run the fast tests; make test-all runs all of them"
 	@echo "make coverage  the fast tests, with the lines that they leave out counted"
+	@echo "make fuzz      1,000 random settings, most of them wrong: all train or end with a sentence"
 	@echo "make check     formatting, lint, types"
 	@echo "make bench     gradient steps per second, next to Stable-Baselines3, sb3-contrib and SBX"
 	@echo "make bench-train  wall clock of a whole training, next to Stable-Baselines3 and SBX"
@@ -51,6 +52,10 @@ test-all: $(STAMP)
 
 coverage: $(STAMP)
 	$(PYTEST) -m "not slow" --cov --cov-report=term
+
+# SEEDS="0 1 2" tries three series.
+fuzz: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz.py --number 1000 --seeds $(or $(SEEDS),0)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check $(SOURCES)
