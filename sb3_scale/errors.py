@@ -2,7 +2,12 @@
 
 import difflib
 import math
-from collections.abc import Collection, Iterable
+import reprlib
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+WIDTH = 300
+"""Characters of a value in a message."""
 
 
 class Sb3ScaleError(ValueError):
@@ -11,6 +16,44 @@ class Sb3ScaleError(ValueError):
 
     It is a ``ValueError`` so that code written for Stable-Baselines3 catches it as before.
     """
+
+
+class _Short(reprlib.Repr):
+    """Keeps the order of keys, and never fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 5
+        self.maxdict = self.maxlist = self.maxtuple = self.maxset = 8
+        self.maxstring = self.maxother = 100
+
+    def repr_dict(self, x: Mapping[Any, Any], level: int) -> str:
+        if level <= 0 and x:
+            return "{...}"
+        keys = list(x)[: self.maxdict]
+        shown = [f"{self.repr1(key, level - 1)}: {self.repr1(x[key], level - 1)}" for key in keys]
+        return f"{{{', '.join(shown + ['...'] * (len(x) > len(keys)))}}}"
+
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to print very long ones.
+        if x.bit_length() > 128:
+            return f"a number of {round(x.bit_length() * math.log10(2))} digits"
+        return repr(x)
+
+    def repr_ndarray(self, x: Any, level: int) -> str:
+        return f"array of shape {x.shape}" if x.size > self.maxlist else self.repr_instance(x, 1)
+
+
+_short = _Short()
+
+
+def shown(value: object) -> str:
+    """
+    :param value: what a user gave, of any size, even one that holds itself
+    :return: as Python writes it, in one short line
+    """
+    text = " ".join(_short.repr(value).split())
+    return text if len(text) <= WIDTH else f"{text[: WIDTH - 40]}...{text[-37:]}"
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -46,7 +89,7 @@ def check_key(lack: str, key: object, value: object, known: Collection[str]) -> 
     :raises Sb3ScaleError: if there is no such key
     """
     if key not in known:
-        text = f"{lack} '{key}' (its value was {value!r})"
+        text = f"{lack} {shown(str(key))} (its value was {shown(value)})"
         raise Sb3ScaleError(text + suggestion(str(key), known))
 
 
@@ -58,7 +101,7 @@ def check_at_least(least: float, **values: float) -> None:
     """
     for name, value in values.items():
         if not least <= value < math.inf:
-            raise ValueError(f"{name} is {value}; allowed: at least {least}{_finite(value)}")
+            raise ValueError(f"{name} is {shown(value)}; allowed: at least {least}{_finite(value)}")
 
 
 def check_above(bound: float, **values: float) -> None:
@@ -69,7 +112,7 @@ def check_above(bound: float, **values: float) -> None:
     """
     for name, value in values.items():
         if not bound < value < math.inf:
-            raise ValueError(f"{name} is {value}; allowed: above {bound}{_finite(value)}")
+            raise ValueError(f"{name} is {shown(value)}; allowed: above {bound}{_finite(value)}")
 
 
 def _finite(value: float) -> str:

@@ -12,7 +12,7 @@ from stable_baselines3.common.preprocessing import get_action_dim, preprocess_ob
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import nn
 
-from sb3_scale.errors import Sb3ScaleError, check_key
+from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import build, check_type, spec_of
 from sb3_scale.protocols import PartConfig
@@ -268,9 +268,9 @@ def _check_loss(
     outputs = critic.value.outputs
     if outputs not in loss.reads:
         raise Sb3ScaleError(
-            f"loss {loss_part!r} reads {' or '.join(loss.reads)} outputs, and those of critic "
-            f"{critic_part!r} are {outputs}; allowed: {critic.value.loss!r} or another loss that "
-            f"reads {outputs}"
+            f"loss {shown(loss_part)} reads {' or '.join(loss.reads)} outputs, and those of critic "
+            f"{shown(critic_part)} are {outputs}; allowed: {critic.value.loss!r} or another loss "
+            f"that reads {outputs}"
         )
 
 

@@ -14,9 +14,11 @@ from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, RolloutReturn
+from stable_baselines3.common.utils import update_learning_rate
 from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_scale.algorithms import options
+from sb3_scale.algorithms.arguments import check_buffer_arguments, check_call, check_settings
 from sb3_scale.algorithms.buffers import (
     choose_replay_buffer,
     fill_up_replay_buffer,
@@ -32,14 +34,13 @@ from sb3_scale.algorithms.checks import (
     check_batch_size,
     check_buffer_and_loss,
     check_replay_buffer,
-    check_settings,
     check_stock_kwargs,
     check_stock_policy,
     check_transforms,
     is_scale_policy,
 )
 from sb3_scale.algorithms.options import Options
-from sb3_scale.algorithms.schedules import LearningRate
+from sb3_scale.algorithms.schedules import LearningRate, rate_at
 from sb3_scale.algorithms.training import Learners, Training
 from sb3_scale.execution.allocator import keep_freed_memory
 from sb3_scale.execution.captured import release
@@ -105,6 +106,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             own.update(self.stock_defaults)
         own.update({name: given.pop(name) for name in own.keys() & given.keys()})
         setup = given.pop("_init_setup_model", True)
+        check_call(type(self), self.policy_aliases, {**given, **own})
         given["policy_kwargs"] = self.check_arguments(
             given["policy"], given.get("policy_kwargs"), given.get("device", "auto")
         )
@@ -180,12 +182,13 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         return issubclass(self.policy_class, ScalePolicy)
 
     def _setup_model(self) -> None:
+        check_settings(self)
         choose_replay_buffer(self)
+        check_buffer_arguments(self)
         if not self.scaled:
             check_stock_policy(self, {**options.defaults(self.options), **self.stock_defaults})
             super()._setup_model()
             return
-        check_settings(self)
         capacity = self.buffer_size
         if self.env is None:
             # Loaded for prediction: set_env makes the real buffer.
@@ -207,6 +210,15 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             check_replay_buffer(self)
         check_buffer_and_loss(self)
         check_transforms(self)
+
+    def _update_learning_rate(self, optimizers: Any) -> None:
+        if not self.scaled:
+            super()._update_learning_rate(optimizers)
+            return
+        rate = rate_at("learning_rate", self.lr_schedule, self._current_progress_remaining)
+        self.logger.record("train/learning_rate", rate)
+        for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
+            update_learning_rate(optimizer, rate)
 
     def prepare_optimizers(self) -> None:
         """Replace optimisers of the library by others, before learners are made of them."""

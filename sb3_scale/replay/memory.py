@@ -5,7 +5,7 @@ from typing import Literal, get_args
 import psutil
 import torch as th
 
-from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.errors import Sb3ScaleError, shown, suggestion
 
 Storage = Literal["auto", "host", "device"]
 
@@ -31,7 +31,9 @@ def choose_place(
     :raises Sb3ScaleError: if there is not enough memory
     """
     if storage not in get_args(Storage):
-        raise Sb3ScaleError(f"storage is {storage!r}{suggestion(str(storage), get_args(Storage))}")
+        raise Sb3ScaleError(
+            f"storage is {shown(storage)}{suggestion(str(storage), get_args(Storage))}"
+        )
     if fits_on_device(storage, device, transitions, transition_bytes):
         return device
     _check("host", th.device("cpu"), transitions, transition_bytes)

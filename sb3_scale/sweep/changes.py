@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.zoo import configs
 
 Settings = dict[str, Any]
@@ -61,7 +61,8 @@ def change(settings: Settings, key: str, value: Any) -> None:
             inner = {"name": inner}
         if not isinstance(inner, Mapping):
             raise Sb3ScaleError(
-                f"'{key}' leads into {parent}, which is {inner!r}; allowed: to replace it whole"
+                f"'{key}' leads into {parent}, which is {shown(inner)}; allowed: to replace "
+                "it whole"
             )
         place[parent] = dict(inner)
         place = place[parent]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import gymnasium
 import rl_zoo3
 
-from sb3_scale.errors import Sb3ScaleError, check_key, suggestion
+from sb3_scale.errors import Sb3ScaleError, check_key, shown, suggestion
 from sb3_scale.parts import check_type
 from sb3_scale.registration import env_hint, import_packages
 from sb3_scale.sweep.changes import Settings, change, together
@@ -180,7 +180,7 @@ def _axis(name: str, values: Any) -> list[_Variation]:
                 raise Sb3ScaleError(f"grid.{name} has the label '{label}' twice; allowed: once")
         return found
     raise Sb3ScaleError(
-        f"grid.{name} is {values!r}; allowed: a list of values, or settings by label"
+        f"grid.{name} is {shown(values)}; allowed: a list of values, or settings by label"
     )
 
 
@@ -199,7 +199,7 @@ def _training(sweep: Sweep, variations: tuple[_Variation, ...]) -> Training:
     steps = settings.get("n_timesteps")
     if not isinstance(steps, (int, float)) or not 1 <= steps < math.inf:
         raise Sb3ScaleError(
-            f"n_timesteps of '{env_id}' is {steps!r}; allowed: at least 1, and finite"
+            f"n_timesteps of '{env_id}' is {shown(steps)}; allowed: at least 1, and finite"
         )
     starts = settings.get("learning_starts", 0)
     if isinstance(starts, int) and starts >= steps:
@@ -231,11 +231,11 @@ def _training(sweep: Sweep, variations: tuple[_Variation, ...]) -> Training:
 def _check_names(algo: Any, env_id: Any) -> None:
     for key, value in (("algo", algo), ("env", env_id)):
         if not isinstance(value, str):
-            raise Sb3ScaleError(f"{key} is {value!r}; allowed: one name; several are an axis")
+            raise Sb3ScaleError(f"{key} is {shown(value)}; allowed: one name; several are an axis")
     if algo not in rl_zoo3.ALGOS:
-        raise Sb3ScaleError(f"algo is {algo!r}{suggestion(algo, rl_zoo3.ALGOS)}")
+        raise Sb3ScaleError(f"algo is {shown(algo)}{suggestion(algo, rl_zoo3.ALGOS)}")
     if env_id not in gymnasium.registry:
-        raise Sb3ScaleError(f"there is no environment {env_id!r}{env_hint(env_id)}")
+        raise Sb3ScaleError(f"there is no environment {shown(env_id)}{env_hint(env_id)}")
 
 
 def _task_settings(algo: str, env_id: str, conf_file: str) -> Settings:
@@ -251,7 +251,7 @@ def _task_settings(algo: str, env_id: str, conf_file: str) -> Settings:
         if key in content:
             if not isinstance(content[key], dict):
                 raise Sb3ScaleError(
-                    f"{path} has {content[key]!r} for '{key}'; allowed: settings by name"
+                    f"{path} has {shown(content[key])} for '{key}'; allowed: settings by name"
                 )
             return deepcopy(content[key])
     raise Sb3ScaleError(f"{path} has no settings for '{env_id}', and no 'default'")

@@ -6,7 +6,7 @@ from typing import Any
 
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
-from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.errors import Sb3ScaleError, shown, suggestion
 from sb3_scale.parts import build, resolve
 from sb3_scale.plugins import known_parts
 from sb3_scale.plugins import manager as plugins
@@ -34,8 +34,8 @@ def check(hyperparams: Mapping[str, Any]) -> None:
     resolve("env-backend", part)
     if "env_wrapper" in hyperparams:
         raise Sb3ScaleError(
-            f"env_wrapper is {hyperparams['env_wrapper']!r}, and {KEY} {part!r} has no Gymnasium "
-            f"environments to wrap; allowed: vec_env_wrapper, or {KEY} '{GYMNASIUM}'"
+            f"env_wrapper is {shown(hyperparams['env_wrapper'])}, and {KEY} {shown(part)} has no "
+            f"Gymnasium environments to wrap; allowed: vec_env_wrapper, or {KEY} '{GYMNASIUM}'"
         )
 
 
