@@ -9,6 +9,9 @@ from typing import Any
 WIDTH = 300
 """Characters of a value in a message."""
 
+MOST_LAYERS = 10_000
+"""Of a network: more than anybody has trained, and few enough to be made in seconds."""
+
 
 class Sb3ScaleError(ValueError):
     """
@@ -113,6 +116,16 @@ def check_above(bound: float, **values: float) -> None:
     for name, value in values.items():
         if not bound < value < math.inf:
             raise ValueError(f"{name} is {shown(value)}; allowed: above {bound}{_finite(value)}")
+
+
+def check_depth(least: int, depth: int) -> None:
+    """
+    :param least: allowed
+    :param depth: number of layers or blocks of a network
+    :raises ValueError: if it is less, or more than anybody can train
+    """
+    if not least <= depth <= MOST_LAYERS:
+        raise ValueError(f"depth is {shown(depth)}; allowed: {least} to {MOST_LAYERS}")
 
 
 def _finite(value: float) -> str:

@@ -230,7 +230,7 @@ def check_type(owner: str, key: str, value: Any, hint: Any) -> None:
     """
     if "bool" not in str(hint) and "Any" not in str(hint) and _holds(value, _is_flag):
         _refuse_type(owner, key, value, hint)
-    if _holds(value, _is_nan):
+    if _holds(value, _is_nan) and "Any" not in str(hint):
         raise Sb3ScaleError(f"{owner}: {key} is {shown(value)}; allowed: numbers that are not nan")
     try:
         typeguard.check_type(

@@ -44,6 +44,25 @@ def _inside(value: object) -> Iterable[Any]:
     return value if isinstance(value, (list, tuple, set, frozenset)) else ()
 
 
+def check_plain(name: str, value: object) -> None:
+    """
+    :param name: of the setting
+    :param value: of a file of YAML
+    :raises Sb3ScaleError: if it holds what JSON cannot, such as a date
+    """
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            check_plain(f"{name}.{key}", inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            check_plain(name, inner)
+    elif not (value is None or isinstance(value, (str, int, float))):
+        raise Sb3ScaleError(
+            f"{name} has '{value}', which YAML reads as a {type(value).__name__}; allowed: "
+            "numbers, texts, true, false, null, lists and mappings; quotes make it text"
+        )
+
+
 class BoundedLoader(yaml.SafeLoader):
     """Reads YAML that has an end once its aliases are written out."""
 

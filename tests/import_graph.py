@@ -22,7 +22,7 @@ ORDER = """
     docstrings errors extending files notices specs
     hookspecs quantities structures
     plugins
-    parts registration
+    memory parts registration
     replay
     learning
     protocols

@@ -179,7 +179,7 @@ RATES = (
     "allowed: a number, 'lin_3e-4' or 'cos_3e-4', with the rate at the end as in 'lin_3e-4_3e-5', "
     "or a function of the remaining progress"
 )
-STEPS = "allowed: a whole number, at least 1, or -1 for as many as there were environment steps"
+STEPS = "allowed: a whole number, at least 0, or -1 for as many as there were environment steps"
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,6 @@ STEPS = "allowed: a whole number, at least 1, or -1 for as many as there were en
             f"gradient_steps is 2.5; {STEPS}; for 2.5 gradient steps per environment step write "
             "train_freq: 2, gradient_steps: 5",
         ),
-        ({"gradient_steps": 0}, f"gradient_steps is 0; {STEPS}"),
         ({"gradient_steps": -2}, f"gradient_steps is -2; {STEPS}"),
         ({"policy_delay": 0}, "policy_delay is 0; allowed: a whole number, at least 1"),
         ({"policy_delay": 1.5}, "policy_delay is 1.5; allowed: a whole number, at least 1"),

@@ -286,10 +286,10 @@ WRONG = {
         "n_envs is 0; allowed: a whole number, at least 1",
         "",
     ),
-    "what Stable-Baselines3 refuses": (
-        {"settings": {"train_freq": [1, "week"]}},
-        "--algo sac cannot be made with these settings: ",
-        "not 'week'!",
+    "a unit of time": (
+        {"settings": {"train_freq": [1, "steps"]}},
+        "train_freq is (1, 'steps'); allowed: ",
+        "did you mean 'step'?",
     ),
     "an axis": (
         {"grid": {"gamma": 0.9}},

@@ -41,15 +41,6 @@ def check_call(owner: type, aliases: Mapping[str, type[BasePolicy]], given: Any)
         raise Sb3ScaleError(f"policy is {shown(policy)}; allowed: {names}, or a class of policies")
     _names("policy_kwargs", given.get("policy_kwargs"))
     Whole(0)("verbose", int(v) if isinstance(v := given.get("verbose", 0), bool) else v)
-    device = given.get("device", "auto")
-    try:
-        if device != "auto":
-            th.device(device)
-    except (RuntimeError, TypeError):
-        raise Sb3ScaleError(
-            f"device is {shown(device)}; allowed: auto, cpu, cuda, cuda:1 or the like"
-            + nearest(str(device), ("auto", "cpu", "cuda"))
-        ) from None
 
 
 def check_settings(model: Any) -> None:

@@ -22,6 +22,7 @@ from sb3_scale.algorithms.arguments import check_buffer_arguments, check_call, c
 from sb3_scale.algorithms.buffers import (
     choose_replay_buffer,
     fill_up_replay_buffer,
+    hold_scaled_actions,
     tell_of_replay_buffer,
 )
 from sb3_scale.algorithms.checkpoints import (
@@ -44,12 +45,19 @@ from sb3_scale.algorithms.schedules import LearningRate, rate_at
 from sb3_scale.algorithms.training import Learners, Training
 from sb3_scale.execution.allocator import keep_freed_memory
 from sb3_scale.execution.captured import release
-from sb3_scale.execution.devices import check_device
+from sb3_scale.execution.devices import check_device, check_device_name
 from sb3_scale.learning.actor_critic import Objective
 from sb3_scale.learning.batch import Batch
 from sb3_scale.learning.update import Learner
+from sb3_scale.memory import networks_within
 from sb3_scale.parts import track_providers
-from sb3_scale.policies import ScalePolicy, check_policy_kwargs, check_spaces
+from sb3_scale.policies import (
+    ScalePolicy,
+    check_bounds,
+    check_policy_kwargs,
+    check_spaces,
+    has_whole_actions,
+)
 from sb3_scale.protocols import PartConfig
 
 
@@ -117,6 +125,8 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             if is_scale_policy(given["policy"]):
                 check_spaces(self.action_space)
             raise
+        if self.env is not None:
+            check_bounds(self.action_space)
         vars(self).update(own)
         if setup:
             self._setup_model()
@@ -138,6 +148,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :raises Sb3ScaleError: if an argument or the device cannot be used
         """
         if not is_scale_policy(policy):
+            check_device_name("device", device)
             check_stock_kwargs(self.policy_aliases, policy, policy_kwargs or {})
             return policy_kwargs
         if device != "auto":
@@ -194,7 +205,11 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             # Loaded for prediction: set_env makes the real buffer.
             self.buffer_size = 1
         providers = getattr(self, "part_providers", {})
-        with warnings.catch_warnings(), track_providers(providers) as used:
+        with (
+            warnings.catch_warnings(),
+            track_providers(providers) as used,
+            networks_within(self.device),
+        ):
             # Not ignored: check_replay_buffer wants the buffer's to be the same.
             warnings.filterwarnings("ignore", "`n_steps=.* is ignored")
             super()._setup_model()
@@ -206,6 +221,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         self.prepare_optimizers()
         self.training = Training(self)
         if self.env is not None:
+            hold_scaled_actions(self)
             tell_of_replay_buffer(self)
             check_replay_buffer(self)
         check_buffer_and_loss(self)
@@ -290,7 +306,11 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         if not self.scaled:
             return super()._sample_action(learning_starts, action_noise, n_envs)
         with self.training.choosing():
-            return super()._sample_action(learning_starts, action_noise, n_envs)
+            played, stored = super()._sample_action(learning_starts, action_noise, n_envs)
+        if has_whole_actions(self.action_space):
+            # What is stored is what was played, rounded.
+            stored = self.policy.scale_action(played)
+        return played, stored
 
     def predict(
         self,

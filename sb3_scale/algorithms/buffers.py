@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 from gymnasium import spaces
 
 from sb3_scale.notices import notice
 from sb3_scale.parts import resolve
+from sb3_scale.policies import has_whole_actions
 from sb3_scale.replay.compact import CompactReplayBuffer
 
 
@@ -47,8 +49,25 @@ def fill_up_replay_buffer(model: Any) -> bool:
         optimize_memory_usage=model.optimize_memory_usage,
         **model.replay_buffer_kwargs,
     )
+    hold_scaled_actions(model)
     tell_of_replay_buffer(model)
     return True
+
+
+def hold_scaled_actions(model: Any) -> None:
+    """
+    Give a buffer of Stable-Baselines3 room for fractions: it takes the type of whole actions, which
+    are stored scaled to [-1, 1].
+
+    :param model: the algorithm, with an empty replay buffer
+    """
+    buffer = model.replay_buffer
+    if model.scaled and has_whole_actions(model.action_space) and not _is_compact(buffer):
+        buffer.actions = buffer.actions.astype(np.float32)
+
+
+def _is_compact(buffer: Any) -> bool:
+    return isinstance(buffer, CompactReplayBuffer)
 
 
 def tell_of_replay_buffer(model: Any) -> None:
@@ -57,5 +76,5 @@ def tell_of_replay_buffer(model: Any) -> None:
 
     :param model: the algorithm
     """
-    if model.verbose >= 1 and isinstance(model.replay_buffer, CompactReplayBuffer):
+    if model.verbose >= 1 and _is_compact(model.replay_buffer):
         notice(model.replay_buffer.summary())

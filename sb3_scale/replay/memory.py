@@ -2,18 +2,15 @@
 
 from typing import Literal, get_args
 
-import psutil
 import torch as th
 
 from sb3_scale.errors import Sb3ScaleError, shown, suggestion
+from sb3_scale.memory import LIMIT, free_bytes
 
 Storage = Literal["auto", "host", "device"]
 
 DEVICE_SHARE = 0.5
 """Share of a GPU's free memory that a buffer takes unasked; the rest is for the networks."""
-
-LIMIT = 0.9
-"""Share of what is free that a buffer may take at most."""
 
 
 def choose_place(
@@ -60,17 +57,11 @@ def fits_on_device(
     if storage == "device":
         _check("device", device, transitions, transition_bytes)
         return True
-    return transitions * transition_bytes <= DEVICE_SHARE * _free(device)
-
-
-def _free(device: th.device) -> int:
-    if device.type == "cuda":
-        return th.cuda.mem_get_info(device)[0]
-    return int(psutil.virtual_memory().available)
+    return transitions * transition_bytes <= DEVICE_SHARE * free_bytes(device)
 
 
 def _check(storage: str, device: th.device, transitions: int, transition_bytes: int) -> None:
-    free = _free(device)
+    free = free_bytes(device)
     needed = transitions * transition_bytes
     if needed > LIMIT * free:
         raise Sb3ScaleError(

@@ -17,6 +17,7 @@ import rl_zoo3
 from sb3_scale.errors import Sb3ScaleError, check_key, shown, suggestion
 from sb3_scale.parts import check_type
 from sb3_scale.registration import env_hint, import_packages
+from sb3_scale.structures import check_plain
 from sb3_scale.sweep.changes import Settings, change, together
 from sb3_scale.sweep.settings import check_settings, check_train_args
 from sb3_scale.zoo import configs, install
@@ -124,10 +125,11 @@ def read_sweep(path: Path) -> Sweep:
     """
     if not path.is_file():
         raise Sb3ScaleError(f"there is no file '{path}'")
-    content = configs.read(path)
+    content = configs.read_once(path)
     hints = {one.name: one.type for one in fields(Sweep)}
     for key, value in content.items():
         check_key(f"{path} has no key", key, value, hints)
+        check_plain(key, value)
         check_type(str(path), key, value, hints[key])
     return Sweep(**content)
 
@@ -156,11 +158,21 @@ def trainings(sweep: Sweep) -> list[Training]:
 def _refuse_twins(found: list[Training]) -> None:
     seen: dict[str, Training] = {}
     for training in found:
-        twin = seen.setdefault(training.key, training)
+        plain = replace(training, settings=_with_whole_numbers(training.settings))
+        twin = seen.setdefault(plain.key, training)
         if twin is not training:
             raise Sb3ScaleError(
                 f"'{twin.name}' and '{training.name}' are one training; allowed: each once"
             )
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    """1 for 1.0, which are one number."""
+    if isinstance(value, dict):
+        return {key: _with_whole_numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_whole_numbers(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _axis(name: str, values: Any) -> list[_Variation]:
