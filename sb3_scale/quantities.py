@@ -32,7 +32,15 @@ class Whole:
         top = "" if self.most == math.inf else f", at most {self.most}"
         raise Sb3ScaleError(
             f"{name} is {shown(value)}; allowed: a whole number, at least {self.least}{top}"
-            + _meant(value)
+            + self._meant(value)
+        )
+
+    def _meant(self, value: Any) -> str:
+        number = _number_in(value)
+        if number is None or not (number.is_integer() and self.least <= number <= self.most):
+            return ""
+        return (
+            f"; write {int(number)}, {'not text' if isinstance(value, str) else 'without a point'}"
         )
 
 
@@ -62,8 +70,13 @@ class Within:
         low = "above" if self.open else "at least"
         high = ", and finite" if self.high == math.inf else f", at most {self.high:g}"
         raise Sb3ScaleError(
-            f"{name} is {shown(value)}; allowed: a number, {low} {self.low:g}{high}{_meant(value)}"
+            f"{name} is {shown(value)}; allowed: a number, {low} {self.low:g}{high}"
+            + self._meant(value)
         )
+
+    def _meant(self, value: Any) -> str:
+        number = _number_in(value) if isinstance(value, str) else None
+        return "" if number is None or not self._has(number) else f"; write {number:g}, not text"
 
     def _has(self, value: Any) -> bool:
         above = self.low < value if self.open else self.low <= value
@@ -91,15 +104,12 @@ def flag(name: str, value: object) -> bool:
     raise Sb3ScaleError(f"{name} is {shown(value)}; allowed: true, false")
 
 
-def _meant(value: object) -> str:
-    """What to write for text, or for a number with a point, that is a number."""
+def _number_in(value: Any) -> float | None:
+    """The number that a text or a float is, if it is one that can be written out."""
     if not isinstance(value, (str, float)):
-        return ""
+        return None
     try:
         number = float(value)
     except ValueError:
-        return ""
-    if not abs(number) < 1e15:
-        return ""
-    plain = int(number) if number.is_integer() else number
-    return "" if repr(plain) == repr(value) else f"; write {plain} for {shown(value)}"
+        return None
+    return number if abs(number) < 1e15 else None

@@ -12,7 +12,7 @@ from stable_baselines3.common.buffers import DictReplayBuffer, NStepReplayBuffer
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 
-from sb3_scale.algorithms.schedules import schedule
+from sb3_scale.algorithms.schedules import RATE, schedule
 from sb3_scale.errors import Sb3ScaleError, check_key, nearest, shown, suggestion
 from sb3_scale.quantities import Whole, Within, flag
 from sb3_scale.structures import check_structure
@@ -56,6 +56,8 @@ def check_settings(model: Any) -> None:
     rate = model.learning_rate
     if model.scaled or not callable(rate):
         schedule("learning_rate", rate, text=False)
+    if not callable(rate):
+        model.learning_rate = RATE("learning_rate", rate)
     frequency = model.train_freq
     unit = frequency[1] if isinstance(frequency, tuple) else "step"
     episodes = unit in ("episode", TrainFrequencyUnit.EPISODE)
@@ -200,7 +202,7 @@ def _folder(name: str, value: Any) -> Any:
 
 
 ARGUMENTS: dict[str, Callable[[str, Any], Any]] = {
-    "buffer_size": Whole(1),
+    "buffer_size": Whole(1, 10**15),
     "learning_starts": Within(0),
     "batch_size": Whole(1),
     "n_steps": Whole(1),

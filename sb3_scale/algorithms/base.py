@@ -20,6 +20,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from sb3_scale.algorithms import options
 from sb3_scale.algorithms.arguments import check_buffer_arguments, check_call, check_settings
 from sb3_scale.algorithms.buffers import (
+    check_buffer_memory,
     choose_replay_buffer,
     fill_up_replay_buffer,
     hold_scaled_actions,
@@ -204,6 +205,8 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         if self.env is None:
             # Loaded for prediction: set_env makes the real buffer.
             self.buffer_size = 1
+        check_spaces(self.action_space)
+        check_buffer_memory(self)
         providers = getattr(self, "part_providers", {})
         with (
             warnings.catch_warnings(),

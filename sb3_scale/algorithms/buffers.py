@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from stable_baselines3.common.preprocessing import get_action_dim, get_obs_shape
 
 from sb3_scale.notices import notice
 from sb3_scale.parts import resolve
 from sb3_scale.policies import has_whole_actions
 from sb3_scale.replay.compact import CompactReplayBuffer
+from sb3_scale.replay.memory import check_host
 
 
 def choose_replay_buffer(model: Any) -> None:
@@ -52,6 +54,26 @@ def fill_up_replay_buffer(model: Any) -> bool:
     hold_scaled_actions(model)
     tell_of_replay_buffer(model)
     return True
+
+
+def check_buffer_memory(model: Any) -> None:
+    """
+    Those of Stable-Baselines3 warn, and take memory that is not there when it is first written.
+
+    :param model: the algorithm, before its replay buffer is made; ``compact`` checks its own
+    :raises Sb3ScaleError: if there is not enough memory
+    """
+    kind = model.replay_buffer_class
+    if isinstance(kind, type) and issubclass(kind, CompactReplayBuffer):
+        return
+    space = model.observation_space
+    boxes = space.spaces.values() if isinstance(space, spaces.Dict) else [space]
+    sizes = [np.prod(get_obs_shape(box), dtype=int) * np.dtype(box.dtype).itemsize for box in boxes]
+    observation = int(sum(sizes))
+    copies = 1 if model.optimize_memory_usage else 2
+    check_host(
+        model.buffer_size, copies * observation + 4 * get_action_dim(model.action_space) + 12
+    )
 
 
 def hold_scaled_actions(model: Any) -> None:

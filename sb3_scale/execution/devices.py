@@ -18,8 +18,8 @@ def check_device(name: str, device: th.device | str, allowed: str) -> None:
         th.empty(0, device=device)
     except (RuntimeError, AssertionError, TypeError):
         raise Sb3ScaleError(
-            f"{name} is {shown(str(device))}, and PyTorch {th.__version__} finds no such device here; "
-            f"allowed: {allowed}"
+            f"{name} is {shown(str(device))}, and PyTorch {th.__version__} finds no such device "
+            f"here; allowed: {allowed}"
         ) from None
 
 

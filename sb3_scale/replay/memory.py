@@ -33,7 +33,7 @@ def choose_place(
         )
     if fits_on_device(storage, device, transitions, transition_bytes):
         return device
-    _check("host", th.device("cpu"), transitions, transition_bytes)
+    check_host(transitions, transition_bytes)
     return th.device("cpu")
 
 
@@ -58,6 +58,15 @@ def fits_on_device(
         _check("device", device, transitions, transition_bytes)
         return True
     return transitions * transition_bytes <= DEVICE_SHARE * free_bytes(device)
+
+
+def check_host(transitions: int, transition_bytes: int) -> None:
+    """
+    :param transitions: capacity
+    :param transition_bytes: of one transition
+    :raises Sb3ScaleError: if the host has not enough memory
+    """
+    _check("host", th.device("cpu"), transitions, transition_bytes)
 
 
 def _check(storage: str, device: th.device, transitions: int, transition_bytes: int) -> None:
