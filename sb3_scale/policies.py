@@ -287,7 +287,7 @@ def check_bounds(action_space: spaces.Space[Any]) -> None:
     """
     if not (isinstance(action_space, spaces.Box) and action_space.is_bounded()):
         return
-    low, high = (each.astype(np.float64) for each in (action_space.low, action_space.high))
+    low, high = (each.astype(np.float64) for each in _bounds(action_space))
     with np.errstate(over="ignore"):
         widths = (high - low).astype(_bounds_type(action_space))
     wrong = ~((widths > 0) & np.isfinite(widths))
@@ -299,6 +299,10 @@ def check_bounds(action_space: spaces.Space[Any]) -> None:
             f"{high[index]:g}; allowed: a lower bound below the upper one, and a finite range; an "
             "action that cannot change is for a wrapper of the environment to add"
         )
+
+
+def _bounds(action_space: spaces.Box) -> tuple[np.ndarray, np.ndarray]:
+    return action_space.low, action_space.high
 
 
 def _bounds_type(action_space: spaces.Box) -> Any:
@@ -316,12 +320,12 @@ def check_spaces(action_space: spaces.Space[Any]) -> None:
             "bounds, so continuous actions"
         )
     check_bounds(action_space)
-    most = MOST_STEPS if has_whole_actions(action_space) else np.finfo(np.float32).max
-    widest = max(np.abs(action_space.low).max(), np.abs(action_space.high).max())
-    if float(widest) > most:
+    most = MOST_STEPS if has_whole_actions(action_space) else float(np.finfo(np.float32).max)
+    widest = max(float(np.abs(each.astype(np.float64)).max()) for each in _bounds(action_space))
+    if widest > most:
         raise Sb3ScaleError(
-            f"a bound of the actions is {float(widest):g}; allowed with ScalePolicy: at most "
-            f"{float(most):g}, which float32 can tell apart"
+            f"a bound of the actions is {widest:g}; allowed with ScalePolicy: at most {most:g}, "
+            "since actions are float32"
         )
 
 

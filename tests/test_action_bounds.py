@@ -49,11 +49,9 @@ def box(low: Any, high: Any, dtype: Any) -> spaces.Box:
 
 UNSCALED = {
     "equal": box([-1, 2], [1, 2], F32),
-    "swapped": box([-1, 2], [1, 1], F32),
     "equal in whole numbers": box([0, 3], [5, 3], np.int64),
     "a range beyond float32": box([-3e38], [3e38], F32),
     "a range beyond float64": box([-1.5e308], [1.5e308], F64),
-    "nan": box([np.nan], [1], F32),
     "equal in a matrix": box([[0, 0], [0, 1]], [[1, 1], [1, 1]], F32),
 }
 
@@ -79,10 +77,9 @@ def test_bounds_that_float32_does_not_hold(space: spaces.Box) -> None:
 @pytest.mark.parametrize(
     "space", [spaces.Box(-np.inf, 1, (1,)), spaces.Box(0, np.inf, (2,))], ids=str
 )
-@pytest.mark.parametrize("policy", ["ScalePolicy", "MlpPolicy"])
-def test_infinite_bounds(space: spaces.Box, policy: str) -> None:
-    with pytest.raises(Sb3ScaleError, match="finite"):
-        make(SAC, Recorded(space), policy)
+def test_infinite_bounds(space: spaces.Box) -> None:
+    with pytest.raises(Sb3ScaleError, match="allowed with ScalePolicy: Box with finite bounds"):
+        make(SAC, Recorded(space))
 
 
 WHOLE = {

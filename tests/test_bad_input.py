@@ -134,7 +134,8 @@ def test_the_same_settings_without_a_mistake_train() -> None:
         ),
         (
             {"optimizer": {"name": "adam", "betas": [0.9]}},
-            r"optimizer 'adam' with {'betas': \[0.9\]}: betas is \[0.9\]; allowed: two numbers",
+            r"optimizer 'adam' with {'betas': \[0.9\]}: betas is \[0.9\]; allowed: two numbers, "
+            r"at least 0 and below 1",
         ),
         (
             {"critics": CRITIC},

@@ -107,6 +107,15 @@ GIVEN_TO_BUFFERS = (
 """Arguments of a replay buffer that the algorithm gives."""
 
 
+def _buffer_size(name: str, value: Any) -> int:
+    size = Whole(1)(name, value)
+    if size > 10**15:
+        raise Sb3ScaleError(
+            f"{name} is {shown(size)}; allowed: as many transitions as the memory holds"
+        )
+    return size
+
+
 def _gradient_steps(name: str, steps: Any) -> int:
     try:
         return Whole(-1)(name, steps)
@@ -202,7 +211,7 @@ def _folder(name: str, value: Any) -> Any:
 
 
 ARGUMENTS: dict[str, Callable[[str, Any], Any]] = {
-    "buffer_size": Whole(1, 10**15),
+    "buffer_size": _buffer_size,
     "learning_starts": Within(0),
     "batch_size": Whole(1),
     "n_steps": Whole(1),

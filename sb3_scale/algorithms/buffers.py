@@ -1,5 +1,6 @@
 """Which replay buffer an algorithm has, and when it is made anew."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -68,8 +69,9 @@ def check_buffer_memory(model: Any) -> None:
         return
     space = model.observation_space
     boxes = space.spaces.values() if isinstance(space, spaces.Dict) else [space]
-    sizes = [np.prod(get_obs_shape(box), dtype=int) * np.dtype(box.dtype).itemsize for box in boxes]
-    observation = int(sum(sizes))
+    shapes: Any = [get_obs_shape(box) for box in boxes]
+    widths = zip(shapes, boxes, strict=True)
+    observation = sum(math.prod(shape) * np.dtype(box.dtype).itemsize for shape, box in widths)
     copies = 1 if model.optimize_memory_usage else 2
     check_host(
         model.buffer_size, copies * observation + 4 * get_action_dim(model.action_space) + 12
