@@ -59,6 +59,14 @@ def shown(value: object) -> str:
     return text if len(text) <= WIDTH else f"{text[: WIDTH - 40]}...{text[-37:]}"
 
 
+def shortened(name: object) -> str:
+    """
+    :param name: of a key that a user wrote
+    :return: the same without quotes, at most about a hundred letters
+    """
+    return shown(str(name))[1:-1]
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """
     Say what is allowed and what was probably meant.

@@ -61,7 +61,7 @@ def _decay_groups(module: nn.Module, decay: dict[str, float]) -> list[dict[str, 
     for key in decay:
         if key not in DECAY_GROUPS:
             raise Sb3ScaleError(
-                f"optimizer 'adamw': weight_decay has the key '{key}'"
+                f"optimizer 'adamw': weight_decay has the key {shown(key)}"
                 + suggestion(key, DECAY_GROUPS)
             )
     layers = linear_layers(module)

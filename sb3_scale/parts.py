@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import typeguard
 
-from sb3_scale.errors import Sb3ScaleError, check_key, shown
+from sb3_scale.errors import Sb3ScaleError, check_key, shortened, shown
 from sb3_scale.plugins import Plugin, manager
 from sb3_scale.specs import KINDS, Spec, ZooConfig
 
@@ -231,7 +231,9 @@ def check_type(owner: str, key: str, value: Any, hint: Any) -> None:
     if "bool" not in str(hint) and "Any" not in str(hint) and _holds(value, _is_flag):
         _refuse_type(owner, key, value, hint)
     if _holds(value, _is_nan) and "Any" not in str(hint):
-        raise Sb3ScaleError(f"{owner}: {key} is {shown(value)}; allowed: numbers that are not nan")
+        raise Sb3ScaleError(
+            f"{owner}: {shortened(key)} is {shown(value)}; allowed: numbers that are not nan"
+        )
     try:
         typeguard.check_type(
             value, hint, collection_check_strategy=typeguard.CollectionCheckStrategy.ALL_ITEMS
@@ -242,7 +244,7 @@ def check_type(owner: str, key: str, value: Any, hint: Any) -> None:
 
 def _refuse_type(owner: str, key: str, value: Any, hint: Any) -> NoReturn:
     raise Sb3ScaleError(
-        f"{owner}: {key} is {shown(value)} ({type(value).__name__}); "
+        f"{owner}: {shortened(key)} is {shown(value)} ({type(value).__name__}); "
         f"allowed: {type_name(hint)}{_yaml_hint(value)}"
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from sb3_scale.errors import Sb3ScaleError, shown
+from sb3_scale.errors import Sb3ScaleError, shortened, shown
 
 DEPTH = 50
 """Levels of lists and mappings in each other."""
@@ -58,8 +58,9 @@ def check_plain(name: str, value: object) -> None:
             check_plain(name, inner)
     elif not (value is None or isinstance(value, (str, int, float))):
         raise Sb3ScaleError(
-            f"{name} has '{value}', which YAML reads as a {type(value).__name__}; allowed: "
-            "numbers, texts, true, false, null, lists and mappings; quotes make it text"
+            f"{shortened(name)} has {shown(str(value))}, which YAML reads as a "
+            f"{type(value).__name__}; allowed: numbers, texts, true, false, null, lists and "
+            "mappings; quotes make it text"
         )
 
 

@@ -65,7 +65,7 @@ WRONG = {
     ],
     "gradient_steps": [-2, 0.5, "1", None, True, NAN],
     "gamma": [-0.1, 1.1, NAN, "0.99", True, None],
-    "tau": [0, -0.1, 1.5, NAN, "1", True, [0.1]],
+    "tau": [-0.1, 1.5, NAN, "1", True, [0.1]],
     "seed": [-1, 2**32, "x", 1.0, True],
     "stats_window_size": [0, -1, 2.5, "10"],
     "verbose": ["x", -1],
@@ -129,6 +129,11 @@ def test_a_wrong_value_is_named(policy: str, name: str, value: Any) -> None:
 )  # fmt: skip
 def test_messages(settings: dict[str, Any], message: str) -> None:
     assert refused(**settings) == message
+
+
+def test_a_target_that_never_moves_is_for_stock_policies() -> None:
+    assert refused(tau=0) == "tau is 0; allowed: a number, above 0, at most 1"
+    assert make(policy="MlpPolicy", tau=0).tau == 0
 
 
 def test_several_steps_of_dict_observations() -> None:

@@ -319,7 +319,7 @@ WRONG = {
     ),
     "bytes": (
         {"settings": {"policy": b"abc"}},
-        "settings.policy has 'b'abc'', which YAML reads as a bytes; allowed: ",
+        "which YAML reads as a bytes; allowed: ",
         "",
     ),
     "a set": (

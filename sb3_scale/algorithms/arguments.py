@@ -53,6 +53,9 @@ def check_settings(model: Any) -> None:
     for name, check in ARGUMENTS.items():
         if name in vars(model):
             setattr(model, name, check(name.lstrip("_"), getattr(model, name)))
+    if model.scaled:
+        # Stock policies may keep their first target, as tests of Stable-Baselines3 do.
+        Within(0, 1, open=True)("tau", model.tau)
     rate = model.learning_rate
     if model.scaled or not callable(rate):
         schedule("learning_rate", rate, text=False)
@@ -220,7 +223,7 @@ ARGUMENTS: dict[str, Callable[[str, Any], Any]] = {
     "policy_delay": Whole(1),
     "target_update_interval": Whole(1),
     "gamma": Within(0, 1),
-    "tau": Within(0, 1, open=True),
+    "tau": Within(0, 1),
     "target_policy_noise": Within(0),
     "target_noise_clip": Within(0),
     "max_grad_norm": _norm,

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import gymnasium
 import rl_zoo3
 
-from sb3_scale.errors import Sb3ScaleError, check_key, shown, suggestion
+from sb3_scale.errors import Sb3ScaleError, check_key, shortened, shown, suggestion
 from sb3_scale.parts import check_type
 from sb3_scale.registration import env_hint, import_packages
 from sb3_scale.structures import check_plain
@@ -181,18 +181,21 @@ def _axis(name: str, values: Any) -> list[_Variation]:
     if isinstance(values, dict) and values and all(isinstance(v, dict) for v in values.values()):
         if name in RESERVED:
             raise Sb3ScaleError(
-                f"grid.{name} has labels, and the results have a column '{name}' of their own; "
-                "allowed: another name"
+                f"grid.{name} has labels, and the results have a column {shown(name)} of their "
+                "own; allowed: another name"
             )
         for label, changes in values.items():
             check_type(f"grid.{name}", str(label), changes, dict[str, Any])
         found = [_Variation(name, str(label), changes) for label, changes in values.items()]
         for label, times in Counter(one.label for one in found).items():
             if times > 1:
-                raise Sb3ScaleError(f"grid.{name} has the label '{label}' twice; allowed: once")
+                raise Sb3ScaleError(
+                    f"grid.{shortened(name)} has the label {shown(label)} twice; allowed: once"
+                )
         return found
     raise Sb3ScaleError(
-        f"grid.{name} is {shown(values)}; allowed: a list of values, or settings by label"
+        f"grid.{shortened(name)} is {shown(values)}; allowed: a list of values, or settings "
+        "by label"
     )
 
 

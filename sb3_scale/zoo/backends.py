@@ -30,7 +30,7 @@ def check(hyperparams: Mapping[str, Any]) -> None:
     names = {GYMNASIUM, *(spec.name for _, spec in plugins().specs("env-backend"))}
     # The look-up of a known one names the package to install.
     if isinstance(part, str) and part not in names and part not in known_parts()["env-backend"]:
-        raise Sb3ScaleError(f"{KEY} is '{part}'{suggestion(part, names)}")
+        raise Sb3ScaleError(f"{KEY} is {shown(part)}{suggestion(part, names)}")
     resolve("env-backend", part)
     if "env_wrapper" in hyperparams:
         raise Sb3ScaleError(
