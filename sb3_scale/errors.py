@@ -133,7 +133,9 @@ def check_depth(least: int, depth: int) -> None:
     :raises ValueError: if it is less, or more than anybody can train
     """
     if not least <= depth <= MOST_LAYERS:
-        raise ValueError(f"depth is {shown(depth)}; allowed: {least} to {MOST_LAYERS}")
+        raise ValueError(
+            f"depth is {shown(depth)}; allowed: at least {least}, at most {MOST_LAYERS}"
+        )
 
 
 def _finite(value: float) -> str:

@@ -104,7 +104,7 @@ def test_a_wrong_value_is_named(policy: str, name: str, value: Any) -> None:
         ({"batch_size": "1e2"}, "batch_size is '1e2'; allowed: a whole number, at least 1; write "
          "100, not text"),
         ({"gamma": 2.0}, "gamma is 2.0; allowed: a number, at least 0, at most 1"),
-        ({"tau": "0.1"}, "tau is '0.1'; allowed: a number, above 0, at most 1; write "
+        ({"tau": "0.1"}, "tau is '0.1'; allowed: a number, at least 0, at most 1; write "
          "0.1, not text"),
         ({"seed": -1}, "seed is -1; allowed: a whole number, at least 0, at most 4294967295"),
         ({"batch_size": -(10**5000)}, "batch_size is a number of 5000 digits; allowed: a whole "

@@ -20,7 +20,7 @@ def is_scale_policy(policy: str | type[BasePolicy]) -> bool:
     """
     if isinstance(policy, type):
         return issubclass(policy, ScalePolicy)
-    return policy == "ScalePolicy"
+    return isinstance(policy, str) and policy == "ScalePolicy"
 
 
 def check_actor(owner: str, policy: ScalePolicy, stochastic: bool) -> None:
