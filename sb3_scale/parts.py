@@ -230,9 +230,9 @@ def check_type(owner: str, key: str, value: Any, hint: Any) -> None:
     """
     if "bool" not in str(hint) and "Any" not in str(hint) and _holds(value, _is_flag):
         _refuse_type(owner, key, value, hint)
-    if _holds(value, _is_nan) and "Any" not in str(hint):
+    if _holds(value, _is_no_number) and "Any" not in str(hint):
         raise Sb3ScaleError(
-            f"{owner}: {shortened(key)} is {shown(value)}; allowed: numbers that are not nan"
+            f"{owner}: {shortened(key)} is {shown(value)}; allowed: numbers of 64 bits, not nan"
         )
     try:
         typeguard.check_type(
@@ -262,8 +262,11 @@ def _is_flag(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and value != value
+def _is_no_number(value: Any) -> bool:
+    """Not a number, or a whole one that no tensor holds."""
+    if isinstance(value, float):
+        return value != value
+    return isinstance(value, int) and value.bit_length() > 64
 
 
 def type_name(hint: Any) -> str:

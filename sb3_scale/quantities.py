@@ -66,7 +66,8 @@ class Within:
         :raises Sb3ScaleError: if it is no such number
         """
         if is_number(value) and self._has(value):
-            return value if type(value) in (int, float) else float(value)
+            small_int = type(value) is int and abs(value) < 2**53
+            return value if small_int else float(value)
         low = "above" if self.open else "at least"
         high = ", and finite" if self.high == math.inf else f", at most {self.high:g}"
         raise Sb3ScaleError(
@@ -79,8 +80,12 @@ class Within:
         return "" if number is None or not self._has(number) else f"; write {number:g}, not text"
 
     def _has(self, value: Any) -> bool:
-        above = self.low < value if self.open else self.low <= value
-        return bool(above and value <= self.high and value != math.inf)
+        try:
+            number = float(value)
+        except OverflowError:
+            return False
+        above = self.low < number if self.open else self.low <= number
+        return above and number <= self.high and number != math.inf
 
 
 def is_number(value: Any, kind: type = Real) -> bool:

@@ -13,6 +13,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.utils import FloatSchedule
 
 from sb3_scale import SAC, TD3, Sb3ScaleError
+from sb3_scale.errors import shown
 
 SETTINGS = {"buffer_size": 100, "learning_starts": 5, "batch_size": 4, "device": "cpu"}
 NETWORK = {"name": "mlp", "width": 8, "depth": 1}
@@ -47,10 +48,10 @@ def refused(*args: Any, **settings: Any) -> str:
 
 
 WRONG = {
-    "buffer_size": [0, -1, 1e6, "1000000", True, None, NAN, [100], 10**30],
-    "batch_size": [0, -2, 8.0, "8", False, None, NAN],
+    "buffer_size": [10**12, 0, -1, 1e6, "1000000", True, None, NAN, [100], 10**30],
+    "batch_size": [0, -2, 8.0, "8", False, None, NAN, np.array([1, 2])],
     "learning_starts": [-1, "10", True, None, NAN, math.inf],
-    "n_steps": [0, 1.5, "3", True],
+    "n_steps": [10**12, 0, 1.5, "3", True],
     "train_freq": [
         0,
         -1,
@@ -67,10 +68,10 @@ WRONG = {
     "gamma": [-0.1, 1.1, NAN, "0.99", True, None],
     "tau": [-0.1, 1.5, NAN, "1", True, [0.1]],
     "seed": [-1, 2**32, "x", 1.0, True],
-    "stats_window_size": [0, -1, 2.5, "10"],
+    "stats_window_size": [10**30, 0, -1, 2.5, "10"],
     "verbose": ["x", -1],
-    "learning_rate": [-1e-3, NAN, math.inf, "lin_1e-3", None, True, [1e-3]],
-    "policy_kwargs": [[1], "critic", {1: 2}, 3],
+    "learning_rate": [-1e-3, NAN, math.inf, "lin_1e-3", None, True, [1e-3], 10**400],
+    "policy_kwargs": [{"net_arhc": [8]}, [1], "critic", {1: 2}, 3],
     "policy": [None, 3, "ScalePolicy ", int, SAC],
     "replay_buffer_class": [
         3,
@@ -78,17 +79,17 @@ WRONG = {
         int,
         ReplayBuffer(1, spaces.Box(-1, 1), spaces.Box(-1, 1)),
     ],
-    "replay_buffer_kwargs": [[1], "x", {"size": 3}],
+    "replay_buffer_kwargs": [[1], "x", {"size": 3}, np.array([1, 2])],
     "optimize_memory_usage": [True, 1, "yes"],
-    "action_noise": [0.1, "normal"],
+    "action_noise": [0.1, "normal", int],
     "tensorboard_log": [3],
-    "device": ["gpu", 1.5, [1]],
-    "use_sde": ["yes"],
+    "device": ["gpu", 1.5, [1], np.array([1, 2])],
+    "use_sde": ["yes", np.array([1, 2])],
 }
 CASES = [(name, value) for name, values in WRONG.items() for value in values]
 
 
-@pytest.mark.parametrize(("name", "value"), CASES, ids=str)
+@pytest.mark.parametrize(("name", "value"), CASES, ids=shown)
 @pytest.mark.parametrize("policy", ["ScalePolicy", "MlpPolicy"])
 def test_a_wrong_value_is_named(policy: str, name: str, value: Any) -> None:
     told = refused(**{"policy": policy, name: value})
@@ -134,6 +135,11 @@ def test_messages(settings: dict[str, Any], message: str) -> None:
 def test_a_target_that_never_moves_is_for_stock_policies() -> None:
     assert refused(tau=0) == "tau is 0; allowed: a number, above 0, at most 1"
     assert make(policy="MlpPolicy", tau=0).tau == 0
+
+
+@pytest.mark.parametrize("size", [10**12, 2**63])
+def test_a_batch_that_no_machine_holds(size: int) -> None:
+    assert refused(batch_size=size).startswith(f"batch_size is {size}: ")
 
 
 def test_several_steps_of_dict_observations() -> None:

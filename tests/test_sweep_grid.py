@@ -299,12 +299,12 @@ WRONG = {
     ),
     "no number": (
         {"grid": {"gamma": [0.9, float("nan")]}},
-        "gamma is nan; allowed: numbers that are not nan",
+        "gamma is nan; allowed: numbers of 64 bits, not nan",
         "",
     ),
     "no number in a part": (
         {"settings": {"policy_kwargs.optimizer": {"name": "adam", "eps": float("nan")}}},
-        "eps is nan; allowed: numbers that are not nan",
+        "eps is nan; allowed: numbers of 64 bits, not nan",
         "",
     ),
     "a date": (

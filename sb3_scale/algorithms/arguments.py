@@ -39,7 +39,9 @@ def check_call(owner: type, aliases: Mapping[str, type[BasePolicy]], given: Any)
     elif not (isinstance(policy, type) and issubclass(policy, BasePolicy)):
         names = ", ".join(sorted(aliases))
         raise Sb3ScaleError(f"policy is {shown(policy)}; allowed: {names}, or a class of policies")
-    _names("policy_kwargs", given.get("policy_kwargs"))
+    for name in ("policy_kwargs", "replay_buffer_kwargs"):
+        _names(name, given.get(name))
+    flag("use_sde", given.get("use_sde", False))
     Whole(0)("verbose", int(v) if isinstance(v := given.get("verbose", 0), bool) else v)
 
 
@@ -125,7 +127,7 @@ def _gradient_steps(name: str, steps: Any) -> int:
     except Sb3ScaleError:
         text = f"{name} is {shown(steps)}; allowed: a whole number, at least 0, or -1 for as many "
         text += "as there were environment steps"
-        if isinstance(steps, float) and 0 < steps < 1e6:
+        if isinstance(steps, float) and 0.01 <= steps < 1e6:
             ratio = Fraction(steps).limit_denominator(100)
             text += (
                 f"; for {steps} gradient steps per environment step write "
@@ -200,7 +202,7 @@ def _buffer(name: str, value: Any) -> Any:
 
 
 def _noise(name: str, value: Any) -> Any:
-    if value is None or callable(value):
+    if value is None or (callable(value) and not isinstance(value, type)):
         return value
     raise Sb3ScaleError(
         f"{name} is {shown(value)}; allowed: nothing, or an ActionNoise of Stable-Baselines3"
@@ -217,7 +219,7 @@ ARGUMENTS: dict[str, Callable[[str, Any], Any]] = {
     "buffer_size": _buffer_size,
     "learning_starts": Within(0),
     "batch_size": Whole(1),
-    "n_steps": Whole(1),
+    "n_steps": Whole(1, 10_000),
     "train_freq": _train_freq,
     "gradient_steps": _gradient_steps,
     "policy_delay": Whole(1),
@@ -228,7 +230,7 @@ ARGUMENTS: dict[str, Callable[[str, Any], Any]] = {
     "target_noise_clip": Within(0),
     "max_grad_norm": _norm,
     "seed": _seed,
-    "_stats_window_size": Whole(1),
+    "_stats_window_size": Whole(1, 10**9),
     "sde_sample_freq": Whole(-1),
     "optimize_memory_usage": flag,
     "use_sde": flag,

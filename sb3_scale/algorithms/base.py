@@ -20,6 +20,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from sb3_scale.algorithms import options
 from sb3_scale.algorithms.arguments import check_buffer_arguments, check_call, check_settings
 from sb3_scale.algorithms.buffers import (
+    check_batch_memory,
     check_buffer_memory,
     choose_replay_buffer,
     fill_up_replay_buffer,
@@ -44,6 +45,7 @@ from sb3_scale.algorithms.checks import (
 from sb3_scale.algorithms.options import Options
 from sb3_scale.algorithms.schedules import LearningRate, rate_at
 from sb3_scale.algorithms.training import Learners, Training
+from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.execution.allocator import keep_freed_memory
 from sb3_scale.execution.captured import release
 from sb3_scale.execution.devices import check_device, check_device_name
@@ -152,7 +154,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             check_device_name("device", device)
             check_stock_kwargs(self.policy_aliases, policy, policy_kwargs or {})
             return policy_kwargs
-        if device != "auto":
+        if not (isinstance(device, str) and device == "auto"):
             check_device("device", device, "cpu, auto")
         policy_kwargs = {**self.default_parts, **(policy_kwargs or {})}
         check_policy_kwargs(policy_kwargs)
@@ -199,7 +201,10 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         check_buffer_arguments(self)
         if not self.scaled:
             check_stock_policy(self, {**options.defaults(self.options), **self.stock_defaults})
-            super()._setup_model()
+            try:
+                super()._setup_model()
+            except MemoryError as error:
+                raise Sb3ScaleError(f"buffer_size is {self.buffer_size}: {error}") from error
             return
         capacity = self.buffer_size
         if self.env is None:
@@ -207,6 +212,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             self.buffer_size = 1
         check_spaces(self.action_space)
         check_buffer_memory(self)
+        check_batch_memory(self)
         providers = getattr(self, "part_providers", {})
         with (
             warnings.catch_warnings(),

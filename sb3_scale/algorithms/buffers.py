@@ -67,15 +67,25 @@ def check_buffer_memory(model: Any) -> None:
     kind = model.replay_buffer_class
     if isinstance(kind, type) and issubclass(kind, CompactReplayBuffer):
         return
+    copies = 1 if model.optimize_memory_usage else 2
+    check_host("buffer_size", model.buffer_size, _transition_bytes(model, copies))
+
+
+def check_batch_memory(model: Any) -> None:
+    """
+    :param model: the algorithm
+    :raises Sb3ScaleError: if there is not enough memory for one batch
+    """
+    check_host("batch_size", model.batch_size, _transition_bytes(model, 2))
+
+
+def _transition_bytes(model: Any, observations: int) -> int:
     space = model.observation_space
     boxes = space.spaces.values() if isinstance(space, spaces.Dict) else [space]
     shapes: Any = [get_obs_shape(box) for box in boxes]
     widths = zip(shapes, boxes, strict=True)
-    observation = sum(math.prod(shape) * np.dtype(box.dtype).itemsize for shape, box in widths)
-    copies = 1 if model.optimize_memory_usage else 2
-    check_host(
-        model.buffer_size, copies * observation + 4 * get_action_dim(model.action_space) + 12
-    )
+    each = sum(math.prod(shape) * np.dtype(box.dtype).itemsize for shape, box in widths)
+    return int(observations * each) + 4 * get_action_dim(model.action_space) + 12
 
 
 def hold_scaled_actions(model: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 
-from sb3_scale.errors import Sb3ScaleError, shown
+from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.replay.one_step import gives_single_steps
 from sb3_scale.replay.weighted import has_priorities
@@ -66,6 +66,11 @@ def check_stock_kwargs(
                 f"policy_kwargs: {name} is {shown(value)}, and {found.__name__} does not know it; "
                 "allowed with policy: ScalePolicy"
             )
+        if not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in theirs.values()):
+            names = theirs.keys() - {"observation_space", "action_space", "lr_schedule"}
+            check_key(
+                f"policy_kwargs: {found.__name__} has no argument", name, value, {*names, "use_sde"}
+            )
 
 
 def check_stock_policy(model: OffPolicyAlgorithm, own_arguments: Mapping[str, Any]) -> None:
@@ -82,7 +87,7 @@ def check_stock_policy(model: OffPolicyAlgorithm, own_arguments: Mapping[str, An
         )
     for name, default in own_arguments.items():
         value = getattr(model, name)
-        if value != default:
+        if type(value) is not type(default) or value != default:
             raise Sb3ScaleError(
                 f"{name} is {shown(value)}, and {policy} does not know it; allowed with policy: "
                 "ScalePolicy"

@@ -93,7 +93,7 @@ def rate_at(name: str, found: Schedule, progress: float, given: object = None) -
     value = found(progress)
     try:
         rate = float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         rate = math.nan
     if 0 <= rate < math.inf:
         return rate

@@ -132,6 +132,6 @@ def _read(value: Any) -> tuple[bool, float]:
     prefixed = isinstance(value, str) and value.startswith("auto_")
     try:
         number = float(value.removeprefix("auto_") if prefixed else value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         number = math.nan
     return prefixed, math.nan if isinstance(value, bool) else number

@@ -16,7 +16,7 @@ def check_device(name: str, device: th.device | str, allowed: str) -> None:
     """
     try:
         th.empty(0, device=device)
-    except (RuntimeError, AssertionError, TypeError):
+    except (AssertionError, RuntimeError, TypeError, ValueError):
         raise Sb3ScaleError(
             f"{name} is {shown(str(device))}, and PyTorch {th.__version__} finds no such device "
             f"here; allowed: {allowed}"
@@ -31,11 +31,10 @@ def check_device_name(name: str, device: th.device | str) -> None:
     :param device: its value
     :raises Sb3ScaleError: if PyTorch knows no device of that name on any machine
     """
-    if device == "auto":
-        return
     try:
-        th.device(device)
-    except (RuntimeError, TypeError):
+        if not (isinstance(device, str) and device == "auto"):
+            th.device(device)
+    except (RuntimeError, TypeError, ValueError):
         raise Sb3ScaleError(
             f"{name} is {shown(device)}; allowed: auto, cpu, cuda, cuda:1 or the like"
             + nearest(str(device), ("auto", "cpu", "cuda"))

@@ -33,7 +33,7 @@ def choose_place(
         )
     if fits_on_device(storage, device, transitions, transition_bytes):
         return device
-    check_host(transitions, transition_bytes)
+    check_host("buffer_size", transitions, transition_bytes)
     return th.device("cpu")
 
 
@@ -55,26 +55,29 @@ def fits_on_device(
     if storage == "host" or device.type != "cuda":
         return False
     if storage == "device":
-        _check("device", device, transitions, transition_bytes)
+        _check("buffer_size", "device", device, transitions, transition_bytes)
         return True
     return transitions * transition_bytes <= DEVICE_SHARE * free_bytes(device)
 
 
-def check_host(transitions: int, transition_bytes: int) -> None:
+def check_host(name: str, transitions: int, transition_bytes: int) -> None:
     """
+    :param name: of the argument
     :param transitions: capacity
     :param transition_bytes: of one transition
     :raises Sb3ScaleError: if the host has not enough memory
     """
-    _check("host", th.device("cpu"), transitions, transition_bytes)
+    _check(name, "host", th.device("cpu"), transitions, transition_bytes)
 
 
-def _check(storage: str, device: th.device, transitions: int, transition_bytes: int) -> None:
+def _check(
+    name: str, storage: str, device: th.device, transitions: int, transition_bytes: int
+) -> None:
     free = free_bytes(device)
     needed = transitions * transition_bytes
     if needed > LIMIT * free:
         raise Sb3ScaleError(
-            f"buffer_size is {transitions}: {needed / 1e9:.1f} GB are needed, and {free / 1e9:.1f} "
-            f"GB of the {storage}'s memory are free; allowed: at most "
+            f"{name} is {shown(transitions)}: {needed / 1e9:.1f} GB are needed, and "
+            f"{free / 1e9:.1f} GB of the {storage}'s memory are free; allowed: at most "
             f"{int(LIMIT * free / transition_bytes)}"
         )
