@@ -81,9 +81,9 @@ WRONG = {
     ],
     "replay_buffer_kwargs": [[1], "x", {"size": 3}, np.array([1, 2])],
     "optimize_memory_usage": [True, 1, "yes"],
-    "action_noise": [0.1, "normal", int],
+    "action_noise": [0.1, "normal", int, abs],
     "tensorboard_log": [3],
-    "device": ["gpu", 1.5, [1], np.array([1, 2])],
+    "device": [None, "gpu", 1.5, [1], np.array([1, 2])],
     "use_sde": ["yes", np.array([1, 2])],
 }
 CASES = [(name, value) for name, values in WRONG.items() for value in values]

@@ -9,6 +9,7 @@ from typing import Any
 import torch as th
 from gymnasium import spaces
 from stable_baselines3.common.buffers import DictReplayBuffer, NStepReplayBuffer, ReplayBuffer
+from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 
@@ -202,7 +203,7 @@ def _buffer(name: str, value: Any) -> Any:
 
 
 def _noise(name: str, value: Any) -> Any:
-    if value is None or (callable(value) and not isinstance(value, type)):
+    if value is None or isinstance(value, ActionNoise):
         return value
     raise Sb3ScaleError(
         f"{name} is {shown(value)}; allowed: nothing, or an ActionNoise of Stable-Baselines3"

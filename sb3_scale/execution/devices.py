@@ -15,7 +15,7 @@ def check_device(name: str, device: th.device | str, allowed: str) -> None:
     :raises Sb3ScaleError: if PyTorch cannot use the device
     """
     try:
-        th.empty(0, device=device)
+        th.empty(0, device=th.device(device))
     except (AssertionError, RuntimeError, TypeError, ValueError):
         raise Sb3ScaleError(
             f"{name} is {shown(str(device))}, and PyTorch {th.__version__} finds no such device "
