@@ -2,7 +2,15 @@
 
 import difflib
 import math
-from collections.abc import Collection, Iterable
+import reprlib
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+WIDTH = 300
+"""Characters of a value in a message."""
+
+MOST_LAYERS = 10_000
+"""Of a network: more than anybody has trained, and few enough to be made in seconds."""
 
 
 class Sb3ScaleError(ValueError):
@@ -11,6 +19,52 @@ class Sb3ScaleError(ValueError):
 
     It is a ``ValueError`` so that code written for Stable-Baselines3 catches it as before.
     """
+
+
+class _Short(reprlib.Repr):
+    """Keeps the order of keys, and never fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 5
+        self.maxdict = self.maxlist = self.maxtuple = self.maxset = 8
+        self.maxstring = self.maxother = 100
+
+    def repr_dict(self, x: Mapping[Any, Any], level: int) -> str:
+        if level <= 0 and x:
+            return "{...}"
+        keys = list(x)[: self.maxdict]
+        shown = [f"{self.repr1(key, level - 1)}: {self.repr1(x[key], level - 1)}" for key in keys]
+        return f"{{{', '.join(shown + ['...'] * (len(x) > len(keys)))}}}"
+
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to print very long ones.
+        if x.bit_length() > 128:
+            return f"a number of {round(x.bit_length() * math.log10(2))} digits"
+        return repr(x)
+
+    def repr_ndarray(self, x: Any, level: int) -> str:
+        return f"array of shape {x.shape}" if x.size > self.maxlist else self.repr_instance(x, 1)
+
+
+_short = _Short()
+
+
+def shown(value: object) -> str:
+    """
+    :param value: what a user gave, of any size, even one that holds itself
+    :return: as Python writes it, in one short line
+    """
+    text = " ".join(_short.repr(value).split())
+    return text if len(text) <= WIDTH else f"{text[: WIDTH - 40]}...{text[-37:]}"
+
+
+def shortened(name: object) -> str:
+    """
+    :param name: of a key that a user wrote
+    :return: the same without quotes, at most about a hundred letters
+    """
+    return shown(str(name))[1:-1]
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -46,7 +100,7 @@ def check_key(lack: str, key: object, value: object, known: Collection[str]) -> 
     :raises Sb3ScaleError: if there is no such key
     """
     if key not in known:
-        text = f"{lack} '{key}' (its value was {value!r})"
+        text = f"{lack} {shown(str(key))} (its value was {shown(value)})"
         raise Sb3ScaleError(text + suggestion(str(key), known))
 
 
@@ -58,7 +112,7 @@ def check_at_least(least: float, **values: float) -> None:
     """
     for name, value in values.items():
         if not least <= value < math.inf:
-            raise ValueError(f"{name} is {value}; allowed: at least {least}{_finite(value)}")
+            raise ValueError(f"{name} is {shown(value)}; allowed: at least {least}{_finite(value)}")
 
 
 def check_above(bound: float, **values: float) -> None:
@@ -69,7 +123,19 @@ def check_above(bound: float, **values: float) -> None:
     """
     for name, value in values.items():
         if not bound < value < math.inf:
-            raise ValueError(f"{name} is {value}; allowed: above {bound}{_finite(value)}")
+            raise ValueError(f"{name} is {shown(value)}; allowed: above {bound}{_finite(value)}")
+
+
+def check_depth(least: int, depth: int) -> None:
+    """
+    :param least: allowed
+    :param depth: number of layers or blocks of a network
+    :raises ValueError: if it is less, or more than anybody can train
+    """
+    if not least <= depth <= MOST_LAYERS:
+        raise ValueError(
+            f"depth is {shown(depth)}; allowed: at least {least}, at most {MOST_LAYERS}"
+        )
 
 
 def _finite(value: float) -> str:

@@ -5,7 +5,7 @@ Optimisers by name. Each is a function of the module, so that it can tell the la
 import torch
 from torch import nn
 
-from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.errors import Sb3ScaleError, check_at_least, shown, suggestion
 from sb3_scale.nn.linear import linear_layers
 
 DECAY_GROUPS = ("hidden", "output", "bias", "other")
@@ -23,6 +23,7 @@ def adam(
     :param eps: added to the denominator
     :return: the fused implementation of PyTorch
     """
+    check_at_least(0, lr=lr, eps=eps)
     return torch.optim.Adam(module.parameters(), lr, _betas(betas), eps, fused=True)
 
 
@@ -46,9 +47,12 @@ def adamw(
     :return: the fused implementation of PyTorch
     :raises Sb3ScaleError: if a key of ``weight_decay`` is unknown
     """
+    check_at_least(0, lr=lr, eps=eps)
     if isinstance(weight_decay, dict):
         groups = _decay_groups(module, weight_decay)
+        check_at_least(0, **weight_decay)
     else:
+        check_at_least(0, weight_decay=weight_decay)
         groups = [{"params": list(module.parameters()), "weight_decay": weight_decay}]
     return torch.optim.AdamW(groups, lr, _betas(betas), eps, fused=True)
 
@@ -57,7 +61,7 @@ def _decay_groups(module: nn.Module, decay: dict[str, float]) -> list[dict[str, 
     for key in decay:
         if key not in DECAY_GROUPS:
             raise Sb3ScaleError(
-                f"optimizer 'adamw': weight_decay has the key '{key}'"
+                f"optimizer 'adamw': weight_decay has the key {shown(key)}"
                 + suggestion(key, DECAY_GROUPS)
             )
     layers = linear_layers(module)
@@ -76,7 +80,7 @@ def _decay_groups(module: nn.Module, decay: dict[str, float]) -> list[dict[str, 
 def _betas(betas: list[float] | None) -> tuple[float, float]:
     if betas is None:
         return 0.9, 0.999
-    if len(betas) != 2:
-        raise ValueError(f"betas is {betas}; allowed: two numbers")
+    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+        raise ValueError(f"betas is {shown(betas)}; allowed: two numbers, at least 0 and below 1")
     first, second = betas
     return first, second

@@ -5,16 +5,16 @@ From a part in a YAML file to an object: find the spec, check the parameters, ca
 import importlib
 import inspect
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import typeguard
 
-from sb3_scale.errors import Sb3ScaleError, check_key
+from sb3_scale.errors import Sb3ScaleError, check_key, shortened, shown
 from sb3_scale.plugins import Plugin, manager
 from sb3_scale.specs import KINDS, Spec, ZooConfig
 
@@ -108,8 +108,16 @@ def build(kind: str, config: str | Mapping[str, Any], *context: Any) -> Any:
         part = target(*context, **params)
     except Sb3ScaleError:
         raise
-    except (TypeError, ValueError, AssertionError) as error:
-        raise Sb3ScaleError(f"{kind} '{name}' with {params}: {error}") from error
+    except (
+        ArithmeticError,
+        AssertionError,
+        MemoryError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise Sb3ScaleError(f"{kind} '{name}' with {shown(params)}: {reason}") from error
     _check_members(KINDS[kind], name, part)
     return part
 
@@ -174,13 +182,13 @@ def _split(kind: str, config: str | Mapping[str, Any]) -> tuple[str, dict[str, A
         return config, {}
     if not isinstance(config, Mapping):
         raise Sb3ScaleError(
-            f"{kind} is {config!r} ({type(config).__name__}); allowed: a name, or a mapping with "
-            "'name' and parameters"
+            f"{kind} is {shown(config)} ({type(config).__name__}); allowed: a name, or a mapping "
+            "with 'name' and parameters"
         )
     params = dict(config)
     name = params.pop("name", None)
     if not isinstance(name, str):
-        raise Sb3ScaleError(f"{kind} {dict(config)!r} lacks the key 'name'")
+        raise Sb3ScaleError(f"{kind} {shown(dict(config))} lacks the key 'name'")
     return name, params
 
 
@@ -218,17 +226,47 @@ def check_type(owner: str, key: str, value: Any, hint: Any) -> None:
     :param key: name of the value
     :param value: what the user wrote
     :param hint: the type that it must have
-    :raises Sb3ScaleError: if it has another type
+    :raises Sb3ScaleError: if it has another type, or holds a number that is none
     """
+    if "bool" not in str(hint) and "Any" not in str(hint) and _holds(value, _is_flag):
+        _refuse_type(owner, key, value, hint)
+    if _holds(value, _is_no_number) and "Any" not in str(hint):
+        raise Sb3ScaleError(
+            f"{owner}: {shortened(key)} is {shown(value)}; allowed: numbers of 64 bits, not nan"
+        )
     try:
         typeguard.check_type(
             value, hint, collection_check_strategy=typeguard.CollectionCheckStrategy.ALL_ITEMS
         )
-    except typeguard.TypeCheckError as error:
-        raise Sb3ScaleError(
-            f"{owner}: {key} is {value!r} ({type(value).__name__}); "
-            f"allowed: {type_name(hint)}{_yaml_hint(value)}"
-        ) from error
+    except typeguard.TypeCheckError:
+        _refuse_type(owner, key, value, hint)
+
+
+def _refuse_type(owner: str, key: str, value: Any, hint: Any) -> NoReturn:
+    raise Sb3ScaleError(
+        f"{owner}: {shortened(key)} is {shown(value)} ({type(value).__name__}); "
+        f"allowed: {type_name(hint)}{_yaml_hint(value)}"
+    )
+
+
+def _holds(value: Any, wrong: Callable[[Any], bool]) -> bool:
+    """Whether a value, or one inside it, is wrong; parts inside are checked when they are built."""
+    if isinstance(value, Mapping):
+        return any(_holds(inner, wrong) for inner in value.values())
+    if isinstance(value, (list, tuple)):
+        return any(_holds(inner, wrong) for inner in value)
+    return wrong(value)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_no_number(value: Any) -> bool:
+    """Not a number, or a whole one that no tensor holds."""
+    if isinstance(value, float):
+        return value != value
+    return isinstance(value, int) and value.bit_length() > 64
 
 
 def type_name(hint: Any) -> str:

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import pluggy
 
 from sb3_scale import hookspecs
-from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.errors import Sb3ScaleError, shown, suggestion
 from sb3_scale.specs import KINDS, Spec
 
 CORE = "core"
@@ -82,7 +82,7 @@ class PluginManager:
         ]
         names = {plugin.name for plugin, _ in found} | {plugin.distribution for plugin, _ in found}
         for name in sorted(only - names):
-            raise Sb3ScaleError(f"{LOAD_VARIABLE} names '{name}'{suggestion(name, names)}")
+            raise Sb3ScaleError(f"{LOAD_VARIABLE} names {shown(name)}{suggestion(name, names)}")
         for plugin, point in found:
             own = {plugin.name, plugin.distribution}
             twin = self._owner(plugin.name)
@@ -186,7 +186,9 @@ class PluginManager:
                 f"{kind} '{name}' is offered by {both}: uninstall one, or name one in "
                 f"{DISABLE_VARIABLE}"
             )
-        raise Sb3ScaleError(f"there is no {kind} '{name}'{self._explain(kind, name, provider)}")
+        raise Sb3ScaleError(
+            f"there is no {kind} {shown(name)}{self._explain(kind, name, provider)}"
+        )
 
     def missing_package(self, kind: str, name: str) -> str:
         """

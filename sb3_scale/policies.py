@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+import numpy as np
 import torch as th
 from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy
@@ -12,11 +13,14 @@ from stable_baselines3.common.preprocessing import get_action_dim, preprocess_ob
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import nn
 
-from sb3_scale.errors import Sb3ScaleError, check_key
+from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import build, check_type, spec_of
 from sb3_scale.protocols import PartConfig
 from sb3_scale.specs import StateActionExtractor
+
+MOST_STEPS = 2**24
+"""Bound of whole actions, up to which float32 has all whole numbers."""
 
 NO_SDE = "use_sde is true; allowed with ScalePolicy: false"
 
@@ -71,6 +75,8 @@ class ScalePolicy(BasePolicy):
         super().__init__(
             observation_space, action_space, normalize_images=normalize_images, squash_output=True
         )
+        self._whole_actions = has_whole_actions(action_space)
+        self._bounds = action_space.low.astype(np.float64), action_space.high.astype(np.float64)
         if use_sde:
             raise Sb3ScaleError(NO_SDE)
         self.parts: dict[str, Any] = {
@@ -198,6 +204,30 @@ class ScalePolicy(BasePolicy):
         actions: th.Tensor = self.actor(self.features(observation), deterministic)
         return actions
 
+    def scale_action(self, action: np.ndarray) -> np.ndarray:
+        """
+        :param action: between the bounds of the action space
+        :return: the same in [-1, 1]
+        """
+        if not self._whole_actions:
+            return super().scale_action(action)
+        # Differences of small integer types would overflow.
+        low, high = self._bounds
+        scaled: np.ndarray = (2 * ((action - low) / (high - low)) - 1).astype(np.float32)
+        return scaled
+
+    def unscale_action(self, scaled_action: np.ndarray) -> np.ndarray:
+        """
+        :param scaled_action: in [-1, 1]
+        :return: the same between the bounds of the action space; whole numbers where it has those
+        """
+        if not self._whole_actions:
+            return super().unscale_action(scaled_action)
+        low, high = self._bounds
+        action = np.rint(low + 0.5 * (scaled_action.astype(np.float64) + 1) * (high - low))
+        whole: np.ndarray = np.clip(action, low, high).astype(self.action_space.dtype)
+        return whole
+
     def set_training_mode(self, mode: bool) -> None:
         """
         Remember the mode without walking through the modules: each forward pass is told its mode.
@@ -250,6 +280,35 @@ def synced_buffers(module: nn.Module) -> list[th.Tensor]:
     return [buffer for buffer in module.buffers() if id(buffer) not in own]
 
 
+def check_bounds(action_space: spaces.Space[Any]) -> None:
+    """
+    :param action_space: of the environment
+    :raises Sb3ScaleError: if actions of a Box cannot be scaled between its bounds
+    """
+    if not (isinstance(action_space, spaces.Box) and action_space.is_bounded()):
+        return
+    low, high = (each.astype(np.float64) for each in _bounds(action_space))
+    with np.errstate(over="ignore"):
+        widths = (high - low).astype(_bounds_type(action_space))
+    wrong = ~((widths > 0) & np.isfinite(widths))
+    if wrong.any():
+        index = tuple(map(int, np.argwhere(wrong)[0]))
+        name = f"action {', '.join(map(str, index))}" if index else "the action"
+        raise Sb3ScaleError(
+            f"{name} of the environment is from {low[index]:g} to "
+            f"{high[index]:g}; allowed: a lower bound below the upper one, and a finite range; an "
+            "action that cannot change is for a wrapper of the environment to add"
+        )
+
+
+def _bounds(action_space: spaces.Box) -> tuple[np.ndarray, np.ndarray]:
+    return action_space.low, action_space.high
+
+
+def _bounds_type(action_space: spaces.Box) -> Any:
+    return action_space.dtype if action_space.dtype == np.float32 else np.float64
+
+
 def check_spaces(action_space: spaces.Space[Any]) -> None:
     """
     :param action_space: of the environment
@@ -260,6 +319,22 @@ def check_spaces(action_space: spaces.Space[Any]) -> None:
             f"the action space is {action_space}; allowed with ScalePolicy: Box with finite "
             "bounds, so continuous actions"
         )
+    check_bounds(action_space)
+    most = MOST_STEPS if has_whole_actions(action_space) else float(np.finfo(np.float32).max)
+    widest = max(float(np.abs(each.astype(np.float64)).max()) for each in _bounds(action_space))
+    if widest > most:
+        raise Sb3ScaleError(
+            f"a bound of the actions is {widest:g}; allowed with ScalePolicy: at most {most:g}, "
+            "since actions are float32"
+        )
+
+
+def has_whole_actions(action_space: spaces.Space[Any]) -> bool:
+    """
+    :param action_space: of the environment
+    :return: whether it is a Box of whole numbers
+    """
+    return isinstance(action_space, spaces.Box) and np.issubdtype(action_space.dtype, np.integer)
 
 
 def _check_loss(
@@ -268,9 +343,9 @@ def _check_loss(
     outputs = critic.value.outputs
     if outputs not in loss.reads:
         raise Sb3ScaleError(
-            f"loss {loss_part!r} reads {' or '.join(loss.reads)} outputs, and those of critic "
-            f"{critic_part!r} are {outputs}; allowed: {critic.value.loss!r} or another loss that "
-            f"reads {outputs}"
+            f"loss {shown(loss_part)} reads {' or '.join(loss.reads)} outputs, and those of critic "
+            f"{shown(critic_part)} are {outputs}; allowed: {critic.value.loss!r} or another loss "
+            f"that reads {outputs}"
         )
 
 

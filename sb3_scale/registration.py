@@ -5,7 +5,7 @@ from importlib import import_module
 
 import gymnasium
 
-from sb3_scale.errors import Sb3ScaleError, nearest
+from sb3_scale.errors import Sb3ScaleError, nearest, shown
 from sb3_scale.plugins import manager
 from sb3_scale.specs import Env
 
@@ -44,4 +44,4 @@ def import_packages(option: str, packages: Iterable[str]) -> None:
         try:
             import_module(package)
         except (ImportError, ValueError) as error:
-            raise Sb3ScaleError(f"{option} names '{package}': {error}") from None
+            raise Sb3ScaleError(f"{option} names {shown(package)}: {error}") from None

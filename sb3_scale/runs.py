@@ -11,6 +11,7 @@ import yaml
 from numpy.typing import NDArray
 
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.structures import BoundedLoader, read_yaml
 
 ORDERED = "object/apply:collections.OrderedDict"
 
@@ -150,7 +151,7 @@ def _saved_counts(folder: Path, model: str) -> tuple[int, int]:
         raise Sb3ScaleError(f"'{path}' cannot be read: {error}") from None
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(BoundedLoader):
     """Reads the Python objects that RL-Zoo writes as plain data, without running anything."""
 
 
@@ -167,10 +168,7 @@ _Loader.add_multi_constructor("tag:yaml.org,2002:python/", _plain)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.load(path.read_text(), Loader=_Loader)
-    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
-        raise Sb3ScaleError(f"'{path}' cannot be read: {' '.join(str(error).split())}") from None
+    content = read_yaml(path, _Loader)
     if not isinstance(content, dict):
         raise Sb3ScaleError(f"'{path}' must be a mapping, as RL-Zoo writes it")
     return content

@@ -20,9 +20,9 @@ CORE = "sb3_scale"
 
 ORDER = """
     docstrings errors extending files notices specs
-    hookspecs
+    hookspecs quantities structures
     plugins
-    parts registration
+    memory parts registration
     replay
     learning
     protocols

@@ -134,7 +134,8 @@ def test_the_same_settings_without_a_mistake_train() -> None:
         ),
         (
             {"optimizer": {"name": "adam", "betas": [0.9]}},
-            r"optimizer 'adam' with {'betas': \[0.9\]}: betas is \[0.9\]; allowed: two numbers",
+            r"optimizer 'adam' with {'betas': \[0.9\]}: betas is \[0.9\]; allowed: two numbers, "
+            r"at least 0 and below 1",
         ),
         (
             {"critics": CRITIC},
@@ -179,7 +180,7 @@ RATES = (
     "allowed: a number, 'lin_3e-4' or 'cos_3e-4', with the rate at the end as in 'lin_3e-4_3e-5', "
     "or a function of the remaining progress"
 )
-STEPS = "allowed: a whole number, at least 1, or -1 for as many as there were environment steps"
+STEPS = "allowed: a whole number, at least 0, or -1 for as many as there were environment steps"
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,6 @@ STEPS = "allowed: a whole number, at least 1, or -1 for as many as there were en
             f"gradient_steps is 2.5; {STEPS}; for 2.5 gradient steps per environment step write "
             "train_freq: 2, gradient_steps: 5",
         ),
-        ({"gradient_steps": 0}, f"gradient_steps is 0; {STEPS}"),
         ({"gradient_steps": -2}, f"gradient_steps is -2; {STEPS}"),
         ({"policy_delay": 0}, "policy_delay is 0; allowed: a whole number, at least 1"),
         ({"policy_delay": 1.5}, "policy_delay is 1.5; allowed: a whole number, at least 1"),

@@ -1,5 +1,6 @@
 """The file of sb3-scale sweep: which trainings it asks for, and what is wrong with it."""
 
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
@@ -286,10 +287,55 @@ WRONG = {
         "n_envs is 0; allowed: a whole number, at least 1",
         "",
     ),
-    "what Stable-Baselines3 refuses": (
-        {"settings": {"train_freq": [1, "week"]}},
-        "--algo sac cannot be made with these settings: ",
-        "not 'week'!",
+    "a number twice": (
+        {"grid": {"gamma": [1, 1.0]}},
+        "'1, seed 0' and '1.0, seed 0' are one training; allowed: each once",
+        "",
+    ),
+    "a seed that is no number": (
+        {"seeds": [True, 1]},
+        "seeds is [True, 1] (list); allowed: list[int]",
+        "",
+    ),
+    "no number": (
+        {"grid": {"gamma": [0.9, float("nan")]}},
+        "gamma is nan; allowed: numbers of 64 bits, not nan",
+        "",
+    ),
+    "no number in a part": (
+        {"settings": {"policy_kwargs.optimizer": {"name": "adam", "eps": float("nan")}}},
+        "eps is nan; allowed: numbers of 64 bits, not nan",
+        "",
+    ),
+    "a date": (
+        {"grid": {"gamma": [0.9, date(2026, 1, 1)]}},
+        "grid.gamma has '2026-01-01', which YAML reads as a date; allowed: ",
+        "",
+    ),
+    "a date and a time as a label": (
+        {"grid": {"when": {"a": {"gamma": datetime(2026, 1, 1)}}}},
+        "grid.when.a.gamma has '2026-01-01 00:00:00', which YAML reads as a datetime; allowed: ",
+        "",
+    ),
+    "bytes": (
+        {"settings": {"policy": b"abc"}},
+        "which YAML reads as a bytes; allowed: ",
+        "",
+    ),
+    "a set": (
+        {"grid": {"gamma": [{0.9, 0.99}]}},
+        "which YAML reads as a set; allowed: ",
+        "",
+    ),
+    "a network that no machine holds": (
+        {"grid": {"policy_kwargs.critic.network.width": [8, 10**9]}},
+        "the networks have at least ",
+        "",
+    ),
+    "a unit of time": (
+        {"settings": {"train_freq": [1, "steps"]}},
+        "train_freq is (1, 'steps'); allowed: ",
+        "did you mean 'step'?",
     ),
     "an axis": (
         {"grid": {"gamma": 0.9}},
@@ -457,3 +503,36 @@ def test_tasks_of_other_packages(asked):
 
 def test_a_missing_file(tmp_path, capsys):
     assert error(capsys, "sweep", str(tmp_path / "no.yml")).startswith("there is no file '")
+
+
+TEXTS = {
+    "a key twice": (
+        b"env: Pendulum-v1\nsettings: {gamma: 0.9, gamma: 0.99}\n",
+        "the key 'gamma' is there twice; allowed: once",
+    ),
+    "an axis twice": (
+        b"grid:\n  gamma: [0.9]\n  gamma: [0.99]\n",
+        "the key 'gamma' is there twice; allowed: once",
+    ),
+    "brackets": (b"seeds: " + b"[" * 3000 + b"]" * 3000, "too deep; allowed: "),
+    "latin-1": ("env: Pendel-für-v1".encode("latin-1"), "can't decode byte 0xfc"),
+    "aliases": (
+        b"a0: &a0 [x, x, x, x, x, x, x, x]\n"
+        + b"".join(
+            b"a%d: &a%d [%s]\n" % (i, i, b",".join([b"*a%d" % (i - 1)] * 8)) for i in range(1, 9)
+        ),
+        "too many values; allowed: ",
+    ),
+    "a mapping in itself": (b"settings: &s {policy_kwargs: *s}", "a value holds itself"),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_what_is_no_yaml_with_an_end_is_one_sentence(tmp_path, capsys, name):
+    content, reason = TEXTS[name]
+    path = tmp_path / "grid.yml"
+    path.write_bytes(content)
+    told = error(capsys, "sweep", str(path))
+    assert "grid.yml is not YAML: " in told
+    assert reason in told
+    assert len(told) < 600

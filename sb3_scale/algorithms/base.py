@@ -14,12 +14,17 @@ from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, RolloutReturn
+from stable_baselines3.common.utils import update_learning_rate
 from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_scale.algorithms import options
+from sb3_scale.algorithms.arguments import check_buffer_arguments, check_call, check_settings
 from sb3_scale.algorithms.buffers import (
+    check_batch_memory,
+    check_buffer_memory,
     choose_replay_buffer,
     fill_up_replay_buffer,
+    hold_scaled_actions,
     tell_of_replay_buffer,
 )
 from sb3_scale.algorithms.checkpoints import (
@@ -32,23 +37,30 @@ from sb3_scale.algorithms.checks import (
     check_batch_size,
     check_buffer_and_loss,
     check_replay_buffer,
-    check_settings,
     check_stock_kwargs,
     check_stock_policy,
     check_transforms,
     is_scale_policy,
 )
 from sb3_scale.algorithms.options import Options
-from sb3_scale.algorithms.schedules import LearningRate
+from sb3_scale.algorithms.schedules import LearningRate, rate_at
 from sb3_scale.algorithms.training import Learners, Training
+from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.execution.allocator import keep_freed_memory
 from sb3_scale.execution.captured import release
-from sb3_scale.execution.devices import check_device
+from sb3_scale.execution.devices import check_device, check_device_name
 from sb3_scale.learning.actor_critic import Objective
 from sb3_scale.learning.batch import Batch
 from sb3_scale.learning.update import Learner
+from sb3_scale.memory import networks_within
 from sb3_scale.parts import track_providers
-from sb3_scale.policies import ScalePolicy, check_policy_kwargs, check_spaces
+from sb3_scale.policies import (
+    ScalePolicy,
+    check_bounds,
+    check_policy_kwargs,
+    check_spaces,
+    has_whole_actions,
+)
 from sb3_scale.protocols import PartConfig
 
 
@@ -105,6 +117,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             own.update(self.stock_defaults)
         own.update({name: given.pop(name) for name in own.keys() & given.keys()})
         setup = given.pop("_init_setup_model", True)
+        check_call(type(self), self.policy_aliases, {**given, **own})
         given["policy_kwargs"] = self.check_arguments(
             given["policy"], given.get("policy_kwargs"), given.get("device", "auto")
         )
@@ -115,6 +128,8 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             if is_scale_policy(given["policy"]):
                 check_spaces(self.action_space)
             raise
+        if self.env is not None:
+            check_bounds(self.action_space)
         vars(self).update(own)
         if setup:
             self._setup_model()
@@ -136,9 +151,10 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :raises Sb3ScaleError: if an argument or the device cannot be used
         """
         if not is_scale_policy(policy):
+            check_device_name("device", device)
             check_stock_kwargs(self.policy_aliases, policy, policy_kwargs or {})
             return policy_kwargs
-        if device != "auto":
+        if not (isinstance(device, str) and device == "auto"):
             check_device("device", device, "cpu, auto")
         policy_kwargs = {**self.default_parts, **(policy_kwargs or {})}
         check_policy_kwargs(policy_kwargs)
@@ -180,18 +196,29 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         return issubclass(self.policy_class, ScalePolicy)
 
     def _setup_model(self) -> None:
+        check_settings(self)
         choose_replay_buffer(self)
+        check_buffer_arguments(self)
         if not self.scaled:
             check_stock_policy(self, {**options.defaults(self.options), **self.stock_defaults})
-            super()._setup_model()
+            try:
+                super()._setup_model()
+            except MemoryError as error:
+                raise Sb3ScaleError(f"buffer_size is {self.buffer_size}: {error}") from error
             return
-        check_settings(self)
         capacity = self.buffer_size
         if self.env is None:
             # Loaded for prediction: set_env makes the real buffer.
             self.buffer_size = 1
+        check_spaces(self.action_space)
+        check_buffer_memory(self)
+        check_batch_memory(self)
         providers = getattr(self, "part_providers", {})
-        with warnings.catch_warnings(), track_providers(providers) as used:
+        with (
+            warnings.catch_warnings(),
+            track_providers(providers) as used,
+            networks_within(self.device),
+        ):
             # Not ignored: check_replay_buffer wants the buffer's to be the same.
             warnings.filterwarnings("ignore", "`n_steps=.* is ignored")
             super()._setup_model()
@@ -203,10 +230,20 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         self.prepare_optimizers()
         self.training = Training(self)
         if self.env is not None:
+            hold_scaled_actions(self)
             tell_of_replay_buffer(self)
             check_replay_buffer(self)
         check_buffer_and_loss(self)
         check_transforms(self)
+
+    def _update_learning_rate(self, optimizers: Any) -> None:
+        if not self.scaled:
+            super()._update_learning_rate(optimizers)
+            return
+        rate = rate_at("learning_rate", self.lr_schedule, self._current_progress_remaining)
+        self.logger.record("train/learning_rate", rate)
+        for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
+            update_learning_rate(optimizer, rate)
 
     def prepare_optimizers(self) -> None:
         """Replace optimisers of the library by others, before learners are made of them."""
@@ -278,7 +315,11 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         if not self.scaled:
             return super()._sample_action(learning_starts, action_noise, n_envs)
         with self.training.choosing():
-            return super()._sample_action(learning_starts, action_noise, n_envs)
+            played, stored = super()._sample_action(learning_starts, action_noise, n_envs)
+        if has_whole_actions(self.action_space):
+            # What is stored is what was played, rounded.
+            stored = self.policy.scale_action(played)
+        return played, stored
 
     def predict(
         self,

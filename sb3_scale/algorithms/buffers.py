@@ -1,12 +1,17 @@
 """Which replay buffer an algorithm has, and when it is made anew."""
 
+import math
 from typing import Any
 
+import numpy as np
 from gymnasium import spaces
+from stable_baselines3.common.preprocessing import get_action_dim, get_obs_shape
 
 from sb3_scale.notices import notice
 from sb3_scale.parts import resolve
+from sb3_scale.policies import has_whole_actions
 from sb3_scale.replay.compact import CompactReplayBuffer
+from sb3_scale.replay.memory import check_host
 
 
 def choose_replay_buffer(model: Any) -> None:
@@ -47,8 +52,56 @@ def fill_up_replay_buffer(model: Any) -> bool:
         optimize_memory_usage=model.optimize_memory_usage,
         **model.replay_buffer_kwargs,
     )
+    hold_scaled_actions(model)
     tell_of_replay_buffer(model)
     return True
+
+
+def check_buffer_memory(model: Any) -> None:
+    """
+    Those of Stable-Baselines3 warn, and take memory that is not there when it is first written.
+
+    :param model: the algorithm, before its replay buffer is made; ``compact`` checks its own
+    :raises Sb3ScaleError: if there is not enough memory
+    """
+    kind = model.replay_buffer_class
+    if isinstance(kind, type) and issubclass(kind, CompactReplayBuffer):
+        return
+    copies = 1 if model.optimize_memory_usage else 2
+    check_host("buffer_size", model.buffer_size, _transition_bytes(model, copies))
+
+
+def check_batch_memory(model: Any) -> None:
+    """
+    :param model: the algorithm
+    :raises Sb3ScaleError: if there is not enough memory for one batch
+    """
+    check_host("batch_size", model.batch_size, _transition_bytes(model, 2))
+
+
+def _transition_bytes(model: Any, observations: int) -> int:
+    space = model.observation_space
+    boxes = space.spaces.values() if isinstance(space, spaces.Dict) else [space]
+    shapes: Any = [get_obs_shape(box) for box in boxes]
+    widths = zip(shapes, boxes, strict=True)
+    each = sum(math.prod(shape) * np.dtype(box.dtype).itemsize for shape, box in widths)
+    return int(observations * each) + 4 * get_action_dim(model.action_space) + 12
+
+
+def hold_scaled_actions(model: Any) -> None:
+    """
+    Give a buffer of Stable-Baselines3 room for fractions: it takes the type of whole actions, which
+    are stored scaled to [-1, 1].
+
+    :param model: the algorithm, with an empty replay buffer
+    """
+    buffer = model.replay_buffer
+    if model.scaled and has_whole_actions(model.action_space) and not _is_compact(buffer):
+        buffer.actions = buffer.actions.astype(np.float32)
+
+
+def _is_compact(buffer: Any) -> bool:
+    return isinstance(buffer, CompactReplayBuffer)
 
 
 def tell_of_replay_buffer(model: Any) -> None:
@@ -57,5 +110,5 @@ def tell_of_replay_buffer(model: Any) -> None:
 
     :param model: the algorithm
     """
-    if model.verbose >= 1 and isinstance(model.replay_buffer, CompactReplayBuffer):
+    if model.verbose >= 1 and _is_compact(model.replay_buffer):
         notice(model.replay_buffer.summary())

@@ -2,14 +2,12 @@
 
 import inspect
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Any
 
-import numpy as np
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.replay.one_step import gives_single_steps
 from sb3_scale.replay.weighted import has_priorities
@@ -22,7 +20,7 @@ def is_scale_policy(policy: str | type[BasePolicy]) -> bool:
     """
     if isinstance(policy, type):
         return issubclass(policy, ScalePolicy)
-    return policy == "ScalePolicy"
+    return isinstance(policy, str) and policy == "ScalePolicy"
 
 
 def check_actor(owner: str, policy: ScalePolicy, stochastic: bool) -> None:
@@ -36,13 +34,13 @@ def check_actor(owner: str, policy: ScalePolicy, stochastic: bool) -> None:
         wanted = "squashed-gaussian" if stochastic else "deterministic"
         kind = "stochastic" if stochastic else "deterministic"
         raise Sb3ScaleError(
-            f"{owner} needs a {kind} actor, and the actor is {policy.parts['actor']!r}; "
+            f"{owner} needs a {kind} actor, and the actor is {shown(policy.parts['actor'])}; "
             f"did you mean '{wanted}'?"
         )
     if stochastic and not callable(getattr(policy.actor, "action_log_prob", None)):
         raise Sb3ScaleError(
-            f"actor {policy.parts['actor']!r} has no method 'action_log_prob'; allowed: actors "
-            "that have it, or whose 'stochastic' is False, beside an algorithm such as td3"
+            f"actor {shown(policy.parts['actor'])} has no method 'action_log_prob'; allowed: "
+            "actors that have it, or whose 'stochastic' is False, beside an algorithm such as td3"
         )
 
 
@@ -65,8 +63,13 @@ def check_stock_kwargs(
         # Stable-Baselines3 itself adds use_sde to the mapping.
         if name in ours and name not in theirs and name != "use_sde":
             raise Sb3ScaleError(
-                f"policy_kwargs: {name} is {value!r}, and {found.__name__} does not know it; "
+                f"policy_kwargs: {name} is {shown(value)}, and {found.__name__} does not know it; "
                 "allowed with policy: ScalePolicy"
+            )
+        if not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in theirs.values()):
+            names = theirs.keys() - {"observation_space", "action_space", "lr_schedule"}
+            check_key(
+                f"policy_kwargs: {found.__name__} has no argument", name, value, {*names, "use_sde"}
             )
 
 
@@ -84,46 +87,11 @@ def check_stock_policy(model: OffPolicyAlgorithm, own_arguments: Mapping[str, An
         )
     for name, default in own_arguments.items():
         value = getattr(model, name)
-        if value != default:
+        if type(value) is not type(default) or value != default:
             raise Sb3ScaleError(
-                f"{name} is {value!r}, and {policy} does not know it; allowed with policy: "
+                f"{name} is {shown(value)}, and {policy} does not know it; allowed with policy: "
                 "ScalePolicy"
             )
-
-
-def check_settings(model: Any) -> None:
-    """
-    Check arguments of all algorithms, before anything is made.
-
-    :param model: an algorithm; TD3 has no ``target_update_interval``
-    :raises Sb3ScaleError: if one has a wrong value
-    """
-    _check_gradient_steps(model.gradient_steps)
-    for name in ("policy_delay", "target_update_interval"):
-        value = getattr(model, name, 1)
-        if not isinstance(value, (int, np.integer)) or value < 1:
-            raise Sb3ScaleError(f"{name} is {value!r}; allowed: a whole number, at least 1")
-    for name in ("compile", "autocast", "capture"):
-        value = getattr(model, name)
-        if not isinstance(value, bool):
-            raise Sb3ScaleError(f"{name} is {value!r}; allowed: true, false")
-    norm = model.max_grad_norm
-    if norm is not None and not (isinstance(norm, (int, float)) and norm > 0):
-        raise Sb3ScaleError(f"max_grad_norm is {norm!r}; allowed: a number above 0, or nothing")
-
-
-def _check_gradient_steps(steps: Any) -> None:
-    if isinstance(steps, (int, np.integer)) and (steps >= 1 or steps == -1):
-        return
-    text = f"gradient_steps is {steps!r}; allowed: a whole number, at least 1, or -1 for as many "
-    text += "as there were environment steps"
-    if isinstance(steps, (int, float)) and steps > 0:
-        ratio = Fraction(steps).limit_denominator(100)
-        text += (
-            f"; for {steps} gradient steps per environment step write "
-            f"train_freq: {ratio.denominator}, gradient_steps: {ratio.numerator}"
-        )
-    raise Sb3ScaleError(text)
 
 
 def check_batch_size(batch_size: int, policy: ScalePolicy) -> None:
@@ -180,7 +148,7 @@ def check_transforms(model: Any) -> None:
     for transform, part in zip(model.policy.transforms, parts, strict=True):
         if transform.scales_rewards:
             raise Sb3ScaleError(
-                f"transform {part!r} scales rewards, and VecNormalize has norm_reward: true; "
+                f"transform {shown(part)} scales rewards, and VecNormalize has norm_reward: true; "
                 "allowed: one of them, for instance normalize: {norm_reward: false}"
             )
 
@@ -193,6 +161,6 @@ def check_buffer_and_loss(model: Any) -> None:
     n_steps = max(model.n_steps, getattr(model.replay_buffer, "n_steps", 1))
     if model.policy.loss.calibrated and model.training.objective.backup_entropy and n_steps > 1:
         raise Sb3ScaleError(
-            f"n_steps is {n_steps}, and loss {model.policy.parts['loss']!r} compares Q with "
+            f"n_steps is {n_steps}, and loss {shown(model.policy.parts['loss'])} compares Q with "
             "returns that have the entropy of each step; allowed: 1, or backup_entropy: false"
         )

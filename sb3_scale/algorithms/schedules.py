@@ -1,11 +1,16 @@
 """Learning rates that change with the remaining progress."""
 
 import math
+from typing import Any
 
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.utils import ConstantSchedule, LinearSchedule
 
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, shown
+from sb3_scale.quantities import Within, is_number
+
+RATE = Within(0)
+"""Learning rates; 0 stands still."""
 
 LearningRate = float | str | Schedule | None
 """
@@ -37,25 +42,74 @@ class CosineSchedule:
         return self.end + (self.start - self.end) * (1 + math.cos(math.pi * done)) / 2
 
 
-def schedule(name: str, rate: float | str | Schedule) -> Schedule:
+def schedule(name: str, rate: Any, text: bool = True) -> Schedule:
     """
     :param name: of the argument, for the error
     :param rate: as the user writes it
+    :param text: whether it may be text, which Stable-Baselines3 does not read
     :return: a function of the remaining progress
-    :raises Sb3ScaleError: if the rate cannot be understood
+    :raises Sb3ScaleError: if the rate cannot be understood, or is negative, infinite or no number
+        at the start, in the middle or at the end
     """
-    try:
-        if not isinstance(rate, str):
-            return rate if callable(rate) else ConstantSchedule(float(rate))
-        shape, *ends = rate.split("_")
-        start, end = map(float, ends) if len(ends) == 2 else (float(*ends), 0.0)
-        if shape == "lin":
-            return LinearSchedule(start, end, 1.0)
-        if shape == "cos":
-            return CosineSchedule(start, end)
-        raise ValueError
-    except (TypeError, ValueError):
+    found: Schedule | None = None
+    if isinstance(rate, str) and text:
+        found = _from_text(rate)
+    elif callable(rate):
+        found = rate
+    elif is_number(rate):
+        found = ConstantSchedule(RATE(name, rate))
+    if found is None:
+        words = ", 'lin_3e-4' or 'cos_3e-4', with the rate at the end as in 'lin_3e-4_3e-5'"
         raise Sb3ScaleError(
-            f"{name} is {rate!r}; allowed: a number, 'lin_3e-4' or 'cos_3e-4', with the rate at "
-            "the end as in 'lin_3e-4_3e-5', or a function of the remaining progress"
-        ) from None
+            f"{name} is {shown(rate)}; allowed: a number{words if text else ''}, or a function of "
+            "the remaining progress"
+        )
+    for progress in (1.0, 0.5, 0.0):
+        # A function is a stranger's; whatever it raises becomes one sentence that names it.
+        try:
+            rate_at(name, found, progress, given=rate)
+        except Sb3ScaleError:
+            raise
+        except Exception as error:
+            raise Sb3ScaleError(
+                f"{name} raises {type(error).__name__} where {progress:g} of the training "
+                f"remains: {error}"
+            ) from error
+    return found
+
+
+def rate_at(name: str, found: Schedule, progress: float, given: object = None) -> float:
+    """
+    Read a rate. A training may go past its end by a few steps, where a line to 0 is negative.
+
+    :param name: of the argument, for the error
+    :param found: a function of the remaining progress
+    :param progress: what remains of the training, 1 at its start
+    :param given: what the user wrote, for the error
+    :return: the rate, a plain number
+    :raises Sb3ScaleError: if it is negative, infinite or no number
+    """
+    progress = max(progress, 0.0)
+    value = found(progress)
+    try:
+        rate = float(value)
+    except (OverflowError, TypeError, ValueError):
+        rate = math.nan
+    if 0 <= rate < math.inf:
+        return rate
+    written = f"{shown(given)}, so " if isinstance(given, str) else ""
+    raise Sb3ScaleError(
+        f"{name} is {written}{shown(value)} where {progress:g} of the training remains; allowed: "
+        "a number, at least 0, and finite"
+    )
+
+
+def _from_text(rate: str) -> Schedule | None:
+    shape, *ends = rate.split("_")
+    try:
+        start, end = map(float, ends) if len(ends) == 2 else (float(*ends), 0.0)
+    except (TypeError, ValueError):
+        return None
+    if shape == "lin":
+        return LinearSchedule(start, end, 1.0)
+    return CosineSchedule(start, end) if shape == "cos" else None

@@ -12,7 +12,7 @@ from torch import nn
 from sb3_scale.algorithms.base import ScaleAlgorithm
 from sb3_scale.algorithms.options import Options, SoftOptions
 from sb3_scale.algorithms.schedules import LearningRate
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.learning.soft import (
     FixedTemperature,
     SoftObjective,
@@ -41,8 +41,8 @@ class SoftAlgorithm(ScaleAlgorithm):
     ent_coef_optimizer_kwargs: dict[str, Any] | None
 
     def _setup_model(self) -> None:
-        if self.scaled:
-            check_ent_coef(self.ent_coef)
+        check_ent_coef(self.ent_coef)
+        if self.scaled or self.target_entropy != "auto":
             self.target_entropy = target_entropy(self.target_entropy, self.action_space)
         super()._setup_model()
 
@@ -94,17 +94,13 @@ def check_ent_coef(value: Any) -> None:
     :param value: of the argument
     :raises Sb3ScaleError: if it cannot be understood
     """
-    if value == "auto":
+    if isinstance(value, str) and value == "auto":
         return
-    learned = isinstance(value, str) and value.startswith("auto_")
-    try:
-        number = float(value.removeprefix("auto_") if learned else value)
-    except (TypeError, ValueError):
-        number = math.nan
+    learned, number = _read(value)
     if not 0 <= number < math.inf or (learned and number == 0):
         raise Sb3ScaleError(
-            f"ent_coef is {value!r}; allowed: auto, auto_0.1 or the like, which begins at a number "
-            "above 0, or a number, at least 0, that stays"
+            f"ent_coef is {shown(value)}; allowed: auto, auto_0.1 or the like, which begins at a "
+            "number above 0, or a number, at least 0, that stays"
         )
 
 
@@ -117,15 +113,25 @@ def target_entropy(given: str | float, action_space: spaces.Space[Any]) -> str |
     :return: as Stable-Baselines3 knows it
     :raises Sb3ScaleError: if it cannot be understood
     """
-    if given == "auto":
+    if isinstance(given, str) and given == "auto":
         return given
-    try:
-        if isinstance(given, str) and given.startswith("auto_"):
-            assert action_space.shape is not None
-            return -float(given.removeprefix("auto_")) * float(np.prod(action_space.shape))
-        return float(given)
-    except (TypeError, ValueError):
+    is_share, number = _read(given)
+    if not math.isfinite(number):
         raise Sb3ScaleError(
-            f"target_entropy is {given!r}; allowed: 'auto' for -|A|, 'auto_0.5' for half of it, or "
-            "a number"
-        ) from None
+            f"target_entropy is {shown(given)}; allowed: 'auto' for -|A|, 'auto_0.5' for half of "
+            "it, or a number"
+        )
+    if is_share:
+        assert action_space.shape is not None
+        return -number * float(np.prod(action_space.shape))
+    return number
+
+
+def _read(value: Any) -> tuple[bool, float]:
+    """Whether it begins with ``auto_``, and the number; nan where there is none."""
+    prefixed = isinstance(value, str) and value.startswith("auto_")
+    try:
+        number = float(value.removeprefix("auto_") if prefixed else value)
+    except (OverflowError, TypeError, ValueError):
+        number = math.nan
+    return prefixed, math.nan if isinstance(value, bool) else number

@@ -12,10 +12,10 @@ from rich.progress import track
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.utils import update_learning_rate
 
-from sb3_scale.algorithms.schedules import schedule
+from sb3_scale.algorithms.schedules import rate_at, schedule
 from sb3_scale.collection.calibration import Calibration
 from sb3_scale.collection.episodes import ObservedBuffer
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.execution.choice import choose_runner, prepare
 from sb3_scale.execution.matmul_precision import exact_fast_matmul
 from sb3_scale.execution.runner import EagerRunner, check_finite
@@ -137,7 +137,7 @@ class Training:
             try:
                 transform.bind(self.model.gamma, policy.critic.value.value_range)
             except ValueError as error:
-                raise Sb3ScaleError(f"transform {part!r}: {error}") from None
+                raise Sb3ScaleError(f"transform {shown(part)}: {error}") from None
 
     def saved_optimizers(self) -> list[str]:
         """
@@ -201,7 +201,7 @@ class Training:
         model._update_learning_rate(self._library_optimizers)
         for learner in self.learners:
             if learner.schedule is not None:
-                rate = learner.schedule(progress)
+                rate = rate_at(f"{learner.name}_learning_rate", learner.schedule, progress)
                 update_learning_rate(learner.optimizer, rate)
                 model.logger.record(f"train/{learner.name}_learning_rate", rate)
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from sb3_scale.cli.arguments import add_json
 from sb3_scale.cli.output import make_console, print_json
-from sb3_scale.errors import Sb3ScaleError, nearest, suggestion
+from sb3_scale.errors import Sb3ScaleError, nearest, shown, suggestion
 from sb3_scale.parts import kinds_of
 from sb3_scale.plugins import known_parts, manager
 from sb3_scale.specs import KINDS
@@ -78,7 +78,7 @@ def _find(text: str) -> tuple[str, str]:
     kind, colon, name = text.rpartition(":")
     if colon:
         if kind not in KINDS:
-            raise Sb3ScaleError(f"there is no part kind '{kind}'{suggestion(kind, KINDS)}")
+            raise Sb3ScaleError(f"there is no part kind {shown(kind)}{suggestion(kind, KINDS)}")
         return kind, name
     kinds = kinds_of(name)
     if len(kinds) == 1:
@@ -90,7 +90,9 @@ def _find(text: str) -> tuple[str, str]:
     if known_kinds:
         # The look-up fails with a sentence that names the package.
         return known_kinds[0], name
-    raise Sb3ScaleError(f"there is no part '{name}'{_near(name)}; sb3-scale describe lists them")
+    raise Sb3ScaleError(
+        f"there is no part {shown(name)}{_near(name)}; sb3-scale describe lists them"
+    )
 
 
 def _near(name: str) -> str:

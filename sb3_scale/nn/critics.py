@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from sb3_scale.errors import check_at_least
+from sb3_scale.errors import check_at_least, shown
 from sb3_scale.nn.base import ConstrainedModule, Init
 from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.parts import build
@@ -66,8 +66,8 @@ class EnsembleCritic(ConstrainedModule):
         reads, outputs = self.reduction.reads, self.value.outputs
         if reads is not None and outputs not in reads:
             raise ValueError(
-                f"reduction {part!r} combines {' or '.join(reads)} outputs, and those of value "
-                f"are {outputs}; allowed with them: min, mean, none, subset"
+                f"reduction {shown(part)} combines {' or '.join(reads)} outputs, and those of "
+                f"value are {outputs}; allowed with them: min, mean, none, subset"
             )
         self.reduction.check(self.value.n_outputs)
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from sb3_scale.memory import check_parameters
+
 
 class EnsembleLinear(nn.Module):
     """
@@ -18,6 +20,7 @@ class EnsembleLinear(nn.Module):
     :param in_features: width of the input
     :param out_features: width of the output
     :param n_members: size of the ensemble
+    :raises Sb3ScaleError: where a policy is made, if the memory does not hold it
     """
 
     def __init__(self, in_features: int, out_features: int, n_members: int) -> None:
@@ -25,6 +28,7 @@ class EnsembleLinear(nn.Module):
         self.in_features = in_features
         self.out_features = out_features
         self.n_members = n_members
+        check_parameters(n_members * (in_features + 1) * out_features)
         self.weight = nn.Parameter(torch.empty(n_members, in_features, out_features))
         self.bias = nn.Parameter(torch.empty(n_members, 1, out_features))
         self.scale: nn.Module | None = None

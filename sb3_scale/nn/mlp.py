@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sb3_scale.errors import check_at_least
+from sb3_scale.errors import check_at_least, check_depth
 from sb3_scale.nn.activations import Activation, make_activation
 from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.parts import build
@@ -45,7 +45,7 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         check_at_least(1, width=width)
-        check_at_least(0, depth=depth)
+        check_depth(0, depth)
         if norm_input and norm is None:
             raise ValueError("norm_input needs a norm")
         sizes = [in_features] + [width] * depth

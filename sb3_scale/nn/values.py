@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sb3_scale.errors import check_above, check_at_least
+from sb3_scale.memory import check_parameters
 from sb3_scale.nn.base import Part
 from sb3_scale.protocols import PartConfig
 
@@ -182,6 +183,7 @@ class CategoricalValue(CriticValue):
         self.projection = projection
         self.sigma = sigma
         self.width = (v_max - v_min) / (n_atoms - 1)
+        check_parameters(n_atoms)
         self.register_buffer("atoms", torch.linspace(v_min, v_max, n_atoms), persistent=False)
 
     def distribution(self, outputs: Tensor) -> Tensor:

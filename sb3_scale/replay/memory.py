@@ -2,18 +2,15 @@
 
 from typing import Literal, get_args
 
-import psutil
 import torch as th
 
-from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.errors import Sb3ScaleError, shown, suggestion
+from sb3_scale.memory import LIMIT, free_bytes
 
 Storage = Literal["auto", "host", "device"]
 
 DEVICE_SHARE = 0.5
 """Share of a GPU's free memory that a buffer takes unasked; the rest is for the networks."""
-
-LIMIT = 0.9
-"""Share of what is free that a buffer may take at most."""
 
 
 def choose_place(
@@ -31,10 +28,12 @@ def choose_place(
     :raises Sb3ScaleError: if there is not enough memory
     """
     if storage not in get_args(Storage):
-        raise Sb3ScaleError(f"storage is {storage!r}{suggestion(str(storage), get_args(Storage))}")
+        raise Sb3ScaleError(
+            f"storage is {shown(storage)}{suggestion(str(storage), get_args(Storage))}"
+        )
     if fits_on_device(storage, device, transitions, transition_bytes):
         return device
-    _check("host", th.device("cpu"), transitions, transition_bytes)
+    check_host("buffer_size", transitions, transition_bytes)
     return th.device("cpu")
 
 
@@ -56,23 +55,29 @@ def fits_on_device(
     if storage == "host" or device.type != "cuda":
         return False
     if storage == "device":
-        _check("device", device, transitions, transition_bytes)
+        _check("buffer_size", "device", device, transitions, transition_bytes)
         return True
-    return transitions * transition_bytes <= DEVICE_SHARE * _free(device)
+    return transitions * transition_bytes <= DEVICE_SHARE * free_bytes(device)
 
 
-def _free(device: th.device) -> int:
-    if device.type == "cuda":
-        return th.cuda.mem_get_info(device)[0]
-    return int(psutil.virtual_memory().available)
+def check_host(name: str, transitions: int, transition_bytes: int) -> None:
+    """
+    :param name: of the argument
+    :param transitions: capacity
+    :param transition_bytes: of one transition
+    :raises Sb3ScaleError: if the host has not enough memory
+    """
+    _check(name, "host", th.device("cpu"), transitions, transition_bytes)
 
 
-def _check(storage: str, device: th.device, transitions: int, transition_bytes: int) -> None:
-    free = _free(device)
+def _check(
+    name: str, storage: str, device: th.device, transitions: int, transition_bytes: int
+) -> None:
+    free = free_bytes(device)
     needed = transitions * transition_bytes
     if needed > LIMIT * free:
         raise Sb3ScaleError(
-            f"buffer_size is {transitions}: {needed / 1e9:.1f} GB are needed, and {free / 1e9:.1f} "
-            f"GB of the {storage}'s memory are free; allowed: at most "
+            f"{name} is {shown(transitions)}: {needed / 1e9:.1f} GB are needed, and "
+            f"{free / 1e9:.1f} GB of the {storage}'s memory are free; allowed: at most "
             f"{int(LIMIT * free / transition_bytes)}"
         )

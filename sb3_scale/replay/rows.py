@@ -24,6 +24,9 @@ def row_type(observation_space: spaces.Box, action_space: spaces.Space[Any]) -> 
         (reward, done, timeout), each flat
     """
     action_type = np.dtype(ReplayBuffer._maybe_cast_dtype(action_space.dtype))
+    if isinstance(action_space, spaces.Box) and np.issubdtype(action_type, np.integer):
+        # Whole actions are stored scaled to [-1, 1].
+        action_type = np.dtype(np.float32)
     width = int(np.prod(observation_space.shape))
     return np.dtype(
         [

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, shortened, shown
 from sb3_scale.zoo import configs
 
 Settings = dict[str, Any]
@@ -31,7 +31,8 @@ def together(layers: Sequence[Settings]) -> Settings:
                 inside = long.removeprefix(f"{short}.")
                 if inside != long and _gives(value, inside.split(".")):
                     raise Sb3ScaleError(
-                        f"'{short}' and '{long}' both give '{inside}'; allowed: one of them"
+                        f"{shown(short)} and {shown(long)} both give {shown(inside)}; allowed: one "
+                        "of them"
                     )
     return {key: changes[key] for key in sorted(changes, key=lambda path: path.count("."))}
 
@@ -61,7 +62,8 @@ def change(settings: Settings, key: str, value: Any) -> None:
             inner = {"name": inner}
         if not isinstance(inner, Mapping):
             raise Sb3ScaleError(
-                f"'{key}' leads into {parent}, which is {inner!r}; allowed: to replace it whole"
+                f"{shown(key)} leads into {shortened(parent)}, which is {shown(inner)}; allowed: "
+                "to replace it whole"
             )
         place[parent] = dict(inner)
         place = place[parent]

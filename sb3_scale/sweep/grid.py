@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import gymnasium
 import rl_zoo3
 
-from sb3_scale.errors import Sb3ScaleError, check_key, suggestion
+from sb3_scale.errors import Sb3ScaleError, check_key, shortened, shown, suggestion
 from sb3_scale.parts import check_type
 from sb3_scale.registration import env_hint, import_packages
+from sb3_scale.structures import check_plain
 from sb3_scale.sweep.changes import Settings, change, together
 from sb3_scale.sweep.settings import check_settings, check_train_args
 from sb3_scale.zoo import configs, install
@@ -124,10 +125,11 @@ def read_sweep(path: Path) -> Sweep:
     """
     if not path.is_file():
         raise Sb3ScaleError(f"there is no file '{path}'")
-    content = configs.read(path)
+    content = configs.read_once(path)
     hints = {one.name: one.type for one in fields(Sweep)}
     for key, value in content.items():
         check_key(f"{path} has no key", key, value, hints)
+        check_plain(key, value)
         check_type(str(path), key, value, hints[key])
     return Sweep(**content)
 
@@ -156,11 +158,21 @@ def trainings(sweep: Sweep) -> list[Training]:
 def _refuse_twins(found: list[Training]) -> None:
     seen: dict[str, Training] = {}
     for training in found:
-        twin = seen.setdefault(training.key, training)
+        plain = replace(training, settings=_with_whole_numbers(training.settings))
+        twin = seen.setdefault(plain.key, training)
         if twin is not training:
             raise Sb3ScaleError(
                 f"'{twin.name}' and '{training.name}' are one training; allowed: each once"
             )
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    """1 for 1.0, which are one number."""
+    if isinstance(value, dict):
+        return {key: _with_whole_numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_whole_numbers(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _axis(name: str, values: Any) -> list[_Variation]:
@@ -169,18 +181,21 @@ def _axis(name: str, values: Any) -> list[_Variation]:
     if isinstance(values, dict) and values and all(isinstance(v, dict) for v in values.values()):
         if name in RESERVED:
             raise Sb3ScaleError(
-                f"grid.{name} has labels, and the results have a column '{name}' of their own; "
-                "allowed: another name"
+                f"grid.{name} has labels, and the results have a column {shown(name)} of their "
+                "own; allowed: another name"
             )
         for label, changes in values.items():
             check_type(f"grid.{name}", str(label), changes, dict[str, Any])
         found = [_Variation(name, str(label), changes) for label, changes in values.items()]
         for label, times in Counter(one.label for one in found).items():
             if times > 1:
-                raise Sb3ScaleError(f"grid.{name} has the label '{label}' twice; allowed: once")
+                raise Sb3ScaleError(
+                    f"grid.{shortened(name)} has the label {shown(label)} twice; allowed: once"
+                )
         return found
     raise Sb3ScaleError(
-        f"grid.{name} is {values!r}; allowed: a list of values, or settings by label"
+        f"grid.{shortened(name)} is {shown(values)}; allowed: a list of values, or settings "
+        "by label"
     )
 
 
@@ -199,7 +214,7 @@ def _training(sweep: Sweep, variations: tuple[_Variation, ...]) -> Training:
     steps = settings.get("n_timesteps")
     if not isinstance(steps, (int, float)) or not 1 <= steps < math.inf:
         raise Sb3ScaleError(
-            f"n_timesteps of '{env_id}' is {steps!r}; allowed: at least 1, and finite"
+            f"n_timesteps of '{env_id}' is {shown(steps)}; allowed: at least 1, and finite"
         )
     starts = settings.get("learning_starts", 0)
     if isinstance(starts, int) and starts >= steps:
@@ -231,11 +246,11 @@ def _training(sweep: Sweep, variations: tuple[_Variation, ...]) -> Training:
 def _check_names(algo: Any, env_id: Any) -> None:
     for key, value in (("algo", algo), ("env", env_id)):
         if not isinstance(value, str):
-            raise Sb3ScaleError(f"{key} is {value!r}; allowed: one name; several are an axis")
+            raise Sb3ScaleError(f"{key} is {shown(value)}; allowed: one name; several are an axis")
     if algo not in rl_zoo3.ALGOS:
-        raise Sb3ScaleError(f"algo is {algo!r}{suggestion(algo, rl_zoo3.ALGOS)}")
+        raise Sb3ScaleError(f"algo is {shown(algo)}{suggestion(algo, rl_zoo3.ALGOS)}")
     if env_id not in gymnasium.registry:
-        raise Sb3ScaleError(f"there is no environment {env_id!r}{env_hint(env_id)}")
+        raise Sb3ScaleError(f"there is no environment {shown(env_id)}{env_hint(env_id)}")
 
 
 def _task_settings(algo: str, env_id: str, conf_file: str) -> Settings:
@@ -251,7 +266,7 @@ def _task_settings(algo: str, env_id: str, conf_file: str) -> Settings:
         if key in content:
             if not isinstance(content[key], dict):
                 raise Sb3ScaleError(
-                    f"{path} has {content[key]!r} for '{key}'; allowed: settings by name"
+                    f"{path} has {shown(content[key])} for '{key}'; allowed: settings by name"
                 )
             return deepcopy(content[key])
     raise Sb3ScaleError(f"{path} has no settings for '{env_id}', and no 'default'")

@@ -14,7 +14,7 @@ from rl_zoo3 import exp_manager
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from sb3_scale.algorithms import ScaleAlgorithm
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.execution.allocator import return_freed_memory
 from sb3_scale.sweep.changes import Settings
 from sb3_scale.zoo import backends, callbacks, configs
@@ -66,7 +66,7 @@ def check_train_args(words: Sequence[str]) -> None:
             # argparse takes any beginning of a name, and a value right after a single letter.
             attached = len(option) == 2 and name.startswith(option)
             if name.startswith("-") and (option.startswith(name) or attached):
-                raise Sb3ScaleError(f"train_args has {word!r}; allowed: {instead}")
+                raise Sb3ScaleError(f"train_args has {shown(word)}; allowed: {instead}")
 
 
 def check_settings(algo: str, env_id: str, settings: Settings) -> None:
@@ -138,7 +138,8 @@ def _first_rate(rate: str) -> float:
         return float(value)
     except ValueError:
         raise Sb3ScaleError(
-            f"learning_rate is {rate!r}; allowed: a number, or 'lin_3e-4' for one that falls to 0"
+            f"learning_rate is {shown(rate)}; allowed: a number, or 'lin_3e-4' for one that "
+            "falls to 0"
         ) from None
 
 
@@ -152,7 +153,7 @@ class _SpacesOnly(gymnasium.Env[Any, Any]):
 
 def _envs(observations: spaces.Space[Any], actions: spaces.Space[Any], n_envs: Any) -> DummyVecEnv:
     if not isinstance(n_envs, int) or n_envs < 1:
-        raise Sb3ScaleError(f"n_envs is {n_envs!r}; allowed: a whole number, at least 1")
+        raise Sb3ScaleError(f"n_envs is {shown(n_envs)}; allowed: a whole number, at least 1")
     return DummyVecEnv([lambda: _SpacesOnly(observations, actions)] * n_envs)
 
 

@@ -9,7 +9,7 @@ import sys
 
 import gymnasium
 
-from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.errors import Sb3ScaleError, shown, suggestion
 from sb3_scale.registration import env_hint
 from sb3_scale.zoo import install
 
@@ -33,12 +33,12 @@ def main() -> None:
     install()
     script = sys.argv[1] if len(sys.argv) > 1 else ""
     if script not in SCRIPTS:
-        raise Sb3ScaleError(f"there is no script '{script}'{suggestion(script, SCRIPTS)}")
+        raise Sb3ScaleError(f"there is no script {shown(script)}{suggestion(script, SCRIPTS)}")
     # Tasks of other packages are not registered yet: RL-Zoo imports those and looks itself.
     if script == "train" and "--env" in sys.argv[:-1] and "--gym-packages" not in sys.argv:
         env_id = sys.argv[sys.argv.index("--env") + 1]
         if env_id not in gymnasium.registry:
-            raise Sb3ScaleError(f"there is no environment '{env_id}'{env_hint(env_id)}")
+            raise Sb3ScaleError(f"there is no environment {shown(env_id)}{env_hint(env_id)}")
     del sys.argv[0]
     runpy.run_module(SCRIPTS[script], run_name="__main__", alter_sys=True)
 

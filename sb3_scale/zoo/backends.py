@@ -6,7 +6,7 @@ from typing import Any
 
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
-from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.errors import Sb3ScaleError, shown, suggestion
 from sb3_scale.parts import build, resolve
 from sb3_scale.plugins import known_parts
 from sb3_scale.plugins import manager as plugins
@@ -30,12 +30,12 @@ def check(hyperparams: Mapping[str, Any]) -> None:
     names = {GYMNASIUM, *(spec.name for _, spec in plugins().specs("env-backend"))}
     # The look-up of a known one names the package to install.
     if isinstance(part, str) and part not in names and part not in known_parts()["env-backend"]:
-        raise Sb3ScaleError(f"{KEY} is '{part}'{suggestion(part, names)}")
+        raise Sb3ScaleError(f"{KEY} is {shown(part)}{suggestion(part, names)}")
     resolve("env-backend", part)
     if "env_wrapper" in hyperparams:
         raise Sb3ScaleError(
-            f"env_wrapper is {hyperparams['env_wrapper']!r}, and {KEY} {part!r} has no Gymnasium "
-            f"environments to wrap; allowed: vec_env_wrapper, or {KEY} '{GYMNASIUM}'"
+            f"env_wrapper is {shown(hyperparams['env_wrapper'])}, and {KEY} {shown(part)} has no "
+            f"Gymnasium environments to wrap; allowed: vec_env_wrapper, or {KEY} '{GYMNASIUM}'"
         )
 
 

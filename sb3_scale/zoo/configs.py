@@ -7,15 +7,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import yaml
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecNormalize
 
-from sb3_scale.errors import Sb3ScaleError, check_key
+from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.parts import annotations, check_type, settings_path
 from sb3_scale.plugins import CORE, manager
 from sb3_scale.policies import check_policy_kwargs
 from sb3_scale.specs import ZooConfig
+from sb3_scale.structures import UniqueLoader, read_yaml
 from sb3_scale.zoo import backends
 
 ZOO_KEYS = {
@@ -98,12 +98,21 @@ def read(path: Path) -> dict[str, Any]:
     :return: settings per task
     :raises Sb3ScaleError: if it is not YAML, or not a mapping of tasks
     """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise Sb3ScaleError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    return _mapping(path, read_yaml(path))
+
+
+def read_once(path: Path) -> dict[str, Any]:
+    """
+    :param path: of a YAML file that is ours alone
+    :return: its content
+    :raises Sb3ScaleError: as :func:`read`, and if a key is there twice
+    """
+    return _mapping(path, read_yaml(path, UniqueLoader))
+
+
+def _mapping(path: Path, content: Any) -> dict[str, Any]:
     if not isinstance(content, dict):
-        raise Sb3ScaleError(f"{path} is {content!r:.60}; allowed: a mapping, KEY: VALUE")
+        raise Sb3ScaleError(f"{path} is {shown(content)}; allowed: a mapping, KEY: VALUE")
     return content
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium
 from gymnasium.envs.registration import load_env_creator
 
-from sb3_scale.errors import Sb3ScaleError, check_key
+from sb3_scale.errors import Sb3ScaleError, check_key, shown
 
 
 def check_env_kwargs(env_id: str, env_kwargs: Mapping[str, Any]) -> None:
@@ -18,7 +18,7 @@ def check_env_kwargs(env_id: str, env_kwargs: Mapping[str, Any]) -> None:
         argument of that name
     """
     if not isinstance(env_kwargs, Mapping):
-        raise Sb3ScaleError(f"env_kwargs is {env_kwargs!r}; allowed: arguments by name")
+        raise Sb3ScaleError(f"env_kwargs is {shown(env_kwargs)}; allowed: arguments by name")
     if not env_kwargs:
         return
     own = _parameters(env_id)

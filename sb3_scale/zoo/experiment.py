@@ -42,6 +42,8 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
     backends.check(hyperparams)
     backends.use(self, hyperparams.pop(backends.KEY, backends.GYMNASIUM))
     if configs.uses_scale_policy(hyperparams):
+        if path.suffix in (".yml", ".yaml"):
+            configs.read_once(path)
         configs.check(self.algo, ALGOS[self.algo], hyperparams)
         for env_kwargs in (hyperparams.get("env_kwargs"), self.env_kwargs, self.eval_env_kwargs):
             check_env_kwargs(env_id, env_kwargs or {})

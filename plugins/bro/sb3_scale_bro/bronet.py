@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from sb3_scale.errors import check_at_least
+from sb3_scale.errors import check_at_least, check_depth
 from sb3_scale.nn.activations import Activation
 from sb3_scale.nn.layers import HiddenLayer
 from sb3_scale.protocols import PartConfig
@@ -63,7 +63,7 @@ class BroNet(nn.Module):
     ) -> None:
         super().__init__()
         check_at_least(1, width=width)
-        check_at_least(0, depth=depth)
+        check_depth(0, depth)
         self.first = HiddenLayer(in_features, width, n_members, activation, norm)
         self.blocks = nn.ModuleList(
             BroBlock(width, n_members, activation, norm) for _ in range(depth)

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sb3_scale.errors import check_above
+from sb3_scale.errors import check_above, check_at_least
 from sb3_scale.learning.batch import Step
 from sb3_scale.learning.update import Learner, Metrics
 from sb3_scale.nn.actors import SquashedGaussianActor
@@ -150,6 +150,7 @@ class OptimisticActor(Part):
     ) -> None:
         super().__init__()
         check_above(0, std_multiplier=std_multiplier, kl_target=kl_target)
+        check_at_least(0, multiplier_learning_rate=multiplier_learning_rate)
         for name, value in (("optimism", optimism), ("kl_weight", kl_weight)):
             if not math.exp(LOG_MIN) < value < math.exp(LOG_MAX):
                 raise ValueError(f"{name} is {value}; allowed: between 4.6e-5 and 1800")

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from sb3_scale.errors import check_at_least
+from sb3_scale.errors import check_at_least, check_depth
 from sb3_scale.nn.activations import Activation
 from sb3_scale.nn.layers import HiddenLayer
 from sb3_scale.protocols import PartConfig
@@ -35,7 +35,8 @@ class DenseNet(nn.Module):
         norm: PartConfig | None = None,
     ) -> None:
         super().__init__()
-        check_at_least(1, width=width, depth=depth)
+        check_at_least(1, width=width)
+        check_depth(1, depth)
         inputs = [in_features + i * width for i in range(depth)]
         self.layers = _layers(inputs, width, n_members, activation, norm)
         self.out_features = in_features + depth * width
@@ -76,7 +77,8 @@ class ResNet(nn.Module):
         norm: PartConfig | None = None,
     ) -> None:
         super().__init__()
-        check_at_least(1, width=width, depth=depth)
+        check_at_least(1, width=width)
+        check_depth(1, depth)
         inputs = [width if i else in_features for i in range(depth)]
         self.layers = _layers(inputs, width, n_members, activation, norm)
         self.out_features = width
@@ -120,7 +122,8 @@ class D2RL(nn.Module):
         norm: PartConfig | None = None,
     ) -> None:
         super().__init__()
-        check_at_least(1, width=width, depth=depth)
+        check_at_least(1, width=width)
+        check_depth(1, depth)
         inputs = [in_features + (width if i else 0) for i in range(depth)]
         self.layers = _layers(inputs, width, n_members, activation, norm)
         self.out_features = width

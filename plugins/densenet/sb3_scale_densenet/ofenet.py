@@ -61,7 +61,7 @@ class OFENet(ConstrainedModule, Extractor):
         init: Init = "default",
     ) -> None:
         super().__init__()
-        check_at_least(0, pretraining_steps=pretraining_steps)
+        check_at_least(0, pretraining_steps=pretraining_steps, learning_rate=learning_rate)
         self.flatten = FlattenExtractor(observation_space)
         size = self.flatten.features_dim
         chosen = size if predicted is None else predicted

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from sb3_scale.errors import check_at_least
+from sb3_scale.errors import check_at_least, check_depth
 from sb3_scale.nn.activations import Activation, make_activation
 from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.parts import build
@@ -76,7 +76,7 @@ class ModernNetwork(nn.Module):
     ) -> None:
         super().__init__()
         check_at_least(1, width=width, inner_width=inner_width)
-        check_at_least(0, depth=depth)
+        check_depth(0, depth)
         self.first = EnsembleLinear(in_features, width, n_members)
         self.blocks = nn.ModuleList(
             ResidualBlock(width, inner_width, n_members, activation, norm) for _ in range(depth)
