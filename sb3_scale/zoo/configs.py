@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import yaml
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecNormalize
@@ -77,12 +78,16 @@ def choose(algo: str, env_id: str, zoo_file: Path) -> Path:
     """
     Choose the file of settings when the user gives none.
 
+    What no name of ours asks for keeps RL-Zoo's file: an algorithm and a task that are not a
+    plugin's train as if nothing of ours were installed.
+
     :param algo: name of the algorithm
     :param env_id: the task
     :param zoo_file: RL-Zoo's own file, which may not exist
-    :return: RL-Zoo's file if it names the task, else ours that does, else ours with a ``default``
+    :return: RL-Zoo's file if it names the task or the task is no plugin's, else ours that names it,
+        else ours with a ``default``
     """
-    if zoo_file.exists() and env_id in read(zoo_file):
+    if zoo_file.exists() and (not is_of_a_plugin(env_id) or env_id in read(zoo_file)):
         return zoo_file
     ours = list(offered(algo))
     for key in (env_id, "default"):
@@ -90,6 +95,16 @@ def choose(algo: str, env_id: str, zoo_file: Path) -> Path:
             if key in tasks:
                 return path
     return zoo_file
+
+
+def is_of_a_plugin(env_id: str) -> bool:
+    """
+    :param env_id: a task
+    :return: whether a plugin brings it, and no other package has registered the id first
+    """
+    registered = gymnasium.registry.get(env_id)
+    targets = [spec.target for _, spec in manager().specs("env") if spec.name == env_id]
+    return bool(targets) and (registered is None or registered.entry_point in targets)
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -29,11 +29,11 @@ def install() -> None:
 @wraps(_zoo_read)
 def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
     env_id = self.env_name.gym_id
+    asked = vars(self.args).get("conf_file")
     path = configs.by_name(self.algo, str(self.config)) or Path(self.config)
-    self.config = str(path)
-    if path.parent == Path(rl_zoo3.__file__).parent / "hyperparams":
+    if not asked and path.parent == Path(rl_zoo3.__file__).parent / "hyperparams":
         path = configs.choose(self.algo, env_id, path)
-        self.config = str(path)
+    self.config = str(path)
     if path.suffix in (".yml", ".yaml") and path.exists():
         content = configs.read(path)
         task = content.get(env_id, content.get("default", {}))
