@@ -12,7 +12,7 @@ import yaml
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecNormalize
 
-from sb3_scale.errors import Sb3ScaleError, check_key
+from sb3_scale.errors import Sb3ScaleError, check_key, suggestion
 from sb3_scale.parts import annotations, check_type, settings_path
 from sb3_scale.plugins import CORE, manager
 from sb3_scale.policies import check_policy_kwargs
@@ -120,6 +120,21 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise Sb3ScaleError(f"{path} is {content!r:.60}; allowed: a mapping, KEY: VALUE")
     return content
+
+
+def check_task(tasks: Mapping[str, Any], env_id: str, path: Path) -> None:
+    """
+    :param tasks: settings per task
+    :param env_id: the task that is asked for
+    :param path: of the file, for the message
+    :raises Sb3ScaleError: if the file has neither the task nor a ``default``
+    """
+    if "default" not in tasks:
+        names = [name for name in tasks if not name.startswith(".")]
+        if env_id not in names:
+            raise Sb3ScaleError(
+                f"{path} has no task '{env_id}' and no 'default'{suggestion(env_id, names)}"
+            )
 
 
 def uses_scale_policy(hyperparams: Mapping[str, Any]) -> bool:

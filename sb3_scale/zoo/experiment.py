@@ -30,12 +30,15 @@ def install() -> None:
 def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
     env_id = self.env_name.gym_id
     asked = vars(self.args).get("conf_file")
-    path = configs.by_name(self.algo, str(self.config)) or Path(self.config)
+    named = configs.by_name(self.algo, str(self.config))
+    path = named or Path(self.config)
     if not asked and path.parent == Path(rl_zoo3.__file__).parent / "hyperparams":
         path = configs.choose(self.algo, env_id, path)
     self.config = str(path)
     if path.suffix in (".yml", ".yaml") and path.exists():
         content = configs.read(path)
+        if named:
+            configs.check_task(content, env_id, path)
         task = content.get(env_id, content.get("default", {}))
         _choose_sampler(self.algo, {**task, **(self.custom_hyperparams or {})})
     hyperparams, saved = _zoo_read(self)
