@@ -26,21 +26,21 @@ def run(
     command: tuple[str, ...],
     environment: dict[str, str],
     timeout: float,
-    path: list[str],
+    path: list[str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """
     :param folder: where the command runs
     :param command: arguments of Python: ``-m module ...``, ``-c code ...`` or a file and its own
     :param environment: all variables of the process; ``PYTHONPATH`` counts
     :param timeout: seconds after which it is killed
-    :param path: where modules are looked for, as :func:`installed` gives it
+    :param path: where modules are looked for, by default :func:`installed`
     :return: exit code and output, as ``subprocess.run`` gives them
     :raises subprocess.TimeoutExpired: if it was killed
     """
     with tempfile.TemporaryDirectory() as outputs:
         files = [Path(outputs, name) for name in ("stdout", "stderr")]
         process = _context().Process(
-            target=_main, args=(folder, command, environment, files, path)
+            target=_main, args=(folder, command, environment, files, path or installed())
         )
         process.start()
         process.join(timeout)

@@ -23,8 +23,7 @@ def run(folder: Path, *command: str, **environment: str) -> subprocess.Completed
     :param environment: variables to set
     :return: exit code and output
     """
-    path = warm_python.installed()
-    return warm_python.run(folder, command, _variables(environment), timeout=900, path=path)
+    return warm_python.run(folder, command, _variables(environment), timeout=900)
 
 
 def run_without_us(
