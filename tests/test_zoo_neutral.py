@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas
 import pytest
+import rl_zoo3
 import torch
 from zoo_commands import run, run_without_us
 
@@ -112,7 +113,13 @@ def test_the_other_environment_has_none_of_our_packages(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("algo", "env"), [("sac", "Mine-v0"), ("ddpg", "HalfCheetah-v5")])
 def test_training_is_what_it_is_without_us(tmp_path: Path, algo: str, env: str) -> None:
     """RL-Zoo names neither task, and our file for ddpg names HalfCheetah-v5."""
-    compare(tmp_path, algo, env, *SMALL_BUFFER)
+    compare(tmp_path, algo, env, *SMALL_BUFFER, "batch_size:16")
+
+
+def test_rl_zoos_own_file_can_be_asked_for_by_its_path(tmp_path: Path) -> None:
+    path = str(Path(rl_zoo3.__file__).parent / "hyperparams" / "sac.yml")
+    told = train(run, tmp_path, "sac", "pendulum-swingup", "-conf", path, *SMALL_BUFFER, n=20)
+    assert "MlpPolicy" in told
 
 
 @pytest.mark.slow
