@@ -137,6 +137,24 @@ def check_task(tasks: Mapping[str, Any], env_id: str, path: Path) -> None:
             )
 
 
+def check_policy(task: Mapping[str, Any], given: Mapping[str, Any], path: Path) -> None:
+    """
+    :param task: settings of a task, with ScalePolicy
+    :param given: settings that replace some of them, from the command line
+    :param path: of the file, for the message
+    :raises Sb3ScaleError: if they replace the policy, and not what only ScalePolicy takes
+    """
+    if "policy" not in given or uses_scale_policy(given):
+        return
+    left = [key for key in ("policy_kwargs", "callback") if key in task and key not in given]
+    if left:
+        raise Sb3ScaleError(
+            f"policy is {given['policy']!r}, and {' and '.join(left)} of {path} are for "
+            "ScalePolicy; allowed: ScalePolicy, those settings replaced as well, or another file "
+            "by --conf-file, such as RL-Zoo's own"
+        )
+
+
 def uses_scale_policy(hyperparams: Mapping[str, Any]) -> bool:
     """
     :param hyperparams: settings of a task

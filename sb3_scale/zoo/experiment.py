@@ -41,6 +41,8 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
             configs.check_task(content, env_id, path)
         task = content.get(env_id, content.get("default", {}))
         _choose_sampler(self.algo, {**task, **(self.custom_hyperparams or {})})
+        if configs.uses_scale_policy(task):
+            configs.check_policy(task, self.custom_hyperparams or {}, path)
     hyperparams, saved = _zoo_read(self)
     backends.check(hyperparams)
     backends.use(self, hyperparams.pop(backends.KEY, backends.GYMNASIUM))
