@@ -25,7 +25,7 @@ from sb3_scale.specs import (
 
 _SETTINGS = {
     "sac": "Settings for --algo sac: CrossQ with weight normalisation, tuned on dog-stand.",
-    "td3": "Settings for --algo td3: the networks of paper 1, not tuned.",
+    "td3": "Settings for --algo td3: networks of Bjorck et al., 2021, and others, not tuned.",
 }
 """Files of settings of the core, by algorithm."""
 
