@@ -45,7 +45,8 @@ test: $(STAMP)
 
 # Slow tests of what a user installs and types: wheels in a fresh environment, RL-Zoo's command.
 test-wheels: $(STAMP)
-	$(PYTEST) --dist loadscope -m slow tests/test_distribution.py tests/test_zoo_commands.py tests/test_grids.py
+	$(PYTEST) --dist loadscope -m slow tests/test_distribution.py tests/test_zoo_commands.py tests/test_zoo_neutral.py \
+		tests/test_grids.py
 
 test-all: $(STAMP)
 	$(PYTEST)

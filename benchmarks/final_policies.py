@@ -6,7 +6,7 @@ Return and Q bias of the final policies of runs, over more episodes than an eval
 
 ``OUTPUT.csv`` has one line per run: mean and deviation of the returns over ``episodes`` episodes,
 and the bias of the diagnostic ``q-bias``, which is mean and deviation of ``(Q - G) / |mean G|`` and
-the mean of G, over a quarter as many. The terminal gets the table in Markdown.
+the mean of G, over a quarter as many episodes. The terminal gets the table in Markdown.
 """
 
 from pathlib import Path

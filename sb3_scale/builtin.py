@@ -23,6 +23,12 @@ from sb3_scale.specs import (
     ZooConfig,
 )
 
+_SETTINGS = {
+    "sac": "Settings for --algo sac: CrossQ with weight normalisation, tuned on dog-stand.",
+    "td3": "Settings for --algo td3: networks of Bjorck et al., 2021, and others, not tuned.",
+}
+"""Files of settings of the core, by algorithm."""
+
 
 @hookimpl
 def sb3_scale_components() -> Iterator[Spec]:
@@ -149,11 +155,11 @@ def sb3_scale_components() -> Iterator[Spec]:
         summary="Writes every logged figure to a CSV file.",
     )
     yield from _diagnostics()
-    for algo in ("sac", "td3"):
+    for algo, summary in _SETTINGS.items():
         yield ZooConfig(
             f"core-{algo}",
             f"sb3_scale:zoo_configs/{algo}.yml",
-            summary=f"Tuned settings for --algo {algo}.",
+            summary=summary,
             algo=algo,
         )
 
@@ -293,5 +299,5 @@ def _diagnostics() -> Iterator[Callback]:
         "sb3_scale.diagnostics.q_bias:QBias",
         summary="Logs the normalised bias of Q against Monte-Carlo returns.",
         reference="Chen et al., Randomized Ensembled Double Q-Learning, 2021, section 3",
-        equation="mean and std of (Q(s, a) - G) / |mean G|",
+        equation="mean and std of (Q(s, a) - G) / max(|mean G|, min_return)",
     )

@@ -100,7 +100,7 @@ def describe(kind: str, name: str) -> Part:
     """
     plugin, spec = manager().find(kind, name)
     if isinstance(spec, ZooConfig):
-        command = f"python -m rl_zoo3.train --algo {spec.algo} --env dog-run"
+        command = f"python -m rl_zoo3.train --algo {spec.algo} --env dog-run --conf-file {name}"
         return _heading(plugin, spec, command=command)
     known = settable(spec)
     command, example = _example(spec, known)

@@ -111,6 +111,11 @@ def test_file_that_is_not_yaml(tmp_path: Path) -> None:
     assert "mine.yml is not YAML" in sentence
 
 
+def test_a_stock_policy_with_parts_of_the_file(tmp_path: Path) -> None:
+    sentence = refused(run(tmp_path, *TRAIN, "-params", "policy:'MlpPolicy'"))
+    assert sentence.startswith("error: policy is 'MlpPolicy', and policy_kwargs and callback of ")
+
+
 def test_environment_with_a_typo(tmp_path: Path) -> None:
     command = "-m sb3_scale.zoo train --algo sac --env dog-rnu".split()
     sentence = refused(run_process(tmp_path, *command))

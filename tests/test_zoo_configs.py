@@ -13,6 +13,7 @@ from gymnasium import spaces
 import sb3_scale
 import sb3_scale_crossq
 from sb3_scale import ZooConfig, hookimpl
+from sb3_scale.parts import settings_path
 from sb3_scale.plugins import manager
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.zoo import configs
@@ -77,6 +78,39 @@ def test_parts_can_be_built(name: str) -> None:
         assert policy.actor.stochastic == (name != "td3")
 
 
+SETTINGS = {
+    spec.name: configs.read(settings_path(spec))
+    for plugin, spec in manager().specs("zoo-config")
+    if isinstance(spec, ZooConfig) and plugin.distribution.startswith("sb3-scale")
+}
+PAPER_4 = ["conditional-flow", "residual-critic", "sac-lite", "sac-lite-fixed", "sac-lite-large"]
+PAPER_4 += ["variational", "td2-settings", "ddpg-settings"]
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_file_trains_any_other_task_too(name: str) -> None:
+    """What only our environments take, such as action_repeat, is not in the default."""
+    assert not {"env_kwargs", "monitor_kwargs"} & SETTINGS[name]["default"].keys()
+
+
+@pytest.mark.parametrize("name", sorted(SETTINGS.keys() - {"bro", *PAPER_4}))
+def test_files_that_are_compared_have_the_same_tasks(name: str) -> None:
+    """BRO and the thesis have no action repeat."""
+    content = SETTINGS[name]
+    for task, entry in tasks("sac").items():
+        theirs = content.get(task, content["default"])
+        repeat = entry.get("env_kwargs", {}).get("action_repeat", 1)
+        assert theirs.get("env_kwargs", {}).get("action_repeat", 1) == repeat, task
+
+
+@pytest.mark.parametrize("name", ["crossq-settings", "crossq-wn", "sac-baseline", "sr-sac", "bro"])
+def test_settings_of_paper_3_have_its_discount_factors(name: str) -> None:
+    content = SETTINGS[name]
+    for task in (*PAPER_3, *MYOSUITE):
+        gamma = content.get(task, content["default"])["gamma"]
+        assert gamma == (0.95 if task in MYOSUITE else 0.99), task
+
+
 def test_hard_tasks_use_crossq_with_weight_normalisation() -> None:
     for name in LEGGED:
         entry = tasks("sac")[name]
@@ -104,6 +138,15 @@ def test_settings_by_name() -> None:
 def test_wrong_names_of_settings(algo: str, name: str, sentence: str) -> None:
     with pytest.raises(sb3_scale.Sb3ScaleError, match=re.escape(sentence)):
         configs.by_name(algo, name)
+
+
+def test_a_file_by_name_without_the_task_is_one_sentence() -> None:
+    content = {".shared": {}, "dog-run": {}, "dog-walk": {}}
+    sentence = "sac.yml has no task 'dog-rum' and no 'default'; allowed: dog-run, dog-walk; did you"
+    with pytest.raises(sb3_scale.Sb3ScaleError, match=re.escape(sentence)):
+        configs.check_task(content, "dog-rum", Path("sac.yml"))
+    configs.check_task(content, "dog-run", Path("sac.yml"))
+    configs.check_task({"default": {}}, "dog-rum", Path("sac.yml"))
 
 
 class Forgets:

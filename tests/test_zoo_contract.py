@@ -7,8 +7,10 @@ import inspect
 import re
 from pathlib import Path
 
+import gymnasium
 import pytest
 import rl_zoo3
+from gymnasium.envs.registration import EnvSpec
 from rl_zoo3 import enjoy, hyperparams_opt, import_envs
 from rl_zoo3.exp_manager import ExperimentManager
 
@@ -106,12 +108,32 @@ def test_enjoy_asks_for_a_buffer_of_one() -> None:
 
 
 def test_configuration_files_are_found_in_the_order_of_the_design(tmp_path: Path) -> None:
-    zoo_file = Path(rl_zoo3.__file__).parent / "hyperparams" / "sac.yml"
-    assert configs.choose("sac", "Pendulum-v1", zoo_file) == zoo_file
+    hyperparams = Path(rl_zoo3.__file__).parent / "hyperparams"
+    zoo_file = hyperparams / "sac.yml"
     ours = next(configs.offered("sac"))[0]
+    assert configs.choose("sac", "Pendulum-v1", zoo_file) == zoo_file
     assert configs.choose("sac", "dog-run", zoo_file) == ours
-    assert configs.choose("sac", "NeverHeardOf-v0", zoo_file) == ours
+    # A task of a plugin that no file names.
+    assert configs.choose("sac", "navigation", zoo_file) == ours
     assert configs.choose("ppo", "dog-run", tmp_path / "ppo.yml") == tmp_path / "ppo.yml"
+    # An algorithm that RL-Zoo has no settings for.
+    assert configs.choose("td2", "HalfCheetah-v5", hyperparams / "td2.yml").name == "td2.yml"
+
+
+@pytest.mark.parametrize("algo", ["sac", "td3", "ddpg", "crossq"])
+@pytest.mark.parametrize("task", ["HalfCheetah-v5", "Ant-v5", "BipedalWalker-v3", "Mine-v0"])
+def test_a_task_that_is_no_plugins_keeps_the_settings_of_rl_zoo(algo: str, task: str) -> None:
+    zoo_file = Path(rl_zoo3.__file__).parent / "hyperparams" / f"{algo}.yml"
+    assert configs.choose(algo, task, zoo_file) == zoo_file
+
+
+def test_an_id_that_another_package_registered_first_is_not_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    zoo_file = Path(rl_zoo3.__file__).parent / "hyperparams" / "sac.yml"
+    mine = EnvSpec("pose", entry_point="mine:Pose")
+    monkeypatch.setitem(gymnasium.registry, "pose", mine)
+    assert configs.choose("sac", "pose", zoo_file) == zoo_file
 
 
 def test_a_backend_finds_what_it_replaces() -> None:

@@ -22,20 +22,25 @@ PRELOADED += ["optuna.visualization.matplotlib", "rl_zoo3", "rl_zoo3.wrappers", 
 
 
 def run(
-    folder: Path, command: tuple[str, ...], environment: dict[str, str], timeout: float
+    folder: Path,
+    command: tuple[str, ...],
+    environment: dict[str, str],
+    timeout: float,
+    path: list[str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """
     :param folder: where the command runs
     :param command: arguments of Python: ``-m module ...``, ``-c code ...`` or a file and its own
     :param environment: all variables of the process; ``PYTHONPATH`` counts
     :param timeout: seconds after which it is killed
+    :param path: where modules are looked for, by default :func:`installed`
     :return: exit code and output, as ``subprocess.run`` gives them
     :raises subprocess.TimeoutExpired: if it was killed
     """
     with tempfile.TemporaryDirectory() as outputs:
         files = [Path(outputs, name) for name in ("stdout", "stderr")]
         process = _context().Process(
-            target=_main, args=(folder, command, environment, files, _installed())
+            target=_main, args=(folder, command, environment, files, path or installed())
         )
         process.start()
         process.join(timeout)
@@ -57,8 +62,10 @@ def _context() -> multiprocessing.context.ForkServerContext:
 
 
 @functools.cache
-def _installed() -> list[str]:
-    """What a new interpreter has on its path, without the folders that pytest adds."""
+def installed() -> list[str]:
+    """
+    :return: what a new interpreter has on its path, without the folders that pytest adds
+    """
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     code = "import json, sys; print(json.dumps(sys.path[1:]))"
     answer = subprocess.check_output([sys.executable, "-c", code], env=environment)
@@ -70,7 +77,7 @@ def _main(
     command: tuple[str, ...],
     environment: dict[str, str],
     files: list[Path],
-    installed: list[str],
+    path: list[str],
 ) -> None:
     for number, file in enumerate(files, start=1):
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -80,7 +87,7 @@ def _main(
     os.environ.clear()
     os.environ.update(environment)
     given = environment.get("PYTHONPATH", "")
-    sys.path[:] = [*filter(None, given.split(os.pathsep)), *installed]
+    sys.path[:] = [*filter(None, given.split(os.pathsep)), *path]
     try:
         _execute(*command)
     except Exception:

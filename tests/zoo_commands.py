@@ -26,6 +26,27 @@ def run(folder: Path, *command: str, **environment: str) -> subprocess.Completed
     return warm_python.run(folder, command, _variables(environment), timeout=900)
 
 
+def run_without_us(
+    folder: Path, *command: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """
+    Run Python in an environment that has RL-Zoo and none of our packages.
+
+    :param folder: where the command runs
+    :param command: arguments of Python
+    :param environment: variables to set
+    :return: exit code and output
+    """
+    root = Path(__file__).parents[1]
+    # Ours are editable: their sources are on the path, and without those nothing of them is found.
+    path = [one for one in warm_python.installed() if not _within(Path(one), root)]
+    return warm_python.run(folder, command, _variables(environment), timeout=900, path=path)
+
+
+def _within(folder: Path, root: Path) -> bool:
+    return folder.is_relative_to(root) and "site-packages" not in folder.parts
+
+
 def run_process(
     folder: Path, *command: str, python: str = sys.executable, **environment: str
 ) -> subprocess.CompletedProcess[str]:

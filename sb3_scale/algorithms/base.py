@@ -90,6 +90,9 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
     target_interval: ClassVar[str]
     """The argument that says how many gradient steps lie between two moves of the targets."""
 
+    _library: ClassVar[Any]
+    """The class of Stable-Baselines3 or sb3-contrib behind it."""
+
     policy: Any
     policy_delay: int
     actor_learning_rate: LearningRate
@@ -106,10 +109,9 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "__init__" in cls.__dict__:
-            return
-        library: Any = next(base for base in cls.__mro__ if not issubclass(base, ScaleAlgorithm))
-        options.compose_constructor(cls, library, cls.options, cls.fixed)
+        cls._library = next(base for base in cls.__mro__ if not issubclass(base, ScaleAlgorithm))
+        if "__init__" not in cls.__dict__:
+            options.compose_constructor(cls, cls._library, cls.options, cls.fixed)
 
     def _construct(self, given: dict[str, Any]) -> None:
         own = options.defaults(self.options)
@@ -433,7 +435,11 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             self.training = Training(self)
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "training"]
+        excluded = [*super()._excluded_save_params(), "training"]
+        if not self.scaled:
+            # The library's own checkpoint; these are at their defaults with its policies.
+            excluded += options.not_of(self._library, self.options) - self.stock_defaults.keys()
+        return excluded
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         names, variables = super()._get_torch_save_params()

@@ -68,6 +68,15 @@ def defaults(options: type[Options]) -> dict[str, Any]:
     return {each.name: each.default for each in fields(options)}
 
 
+def not_of(library: Any, options: type[Options]) -> set[str]:
+    """
+    :param library: the class of Stable-Baselines3 or sb3-contrib behind an algorithm
+    :param options: of the algorithm
+    :return: names of the options that the library's class does not have
+    """
+    return defaults(options).keys() - inspect.signature(library.__init__).parameters.keys()
+
+
 def compose_constructor(
     owner: type, library: Any, options: type[Options], fixed: Mapping[str, Any]
 ) -> None:

@@ -19,14 +19,14 @@ class QBias(EpisodeDiagnostic):
     Normalised bias of Q against Monte-Carlo returns of the present policy in an environment of its
     own.
 
-    ``mean`` and ``std`` are those of ``(Q - G) / |mean G|`` over state-action pairs, the normalised
-    bias of Chen et al., "Randomized Ensembled Double Q-Learning", 2021, section 3. ``pair_mean``
-    and ``pair_std`` are those of ``(Q - G) / |G|``, each pair by its own return. ``return`` is the
-    mean of G.
+    ``mean`` and ``std`` are those of ``(Q - G) / max(|mean G|, min_return)`` over state-action
+    pairs, the normalised bias of Chen et al., "Randomized Ensembled Double Q-Learning", 2021,
+    section 3. ``pair_mean`` and ``pair_std`` are those of ``(Q - G) / max(|G|, min_return)``, each
+    pair by its own return. ``return`` is the mean of G.
 
     As in the authors' code Q is the mean over the critics, a stochastic actor samples, G has the
-    entropy of the later actions where the critic's target has it, the first pairs of each episode
-    count, and the divisor has a lower bound. Rewards are normalised where the critic learns from
+    entropy of the later actions where the critic's target has it, and the first pairs of each
+    episode count. Rewards are normalised where the critic learns from
     normalised ones. Nothing is bootstrapped. Of an episode that is cut, by a time limit or after
     ``n_pairs + horizon - 1`` steps, the pairs with at least ``horizon`` rewards count, or the first
     pair alone where there are fewer.
@@ -36,7 +36,8 @@ class QBias(EpisodeDiagnostic):
     :param n_pairs: largest number of state-action pairs of one episode
     :param horizon: rewards in the return of a pair whose episode is cut; by default as many as
         make ``gamma^horizon`` at most 0.05, 299 for 0.99
-    :param min_return: lower bound of the divisor, in units of the return
+    :param min_return: lower bound of the divisor, in units of the return; the paper has none, its
+        released code 10, which shrinks the bias where returns are smaller
     """
 
     key = "q_bias"
@@ -47,7 +48,7 @@ class QBias(EpisodeDiagnostic):
         n_episodes: int = 3,
         n_pairs: int = 350,
         horizon: int | None = None,
-        min_return: float = 10.0,
+        min_return: float = 0.01,
     ) -> None:
         super().__init__(interval)
         numbers = {"n_episodes": n_episodes, "n_pairs": n_pairs, "horizon": horizon}

@@ -7,10 +7,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecNormalize
 
-from sb3_scale.errors import Sb3ScaleError, check_key, shown
+from sb3_scale.errors import Sb3ScaleError, check_key, shown, suggestion
 from sb3_scale.parts import annotations, check_type, settings_path
 from sb3_scale.plugins import CORE, manager
 from sb3_scale.policies import check_policy_kwargs
@@ -77,12 +78,16 @@ def choose(algo: str, env_id: str, zoo_file: Path) -> Path:
     """
     Choose the file of settings when the user gives none.
 
+    What no name of ours asks for keeps RL-Zoo's file: an algorithm and a task that are not a
+    plugin's train as if nothing of ours were installed.
+
     :param algo: name of the algorithm
     :param env_id: the task
     :param zoo_file: RL-Zoo's own file, which may not exist
-    :return: RL-Zoo's file if it names the task, else ours that does, else ours with a ``default``
+    :return: RL-Zoo's file if it names the task or the task is no plugin's, else ours that names it,
+        else ours with a ``default``
     """
-    if zoo_file.exists() and env_id in read(zoo_file):
+    if zoo_file.exists() and (not is_of_a_plugin(env_id) or env_id in read(zoo_file)):
         return zoo_file
     ours = list(offered(algo))
     for key in (env_id, "default"):
@@ -90,6 +95,16 @@ def choose(algo: str, env_id: str, zoo_file: Path) -> Path:
             if key in tasks:
                 return path
     return zoo_file
+
+
+def is_of_a_plugin(env_id: str) -> bool:
+    """
+    :param env_id: a task
+    :return: whether a plugin brings it, and no other package has registered the id first
+    """
+    registered = gymnasium.registry.get(env_id)
+    targets = [spec.target for _, spec in manager().specs("env") if spec.name == env_id]
+    return bool(targets) and (registered is None or registered.entry_point in targets)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -114,6 +129,39 @@ def _mapping(path: Path, content: Any) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise Sb3ScaleError(f"{path} is {shown(content)}; allowed: a mapping, KEY: VALUE")
     return content
+
+
+def check_task(tasks: Mapping[str, Any], env_id: str, path: Path) -> None:
+    """
+    :param tasks: settings per task
+    :param env_id: the task that is asked for
+    :param path: of the file, for the message
+    :raises Sb3ScaleError: if the file has neither the task nor a ``default``
+    """
+    if "default" not in tasks:
+        names = [name for name in tasks if not name.startswith(".")]
+        if env_id not in names:
+            raise Sb3ScaleError(
+                f"{path} has no task '{env_id}' and no 'default'{suggestion(env_id, names)}"
+            )
+
+
+def check_policy(task: Mapping[str, Any], given: Mapping[str, Any], path: Path) -> None:
+    """
+    :param task: settings of a task, with ScalePolicy
+    :param given: settings that replace some of them, from the command line
+    :param path: of the file, for the message
+    :raises Sb3ScaleError: if they replace the policy, and not what only ScalePolicy takes
+    """
+    if "policy" not in given or uses_scale_policy(given):
+        return
+    left = [key for key in ("policy_kwargs", "callback") if key in task and key not in given]
+    if left:
+        raise Sb3ScaleError(
+            f"policy is {given['policy']!r}, and {' and '.join(left)} of {path} are for "
+            "ScalePolicy; allowed: ScalePolicy, those settings replaced as well, or another file "
+            "by --conf-file, such as RL-Zoo's own"
+        )
 
 
 def uses_scale_policy(hyperparams: Mapping[str, Any]) -> bool:

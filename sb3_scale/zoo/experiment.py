@@ -29,15 +29,20 @@ def install() -> None:
 @wraps(_zoo_read)
 def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
     env_id = self.env_name.gym_id
-    path = configs.by_name(self.algo, str(self.config)) or Path(self.config)
-    self.config = str(path)
-    if path.parent == Path(rl_zoo3.__file__).parent / "hyperparams":
+    asked = vars(self.args).get("conf_file")
+    named = configs.by_name(self.algo, str(self.config))
+    path = named or Path(self.config)
+    if not asked and path.parent == Path(rl_zoo3.__file__).parent / "hyperparams":
         path = configs.choose(self.algo, env_id, path)
-        self.config = str(path)
+    self.config = str(path)
     if path.suffix in (".yml", ".yaml") and path.exists():
         content = configs.read(path)
+        if named:
+            configs.check_task(content, env_id, path)
         task = content.get(env_id, content.get("default", {}))
         _choose_sampler(self.algo, {**task, **(self.custom_hyperparams or {})})
+        if configs.uses_scale_policy(task):
+            configs.check_policy(task, self.custom_hyperparams or {}, path)
     hyperparams, saved = _zoo_read(self)
     backends.check(hyperparams)
     backends.use(self, hyperparams.pop(backends.KEY, backends.GYMNASIUM))

@@ -2,11 +2,13 @@
 
 from typing import Any, ClassVar
 
+import stable_baselines3
 import torch as th
 from stable_baselines3.common.policies import BasePolicy
 
 from sb3_scale.algorithms import TD3, is_scale_policy
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.learning.deterministic import DeterministicObjective
 from sb3_scale.parts import parameters, spec_of
 
 
@@ -26,39 +28,52 @@ class TD2(TD3):
     }
 
 
-class DDPG(TD2):
+class DDPG(TD2, stable_baselines3.DDPG):
     """
     TD2 with one critic: deep deterministic policy gradient (Lillicrap et al., 2016, algorithm 1).
 
-    Arguments are those of :class:`TD2`. With a policy of Stable-Baselines3 it trains as
-    ``stable_baselines3.DDPG`` does.
+    A ``stable_baselines3.DDPG`` that also trains a ``ScalePolicy``. Arguments are those of
+    :class:`TD2`.
     """
+
+    fixed: ClassVar[dict[str, Any]] = {}
 
     def check_arguments(
         self,
         policy: str | type[BasePolicy],
         policy_kwargs: dict[str, Any] | None,
         device: th.device | str,
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any] | None:
         """
         Check what can be checked before anything is made.
 
         :param policy: the policy class or its name
         :param policy_kwargs: its arguments
         :param device: the device that was asked for
-        :return: the arguments, with one critic where they do not say how many
+        :return: the arguments, of ScalePolicy with one critic where they do not say how many
         :raises Sb3ScaleError: if an argument cannot be used
         """
-        checked = super().check_arguments(policy, policy_kwargs, device) or {}
-        if not is_scale_policy(policy):
-            return {"n_critics": 1, **checked}
+        checked = super().check_arguments(policy, policy_kwargs, device)
+        if checked is None or not is_scale_policy(policy):
+            return checked
         critic = checked.get("critic", "ensemble")
         if "n_critics" in parameters(spec_of("critic", critic)):
             named = {"name": critic} if isinstance(critic, str) else critic
             checked["critic"] = {"n_critics": 1, **named}
         return checked
 
+    def make_objective(self) -> DeterministicObjective:
+        """
+        :return: the value of the actor's action, without noise in the target
+        """
+        return DeterministicObjective(0.0, 0.0)
+
     def _setup_model(self) -> None:
+        if not self.scaled:
+            super()._setup_model()
+            return
+        # The library's constructor adds it for its own policy.
+        self.policy_kwargs.pop("n_critics", None)
         super()._setup_model()
         n_critics = getattr(self.policy.critic, "n_critics", 1)
         if n_critics != 1:

@@ -39,9 +39,9 @@ def test_contract(name: str) -> None:
 
 def test_all_tasks_are_there_under_ids_that_exist() -> None:
     sb3_scale.register_envs()
-    assert set(tasks("crossq-wn")) == {*DEEPMIND_CONTROL, *MYOSUITE}
-    assert set(tasks("crossq-wn")) <= set(gymnasium.registry)
-    assert set(tasks("sac-baseline")) == {"default"}
+    for name in NAMES:
+        assert {*DEEPMIND_CONTROL, *MYOSUITE, "default"} <= set(tasks(name))
+        assert set(tasks(name)) - {"default"} <= set(gymnasium.registry)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -73,7 +73,7 @@ def test_numbers_of_sac() -> None:
     Palenicek et al., 2025, appendix C, Table 1; initialisation and the bound of the standard
     deviation are those of the released code.
     """
-    entry = tasks("sac-baseline")["default"]
+    entry = tasks("sac-baseline")["dog-run"]
     wanted = {"gamma": 0.99, "tau": 0.005, "learning_rate": 3e-4, "ent_coef": "auto_1.0"}
     wanted |= {"batch_size": 256, "learning_starts": 10_000}
     assert {key: entry[key] for key in wanted} == wanted
@@ -85,8 +85,11 @@ def test_numbers_of_sac() -> None:
     assert entry["policy_kwargs"]["actor"]["log_std_min"] == -10
 
 
-def test_trains_through_rl_zoo(tmp_path: Path) -> None:
-    options = ["--conf-file", "sac-baseline", *FAST, *SMALL, "gradient_steps:2"]
-    output = train(tmp_path, "cartpole-balance", 80, *options)
-    assert "sb3_scale_crossq/sac-baseline.yml" in output
-    assert list(tmp_path.glob("logs/sac/cartpole-balance_1/cartpole-balance.zip"))
+@pytest.mark.parametrize(
+    ("name", "task"), [("sac-baseline", "cartpole-balance"), ("crossq-wn", "Pendulum-v1")]
+)
+def test_trains_through_rl_zoo(tmp_path: Path, name: str, task: str) -> None:
+    options = ["--conf-file", name, *FAST, *SMALL, "gradient_steps:2"]
+    output = train(tmp_path, task, 80, *options)
+    assert f"sb3_scale_crossq/{name}.yml" in output
+    assert list(tmp_path.glob(f"logs/sac/{task}_1/{task}.zip"))
