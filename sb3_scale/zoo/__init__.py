@@ -10,8 +10,10 @@ key ``env_backend``, and, for ScalePolicy, callbacks by name and what each check
 
 import sys
 import warnings
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.notices import notice
@@ -48,12 +50,34 @@ def install() -> None:
 def _install_algorithms() -> None:
     from rl_zoo3 import ALGOS
 
-    for _, spec in manager().specs("algorithm"):
+    offers = list(manager().specs("algorithm"))
+    times = Counter(spec.name for _, spec in offers)
+    for _, spec in offers:
+        if times[spec.name] > 1:
+            ALGOS[spec.name] = _Offered(spec.name)
+            continue
         # One algorithm that cannot be imported must not stop RL-Zoo for the others.
         try:
             ALGOS[spec.name] = load_target(spec)
         except Sb3ScaleError as error:
             warnings.warn(str(error), stacklevel=2)
+
+
+class _Offered:
+    """
+    Stands in RL-Zoo's table for an algorithm that several distributions offer.
+
+    :param name: as in ``--algo``
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return manager().check_offered_once("algorithm", self._name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return manager().check_offered_once("algorithm", self._name)
 
 
 def _is_command(words: list[str]) -> bool:

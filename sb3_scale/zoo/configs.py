@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_scale.errors import Sb3ScaleError, check_key
 from sb3_scale.parts import annotations, check_type, settings_path
 from sb3_scale.plugins import CORE, manager
-from sb3_scale.policies import check_policy_kwargs
+from sb3_scale.policies import ScalePolicy, check_policy_kwargs
 from sb3_scale.specs import ZooConfig
-from sb3_scale.zoo import backends
+from sb3_scale.zoo import backends, checks, notation
 
 ZOO_KEYS = {
     "callback",
@@ -62,7 +60,7 @@ def by_name(algo: str, name: str) -> Path | None:
         a file that is missing
     """
     # A path, or the Python module that RL-Zoo allows too.
-    if Path(name).suffix or Path(name).exists() or find_spec(name):
+    if {"/", "."} & set(name) or Path(name).exists() or find_spec(name):
         return None
     _, spec = manager().find("zoo-config", name)
     assert isinstance(spec, ZooConfig)
@@ -96,10 +94,14 @@ def read(path: Path) -> dict[str, Any]:
     """
     :param path: of a YAML file
     :return: settings per task
-    :raises Sb3ScaleError: if it is not YAML, or not a mapping of tasks
+    :raises Sb3ScaleError: if it cannot be read, is not YAML, or not a mapping of tasks
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Sb3ScaleError(f"'{path}' cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise Sb3ScaleError(f"{path} is not UTF-8: {error}") from None
     except yaml.YAMLError as error:
         raise Sb3ScaleError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
@@ -110,9 +112,13 @@ def read(path: Path) -> dict[str, Any]:
 def uses_scale_policy(hyperparams: Mapping[str, Any]) -> bool:
     """
     :param hyperparams: settings of a task
-    :return: whether its policy is made of our parts
+    :return: whether its policy is made of our parts, by whatever name
+    :raises Sb3ScaleError: if the policy is a class that cannot be imported
     """
-    return hyperparams.get("policy") in ("ScalePolicy", "sb3_scale.ScalePolicy")
+    policy = hyperparams.get("policy")
+    if isinstance(policy, str) and "." in policy:
+        policy = notation.load("policy", policy)
+    return policy == "ScalePolicy" or (isinstance(policy, type) and issubclass(policy, ScalePolicy))
 
 
 def check(algo: str, algorithm: type, hyperparams: Mapping[str, Any]) -> None:
@@ -124,36 +130,25 @@ def check(algo: str, algorithm: type, hyperparams: Mapping[str, Any]) -> None:
     :param hyperparams: settings of the task
     :raises Sb3ScaleError: if a key is unknown or a value has the wrong type
     """
+    checks.check_given_by_zoo(hyperparams)
     backends.check(hyperparams)
     hints = annotations(algorithm)
     outside = ZOO_KEYS | {backends.KEY}
-    known = set(inspect.signature(algorithm).parameters) - {"env", "_init_setup_model"}
+    known = set(inspect.signature(algorithm).parameters) - {"_init_setup_model"}
+    known -= checks.GIVEN_BY_ZOO.keys()
     for key, value in hyperparams.items():
         check_key(f"{algo} has no setting", key, value, known | outside)
         if key in hints and key not in outside:
             _check_type(algo, key, value, hints[key])
-    for key, wrapper in WRAPPERS.items():
-        _check_arguments(key, hyperparams.get(key), wrapper)
+    checks.check_values(hyperparams)
     policy_kwargs = hyperparams.get("policy_kwargs") or {}
-    # RL-Zoo evaluates a string itself, and then the policy checks it.
+    # A sweep leaves a string to RL-Zoo, which evaluates it, and then the policy checks it.
     if isinstance(policy_kwargs, Mapping):
         check_policy_kwargs(policy_kwargs)
 
 
 EVALUATED = ("policy_kwargs", "replay_buffer_class", "replay_buffer_kwargs")
-"""Settings that RL-Zoo evaluates as Python when they are strings."""
-
-
-WRAPPERS = {"normalize": VecNormalize, "monitor_kwargs": Monitor}
-"""Settings with arguments of a wrapper that RL-Zoo makes."""
-
-
-def _check_arguments(key: str, given: Any, wrapper: type) -> None:
-    if not isinstance(given, Mapping):
-        return
-    known = set(inspect.signature(wrapper).parameters) - {"venv", "env", "filename"}
-    for name, value in given.items():
-        check_key(f"{key} has no argument", name, value, known)
+"""Arguments of an algorithm that RL-Zoo evaluates as Python when they are strings."""
 
 
 def _check_type(algo: str, key: str, value: Any, hint: Any) -> None:

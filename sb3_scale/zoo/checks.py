@@ -1,0 +1,190 @@
+"""Values of the keys that RL-Zoo uses itself, checked before it makes anything."""
+
+from collections.abc import Callable, Mapping
+from math import inf
+from numbers import Integral, Real
+from typing import Any
+
+import gymnasium
+from rl_zoo3 import ALGOS
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import VecEnvWrapper, VecNormalize
+
+from sb3_scale.algorithms import ScaleAlgorithm
+from sb3_scale.errors import Sb3ScaleError, check_above, suggestion
+from sb3_scale.parts import yaml_hint
+from sb3_scale.zoo import notation
+
+GIVEN_BY_ZOO = {
+    "seed": "--seed",
+    "device": "--device",
+    "verbose": "--verbose",
+    "tensorboard_log": "--tensorboard-log",
+    "env": "--env",
+}
+"""Arguments of an algorithm that RL-Zoo gives itself, and its options for them."""
+
+NOISES = ("normal", "ornstein-uhlenbeck")
+
+
+def check_policy(algo: str, algorithm: type[BaseAlgorithm], hyperparams: Mapping[str, Any]) -> None:
+    """
+    :param algo: name of the algorithm
+    :param algorithm: its class
+    :param hyperparams: settings of a task
+    :raises Sb3ScaleError: if the policy is missing, or is none that the algorithm knows
+    """
+    policy = hyperparams.get("policy")
+    if isinstance(policy, str) and ("." in policy or policy in algorithm.policy_aliases):
+        return
+    allowed = suggestion(str(policy), [*algorithm.policy_aliases, "MODULE.CLASS"])
+    raise Sb3ScaleError(f"{algo}: policy is {policy!r:.100}{allowed}")
+
+
+def check_algorithm(algo: str, algorithm: type[BaseAlgorithm]) -> None:
+    """
+    :param algo: name of the algorithm
+    :param algorithm: its class
+    :raises Sb3ScaleError: if it does not train ScalePolicy
+    """
+    if not issubclass(algorithm, ScaleAlgorithm):
+        classes = ((name, each) for name, each in ALGOS.items() if isinstance(each, type))
+        able = [name for name, each in classes if issubclass(each, ScaleAlgorithm)]
+        raise Sb3ScaleError(f"--algo {algo} does not train ScalePolicy; allowed: {', '.join(able)}")
+
+
+def check_given_by_zoo(hyperparams: Mapping[str, Any]) -> None:
+    """
+    :param hyperparams: settings of a task
+    :raises Sb3ScaleError: if one is an argument that RL-Zoo gives itself
+    """
+    for key, option in GIVEN_BY_ZOO.items():
+        if key in hyperparams:
+            raise Sb3ScaleError(
+                f"{key} is {hyperparams[key]!r:.100} in the settings, and RL-Zoo gives it itself; "
+                f"allowed: {option} on the command line"
+            )
+
+
+def check_values(hyperparams: Mapping[str, Any]) -> None:
+    """
+    :param hyperparams: settings of a task; a string that RL-Zoo evaluates is left to it
+    :raises Sb3ScaleError: if the value of a key that RL-Zoo uses itself is wrong
+    """
+    for key, check in _CHECKS.items():
+        if key in hyperparams:
+            check(key, hyperparams[key])
+    noise = [key for key in ("noise_type", "noise_std") if hyperparams.get(key) is not None]
+    if len(noise) == 1:
+        (other,) = {"noise_type", "noise_std"} - set(noise)
+        raise Sb3ScaleError(f"{noise[0]} is {hyperparams[noise[0]]!r:.100}, and needs {other} too")
+
+
+def check_options(manager: Any) -> None:
+    """
+    :param manager: RL-Zoo's ``ExperimentManager``
+    :raises Sb3ScaleError: if an option of its command line would stop a training later
+    """
+    least: dict[str, int] = {}
+    if manager.eval_freq > 0 or manager.optimize_hyperparameters:
+        least |= {"--eval-episodes": manager.n_eval_episodes, "--n-eval-envs": manager.n_eval_envs}
+    if manager.optimize_hyperparameters:
+        least |= {"--n-trials": manager.n_trials, "--n-jobs": abs(manager.n_jobs)}
+        if manager.n_evaluations is not None:
+            least["--n-evaluations"] = manager.n_evaluations
+    for option, value in least.items():
+        if value < 1:
+            raise Sb3ScaleError(f"{option} is {value}; allowed: at least 1")
+    if manager.log_interval == 0:
+        raise Sb3ScaleError("--log-interval is 0; allowed: at least 1, -1 as usual, -2 for no log")
+
+
+def _whole(key: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise Sb3ScaleError(
+            f"{key} is {value!r:.100}; allowed: a whole number, at least 1{yaml_hint(value)}"
+        )
+
+
+def _steps(key: str, value: Any) -> None:
+    # YAML has 1e5 as a fraction, and RL-Zoo makes it whole.
+    _whole(key, int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def _frames(key: str, value: Any) -> None:
+    if value is not None:
+        _whole(key, value)
+
+
+def _arguments(key: str, value: Any, wrapper: type, given: set[str]) -> None:
+    if not isinstance(value, Mapping):
+        raise Sb3ScaleError(f"{key} is {value!r:.100}; allowed: arguments by name")
+    for name in given & value.keys():
+        raise Sb3ScaleError(f"{key} has the argument '{name}', which RL-Zoo gives itself")
+    notation.check_arguments(key, wrapper, value, passed=1)
+
+
+def _normalize(key: str, value: Any) -> None:
+    if isinstance(value, str | bool | None):
+        return
+    if not isinstance(value, Mapping):
+        raise Sb3ScaleError(f"{key} is {value!r:.100}; allowed: true, false, or arguments by name")
+    _arguments(key, value, VecNormalize, {"venv"})
+    bounds = {name: value[name] for name in ("clip_obs", "clip_reward", "epsilon") if name in value}
+    try:
+        check_above(0, **bounds)
+    except ValueError as error:
+        raise Sb3ScaleError(f"{key}: {error}") from None
+    if not 0 <= value.get("gamma", 1) <= 1:
+        raise Sb3ScaleError(f"{key}: gamma is {value['gamma']}; allowed: from 0 to 1")
+
+
+def _monitor(key: str, value: Any) -> None:
+    if not isinstance(value, str | None):
+        _arguments(key, value, Monitor, {"env", "filename"})
+
+
+def _wrappers(key: str, value: Any) -> None:
+    wrong, instead = (
+        (VecEnvWrapper, "vec_env_wrapper")
+        if key == "env_wrapper"
+        else (gymnasium.Wrapper, "env_wrapper")
+    )
+    for entry in notation.entries(value):
+        name, arguments = notation.split(key, entry)
+        wrapper = name if isinstance(name, type) else notation.load(key, name)
+        if isinstance(wrapper, type) and issubclass(wrapper, wrong):
+            raise Sb3ScaleError(f"{key} has {wrapper.__name__}; allowed: under {instead}")
+        if not callable(wrapper):
+            raise Sb3ScaleError(f"{key} has '{name}', which is no class or function")
+        notation.check_arguments(f"{key}: {wrapper.__name__}", wrapper, arguments, passed=1)
+
+
+def _noise_type(key: str, value: Any) -> None:
+    if value is None:
+        return
+    if not isinstance(value, str) or not any(noise in value for noise in NOISES):
+        raise Sb3ScaleError(f"{key} is {value!r:.100}{suggestion(str(value), NOISES)}")
+
+
+def _noise_std(key: str, value: Any) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < inf:
+        raise Sb3ScaleError(
+            f"{key} is {value!r:.100}; allowed: a number, at least 0{yaml_hint(value)}"
+        )
+
+
+_CHECKS: dict[str, Callable[[str, Any], None]] = {
+    "n_envs": _whole,
+    "n_timesteps": _steps,
+    "frame_stack": _frames,
+    "normalize": _normalize,
+    "monitor_kwargs": _monitor,
+    "env_wrapper": _wrappers,
+    "vec_env_wrapper": _wrappers,
+    "noise_type": _noise_type,
+    "noise_std": _noise_std,
+}
