@@ -1,5 +1,6 @@
 """Values of the keys that RL-Zoo uses itself, checked before it makes anything."""
 
+import re
 from collections.abc import Callable, Mapping
 from math import inf
 from numbers import Integral, Real
@@ -9,6 +10,7 @@ import gymnasium
 from rl_zoo3 import ALGOS
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.policies import BaseModel
 from stable_baselines3.common.vec_env import VecEnvWrapper, VecNormalize
 
 from sb3_scale.algorithms import ScaleAlgorithm
@@ -25,6 +27,8 @@ GIVEN_BY_ZOO = {
 }
 """Arguments of an algorithm that RL-Zoo gives itself, and its options for them."""
 
+_LINEAR = re.compile(r"lin_\d*\.?\d+(e[+-]?\d+)?", re.IGNORECASE)
+
 NOISES = ("normal", "ornstein-uhlenbeck")
 
 
@@ -36,8 +40,12 @@ def check_policy(algo: str, algorithm: type[BaseAlgorithm], hyperparams: Mapping
     :raises Sb3ScaleError: if the policy is missing, or is none that the algorithm knows
     """
     policy = hyperparams.get("policy")
-    if isinstance(policy, str) and ("." in policy or policy in algorithm.policy_aliases):
+    if isinstance(policy, str) and policy in algorithm.policy_aliases:
         return
+    if isinstance(policy, str) and "." in policy:
+        found = notation.load("policy", policy)
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            return
     allowed = suggestion(str(policy), [*algorithm.policy_aliases, "MODULE.CLASS"])
     raise Sb3ScaleError(f"{algo}: policy is {policy!r:.100}{allowed}")
 
@@ -112,17 +120,23 @@ def _steps(key: str, value: Any) -> None:
     _whole(key, int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
+def _learning_rate(key: str, value: Any) -> None:
+    # Another prefix RL-Zoo would read as linear too, without a word.
+    if isinstance(value, str) and not _LINEAR.fullmatch(value):
+        raise Sb3ScaleError(
+            f"{key} is {value!r:.100}; allowed: a number, or 'lin_3e-4'{yaml_hint(value)}"
+        )
+
+
 def _frames(key: str, value: Any) -> None:
     if value is not None:
         _whole(key, value)
 
 
-def _arguments(key: str, value: Any, wrapper: type, given: set[str]) -> None:
+def _arguments(key: str, value: Any, wrapper: type, passed: int) -> None:
     if not isinstance(value, Mapping):
         raise Sb3ScaleError(f"{key} is {value!r:.100}; allowed: arguments by name")
-    for name in given & value.keys():
-        raise Sb3ScaleError(f"{key} has the argument '{name}', which RL-Zoo gives itself")
-    notation.check_arguments(key, wrapper, value, passed=1)
+    notation.check_arguments(key, wrapper, value, passed)
 
 
 def _normalize(key: str, value: Any) -> None:
@@ -130,7 +144,7 @@ def _normalize(key: str, value: Any) -> None:
         return
     if not isinstance(value, Mapping):
         raise Sb3ScaleError(f"{key} is {value!r:.100}; allowed: true, false, or arguments by name")
-    _arguments(key, value, VecNormalize, {"venv"})
+    _arguments(key, value, VecNormalize, passed=1)
     bounds = {name: value[name] for name in ("clip_obs", "clip_reward", "epsilon") if name in value}
     try:
         check_above(0, **bounds)
@@ -142,7 +156,7 @@ def _normalize(key: str, value: Any) -> None:
 
 def _monitor(key: str, value: Any) -> None:
     if not isinstance(value, str | None):
-        _arguments(key, value, Monitor, {"env", "filename"})
+        _arguments(key, value, Monitor, passed=2)
 
 
 def _wrappers(key: str, value: Any) -> None:
@@ -156,8 +170,6 @@ def _wrappers(key: str, value: Any) -> None:
         wrapper = name if isinstance(name, type) else notation.load(key, name)
         if isinstance(wrapper, type) and issubclass(wrapper, wrong):
             raise Sb3ScaleError(f"{key} has {wrapper.__name__}; allowed: under {instead}")
-        if not callable(wrapper):
-            raise Sb3ScaleError(f"{key} has '{name}', which is no class or function")
         notation.check_arguments(f"{key}: {wrapper.__name__}", wrapper, arguments, passed=1)
 
 
@@ -181,6 +193,7 @@ _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "n_envs": _whole,
     "n_timesteps": _steps,
     "frame_stack": _frames,
+    "learning_rate": _learning_rate,
     "normalize": _normalize,
     "monitor_kwargs": _monitor,
     "env_wrapper": _wrappers,

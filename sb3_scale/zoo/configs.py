@@ -102,7 +102,7 @@ def read(path: Path) -> dict[str, Any]:
         raise Sb3ScaleError(f"'{path}' cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise Sb3ScaleError(f"{path} is not UTF-8: {error}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Sb3ScaleError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise Sb3ScaleError(f"{path} is {content!r:.60}; allowed: a mapping, KEY: VALUE")

@@ -8,6 +8,7 @@ import rl_zoo3
 from rl_zoo3 import ALGOS
 from rl_zoo3.exp_manager import ExperimentManager
 from rl_zoo3.hyperparams_opt import HYPERPARAMS_CONVERTER, HYPERPARAMS_SAMPLER
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.errors import Sb3ScaleError
@@ -27,6 +28,7 @@ from sb3_scale.zoo.env_kwargs import check_env_kwargs
 Hyperparams = dict[str, Any]
 
 _zoo_setup = ExperimentManager.setup_experiment
+_zoo_learn = ExperimentManager.learn
 _zoo_read = ExperimentManager.read_hyperparameters
 _zoo_sampler = dict(HYPERPARAMS_SAMPLER)
 _zoo_converter = dict(HYPERPARAMS_CONVERTER)
@@ -36,6 +38,7 @@ def install() -> None:
     """Replace how an ``ExperimentManager`` reads settings, and what it leaves where it refuses."""
     ExperimentManager.read_hyperparameters = _read_hyperparameters
     ExperimentManager.setup_experiment = _setup_experiment
+    ExperimentManager.learn = _learn
 
 
 @wraps(_zoo_setup)
@@ -43,7 +46,25 @@ def _setup_experiment(self: Any) -> Any:
     try:
         return _zoo_setup(self)
     except Sb3ScaleError:
-        unbegun.remove(Path(self.save_path), Path(self.params_path))
+        unbegun.remove(self)
+        raise
+    except (AssertionError, TypeError, ValueError) as error:
+        if not vars(self).get("uses_scale_policy"):
+            raise
+        # Of an environment, a wrapper, or an argument that the library checks itself.
+        unbegun.remove(self)
+        raise unbegun.told(self, error) from error
+
+
+@wraps(_zoo_learn)
+def _learn(self: Any, model: BaseAlgorithm) -> None:
+    before = model.num_timesteps
+    try:
+        _zoo_learn(self, model)
+    except Sb3ScaleError:
+        # A callback may refuse when it first sees the model.
+        if model.num_timesteps == before:
+            unbegun.remove(self)
         raise
 
 
@@ -79,6 +100,7 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
 def _prepare(manager: Any, hyperparams: Hyperparams) -> None:
     """Check the settings of a task with ScalePolicy, and write them as RL-Zoo needs them."""
     env_id = manager.env_name.gym_id
+    manager.uses_scale_policy = True
     checks.check_algorithm(manager.algo, ALGOS[manager.algo])
     evaluated.evaluate(hyperparams)
     _fill(hyperparams, manager.n_timesteps)

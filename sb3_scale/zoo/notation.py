@@ -1,4 +1,4 @@
-"""RL-Zoo's notation for what it imports: ``module.Class``, or ``{module.Class: {argument: value}}``."""
+"""RL-Zoo's notation for what it imports: ``module.Class``, alone or over its arguments."""
 
 import inspect
 from collections.abc import Mapping
@@ -45,8 +45,8 @@ def load(key: str, name: Any) -> Any:
     """
     :param key: of the settings that has the name, for the message
     :param name: ``module.Class``
-    :return: the class
-    :raises Sb3ScaleError: if it is no such name, or cannot be imported
+    :return: the class, or a function in its place
+    :raises Sb3ScaleError: if it is no such name, cannot be imported, or is neither
     """
     if not isinstance(name, str) or "." not in name.strip("."):
         raise Sb3ScaleError(f"{key} has {name!r:.100}; allowed: MODULE.CLASS")
@@ -54,16 +54,19 @@ def load(key: str, name: Any) -> Any:
     # The module is a stranger's; whatever it raises becomes one sentence that names the key.
     try:
         module = import_module(module_name)
+        found = getattr(module, attribute, None)
     except Exception as error:
         raise Sb3ScaleError(
             f"{key} has '{name:.100}', which cannot be imported: {type(error).__name__}: {error}"
         ) from error
-    if attribute not in vars(module):
+    if found is None:
         raise Sb3ScaleError(
             f"{key} has '{name:.100}', and there is no '{attribute:.100}' in {module_name}"
-            f"{nearest(attribute, vars(module))}"
+            f"{nearest(attribute, dir(module))}"
         )
-    return vars(module)[attribute]
+    if not callable(found):
+        raise Sb3ScaleError(f"{key} has '{name:.100}', which is no class or function")
+    return found
 
 
 def check_arguments(owner: str, target: Any, arguments: Mapping[Any, Any], passed: int = 0) -> None:
