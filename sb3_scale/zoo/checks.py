@@ -83,6 +83,12 @@ def check_values(hyperparams: Mapping[str, Any]) -> None:
     for key, check in _CHECKS.items():
         if key in hyperparams:
             check(key, hyperparams[key])
+    frames, normalize = hyperparams.get("frame_stack"), hyperparams.get("normalize")
+    if normalize not in (None, False) and (frames or 1) > 1:
+        raise Sb3ScaleError(
+            f"frame_stack is {frames} and normalize is {normalize!r:.100}, and a replay buffer "
+            "would get frames before they are stacked; allowed: one of them"
+        )
     noise = [key for key in ("noise_type", "noise_std") if hyperparams.get(key) is not None]
     if len(noise) == 1:
         (other,) = {"noise_type", "noise_std"} - set(noise)
