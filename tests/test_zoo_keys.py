@@ -222,37 +222,47 @@ def test_files_of_settings(file: str, content: bytes | None, sentence: str) -> N
     assert sentence in refused(file=file)
 
 
-def test_a_search_with_settings_in_python_and_one_that_goes_on(
+def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    """RL-Zoo's own command, in this process."""
+    from rl_zoo3.train import train
+
+    common = "train --algo sac --env navigation-2 --storage study.log --study-name one --seed 1"
+    monkeypatch.setattr("sys.argv", [*common.split(), *words])
+    train()
+
+
+def test_a_search_over_parts_that_goes_on_and_a_trial_of_it(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Over parts, and over those that the study began with where a plugin has come or gone."""
+    """Settings in Python, then in YAML; over what the study began with, whatever came since."""
     from sb3_scale.zoo import samplers
 
-    names = samplers._networks()
     Path("mine.py").write_text(f"hyperparams = {{'navigation-2': {TASK}}}")
-
-    def search(file: str) -> None:
-        options = {"n_trials": 1, "n_eval_episodes": 1, "sampler": "random"}
-        study = {"storage": "study.log", "study_name": "one", "no_optim_plots": True}
-        experiment = manager(file, optimize_hyperparameters=True, **options, **study)
-        experiment.n_evaluations = 1
-        experiment.setup_experiment()
-        experiment.hyperparameters_optimization()
-
-    monkeypatch.setattr(samplers, "WIDTHS", [32])
-    monkeypatch.setattr(samplers, "_networks", lambda: ["mlp"])
-    search("mine.py")
-    monkeypatch.setattr(samplers, "_networks", lambda: names)
     write()
-    search("mine.yml")
-    assert capfd.readouterr().out.count("    network: mlp\n") == 2
+    search = "-optimize --n-evaluations 1 --eval-episodes 1 --sampler random --no-optim-plots"
+    names = samplers._networks()
+    monkeypatch.setattr(samplers, "WIDTHS", [32])
 
-    monkeypatch.setattr(samplers, "_networks", lambda: ["modern"])
+    def one_more(file: str, networks: list[str]) -> str:
+        monkeypatch.setattr(samplers, "_networks", lambda: networks)
+        command(monkeypatch, *search.split(), "--n-trials", "1", "-conf", file)
+        return capfd.readouterr().out
+
+    first = one_more("mine.py", ["mlp"])
+    for name in ("network", "width", "depth", "norm", "learning_rate"):
+        assert f"    {name}: " in first
+    assert "    network: mlp\n" in one_more("mine.yml", names)
+    report = next(Path("logs/sac").glob("report_*.csv")).read_text()
+    assert "params_network" in report
+
+    command(monkeypatch, "--eval-freq", "-1", "--trial-id", "1", "-conf", "mine.py")
+    assert "Loading from Optuna study" in capfd.readouterr().out
+
     with pytest.raises(Sb3ScaleError, match="searches over network 'mlp', which no plugin has now"):
-        search("mine.yml")
+        one_more("mine.yml", ["modern"])
     monkeypatch.setattr(samplers, "NAMES", {"learning_rate"})
     with pytest.raises(Sb3ScaleError, match="it began with another policy; allowed: another"):
-        search("mine.yml")
+        one_more("mine.yml", names)
 
 
 def test_a_trial_that_is_not_there() -> None:
