@@ -5,7 +5,8 @@ The bridge into RL-Zoo, which stays unmodified.
 of that name comes first, ``--gym-packages sb3_scale.zoo.installed`` and ``python -m sb3_scale.zoo
 train`` do the same. Three things of RL-Zoo change: its table of algorithms, its tables of samplers,
 and how ``ExperimentManager`` reads a configuration: where it looks when no ``-conf`` is given, the
-key ``env_backend``, and, for ScalePolicy, callbacks by name and what each checkpoint saves.
+key ``env_backend``, callbacks by name, and, for ScalePolicy, checks and what each checkpoint saves.
+Of a run that one of our errors stops before its first step no folder is left.
 """
 
 import sys
