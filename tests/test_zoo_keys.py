@@ -119,7 +119,9 @@ def refused(**options: Any) -> str:
         ({"tensorboard_log": "tb"}, "allowed: --tensorboard-log on the command line"),
         ({"policy_kwargs": "dict(critic='ensembl')"}, "did you mean 'ensemble'?"),
         # What only the library, a wrapper or the environment can know, once RL-Zoo has a folder.
-        ({"replay_buffer_class": "HerReplayBuffer"}, "AssertionError in "),
+        ({"replay_buffer_class": "HerReplayBuffer"}, "sac does not start on 'navigation-2'"),
+        ({"train_freq": 0}, "AssertionError in "),
+        ({"callback": "rl_zoo3.callbacks.RawStatisticsCallback"}, "must activate tensorboard"),
         ({"train_freq": [1, "epoch"]}, "must be either 'step' or 'episode' not 'epoch'!"),
         ({"policy_kwargs": {"actor": "deterministic"}}, "SAC needs a stochastic actor"),
         ({**STOCK, "replay_buffer_class": "compct"}, "did you mean 'compact'?"),

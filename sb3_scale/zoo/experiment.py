@@ -43,29 +43,16 @@ def install() -> None:
 
 @wraps(_zoo_setup)
 def _setup_experiment(self: Any) -> Any:
-    try:
+    with unbegun.guard(self, lambda: False):
         return _zoo_setup(self)
-    except Sb3ScaleError:
-        unbegun.remove(self)
-        raise
-    except (AssertionError, TypeError, ValueError) as error:
-        if not vars(self).get("uses_scale_policy"):
-            raise
-        # Of an environment, a wrapper, or an argument that the library checks itself.
-        unbegun.remove(self)
-        raise unbegun.told(self, error) from error
 
 
 @wraps(_zoo_learn)
 def _learn(self: Any, model: BaseAlgorithm) -> None:
     before = model.num_timesteps
-    try:
+    # A callback may refuse when it first sees the model.
+    with unbegun.guard(self, lambda: model.num_timesteps > before):
         _zoo_learn(self, model)
-    except Sb3ScaleError:
-        # A callback may refuse when it first sees the model.
-        if model.num_timesteps == before:
-            unbegun.remove(self)
-        raise
 
 
 @wraps(_zoo_read)
