@@ -107,7 +107,10 @@ def refused(**options: Any) -> str:
         ({"noise_type": "norml", "noise_std": 0.1}, "did you mean 'normal'?"),
         ({"noise_std": 0.1}, "noise_std is 0.1, and needs noise_type too"),
         ({"noise_type": "normal", "noise_std": -1}, "noise_std is -1; allowed: a number"),
-        ({"learning_rate": "lin_fast"}, "learning_rate is 'lin_fast'; allowed: a number, or 'lin_"),
+        (
+            {"learning_rate": "lin_fast"},
+            "learning_rate is 'lin_fast'; allowed: a number, or 'lin_3e-4",
+        ),
         ({"policy": "ScalePolice"}, "sac: policy is 'ScalePolice'; allowed: CnnPolicy"),
         ({"policy": None}, "sac: policy is None; allowed"),
         ({"policy": "sb3_scale.policies.ScalePolice"}, "did you mean 'ScalePolicy'?"),

@@ -117,7 +117,7 @@ def _make(algo: str, envs: DummyVecEnv, settings: Settings) -> None:
     if isinstance(arguments.get("train_freq"), list):
         arguments["train_freq"] = tuple(arguments["train_freq"])
     if isinstance(arguments.get("learning_rate"), str):
-        arguments["learning_rate"] = _first_rate(arguments["learning_rate"])
+        arguments["learning_rate"] = float(arguments["learning_rate"].removeprefix("lin_"))
     try:
         rl_zoo3.ALGOS[algo](**arguments)
     except Sb3ScaleError:
@@ -128,16 +128,6 @@ def _make(algo: str, envs: DummyVecEnv, settings: Settings) -> None:
         # An algorithm refers to itself, and large networks should not pile up.
         gc.collect()
         return_freed_memory()
-
-
-def _first_rate(rate: str) -> float:
-    try:
-        _, value = rate.split("_")
-        return float(value)
-    except ValueError:
-        raise Sb3ScaleError(
-            f"learning_rate is {rate!r}; allowed: a number, or 'lin_3e-4' for one that falls to 0"
-        ) from None
 
 
 class _SpacesOnly(gymnasium.Env[Any, Any]):

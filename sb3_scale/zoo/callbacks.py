@@ -1,6 +1,6 @@
 """Callbacks by name, under RL-Zoo's own key ``callback``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rl_zoo3.callbacks import ParallelTrainCallback
@@ -74,11 +74,22 @@ def _entry(entry: Any, run_folder: str) -> Any:
         raise Sb3ScaleError(f"{KEY} has {name!r:.100}; allowed: a name, or MODULE.CLASS")
     if "." not in name:
         return _by_name({**arguments, "name": name}, run_folder)
-    target = notation.load(KEY, name)
-    if isinstance(target, type):
-        _check_class(target)
-    notation.check_arguments(f"{KEY} {name}", target, arguments)
     return {name: arguments}
+
+
+def check_imported(entries: Iterable[Any]) -> None:
+    """
+    :param entries: of :func:`for_zoo`; those in RL-Zoo's notation are imported
+    :raises Sb3ScaleError: if one cannot be, is no callback, or an argument is wrong
+    """
+    for entry in entries:
+        if isinstance(entry, BaseCallback):
+            continue
+        name, arguments = notation.split(KEY, entry)
+        target = notation.load(KEY, name)
+        if isinstance(target, type):
+            _check_class(target)
+        notation.check_arguments(f"{KEY} {name}", target, arguments)
 
 
 def _check_class(target: type) -> None:

@@ -95,6 +95,23 @@ def check_values(hyperparams: Mapping[str, Any]) -> None:
         raise Sb3ScaleError(f"{noise[0]} is {hyperparams[noise[0]]!r:.100}, and needs {other} too")
 
 
+def check_wrappers(hyperparams: Mapping[str, Any]) -> None:
+    """
+    :param hyperparams: settings of a task, whose wrappers are imported
+    :raises Sb3ScaleError: if one cannot be imported, is of the other kind, or an argument is wrong
+    """
+    for key, wrong, instead in (
+        ("env_wrapper", VecEnvWrapper, "vec_env_wrapper"),
+        ("vec_env_wrapper", gymnasium.Wrapper, "env_wrapper"),
+    ):
+        for entry in notation.entries(hyperparams.get(key)):
+            name, arguments = notation.split(key, entry)
+            wrapper = name if isinstance(name, type) else notation.load(key, name)
+            if isinstance(wrapper, type) and issubclass(wrapper, wrong):
+                raise Sb3ScaleError(f"{key} has {wrapper.__name__}; allowed: under {instead}")
+            notation.check_arguments(f"{key}: {wrapper.__name__}", wrapper, arguments, passed=1)
+
+
 def check_options(manager: Any) -> None:
     """
     :param manager: RL-Zoo's ``ExperimentManager``
@@ -130,7 +147,7 @@ def _learning_rate(key: str, value: Any) -> None:
     # Another prefix RL-Zoo would read as linear too, without a word.
     if isinstance(value, str) and not _LINEAR.fullmatch(value):
         raise Sb3ScaleError(
-            f"{key} is {value!r:.100}; allowed: a number, or 'lin_3e-4'{yaml_hint(value)}"
+            f"{key} is {value!r:.100}; allowed: a number, or 'lin_3e-4' for one that falls to 0"
         )
 
 
@@ -165,20 +182,6 @@ def _monitor(key: str, value: Any) -> None:
         _arguments(key, value, Monitor, passed=2)
 
 
-def _wrappers(key: str, value: Any) -> None:
-    wrong, instead = (
-        (VecEnvWrapper, "vec_env_wrapper")
-        if key == "env_wrapper"
-        else (gymnasium.Wrapper, "env_wrapper")
-    )
-    for entry in notation.entries(value):
-        name, arguments = notation.split(key, entry)
-        wrapper = name if isinstance(name, type) else notation.load(key, name)
-        if isinstance(wrapper, type) and issubclass(wrapper, wrong):
-            raise Sb3ScaleError(f"{key} has {wrapper.__name__}; allowed: under {instead}")
-        notation.check_arguments(f"{key}: {wrapper.__name__}", wrapper, arguments, passed=1)
-
-
 def _noise_type(key: str, value: Any) -> None:
     if value is None:
         return
@@ -202,8 +205,6 @@ _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "learning_rate": _learning_rate,
     "normalize": _normalize,
     "monitor_kwargs": _monitor,
-    "env_wrapper": _wrappers,
-    "vec_env_wrapper": _wrappers,
     "noise_type": _noise_type,
     "noise_std": _noise_std,
 }

@@ -112,12 +112,15 @@ def read(path: Path) -> dict[str, Any]:
 def uses_scale_policy(hyperparams: Mapping[str, Any]) -> bool:
     """
     :param hyperparams: settings of a task
-    :return: whether its policy is made of our parts, by whatever name
-    :raises Sb3ScaleError: if the policy is a class that cannot be imported
+    :return: whether its policy is made of our parts, by whatever name; a class that cannot be
+        imported is not
     """
     policy = hyperparams.get("policy")
     if isinstance(policy, str) and "." in policy:
-        policy = notation.load("policy", policy)
+        try:
+            policy = notation.load("policy", policy)
+        except Sb3ScaleError:
+            return False
     return policy == "ScalePolicy" or (isinstance(policy, type) and issubclass(policy, ScalePolicy))
 
 

@@ -100,6 +100,8 @@ def _prepare(manager: Any, hyperparams: Hyperparams) -> None:
     ):
         check_env_kwargs(env_id, env_kwargs or {})
     chosen = callbacks.for_zoo(hyperparams.get("callback"), manager.save_path)
+    callbacks.check_imported(chosen)
+    checks.check_wrappers(hyperparams)
     if manager.save_freq > 0 and not manager.optimize_hyperparameters:
         chosen.append(_save_run_state(manager))
     hyperparams["callback"] = chosen
