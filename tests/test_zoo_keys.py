@@ -1,18 +1,14 @@
 """Wrong values of RL-Zoo's own keys, policies and settings files: a sentence, and no folder."""
 
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from rl_zoo3 import ALGOS
-from rl_zoo3.exp_manager import ExperimentManager
+from zoo_commands import experiment
 
 from sb3_scale import SAC, Sb3ScaleError
-from sb3_scale.zoo import install
-
-install()
 
 TASK = {
     "n_timesteps": 12,
@@ -35,20 +31,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def manager(file: str = "mine.yml", algo: str = "sac", **options: Any) -> ExperimentManager:
-    """RL-Zoo's own, as its command ``train`` makes it."""
-    options = {"eval_freq": -1, "log_interval": -1, "n_timesteps": -1, "verbose": 0, **options}
-    return ExperimentManager(Namespace(), algo, "navigation-2", "logs", config=file, **options)
-
-
 def write(**settings: Any) -> None:
     Path("mine.yml").write_text(yaml.safe_dump({"navigation-2": {**TASK, **settings}}))
 
 
-def trained(**options: Any) -> SAC:
-    experiment = manager(**options)
-    model, _ = experiment.setup_experiment()
-    experiment.learn(model)
+def trained(file: str = "mine.yml", **options: Any) -> SAC:
+    manager = experiment(file, "navigation-2", **options)
+    model, _ = manager.setup_experiment()
+    manager.learn(model)
     return model
 
 
@@ -173,9 +163,9 @@ def test_n_timesteps_of_the_command_line_is_enough() -> None:
 @pytest.mark.parametrize("name", ["sb3_scale.ScalePolicy", "sb3_scale.policies.ScalePolicy"])
 def test_evaluation_has_the_arguments_of_the_file_whatever_the_policy_is_called(name: str) -> None:
     write(policy=name, env_kwargs={"episode_steps": 7})
-    experiment = manager()
-    experiment.setup_experiment()
-    assert experiment.eval_env_kwargs == {"episode_steps": 7}
+    manager = experiment("mine.yml", "navigation-2")
+    manager.setup_experiment()
+    assert manager.eval_env_kwargs == {"episode_steps": 7}
 
 
 def test_an_algorithm_that_does_not_train_parts() -> None:

@@ -10,6 +10,7 @@ Of a run that one of our errors stops before its first step no folder is left.
 """
 
 import sys
+import traceback
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -90,13 +91,33 @@ def _is_command(words: list[str]) -> bool:
 
 
 def _speak_in_sentences() -> None:
-    """Our own checks end the process with one sentence; other errors keep their traceback."""
+    """
+    Our own checks end the process with one sentence, as do words that RL-Zoo cannot evaluate; other
+    errors keep their traceback.
+    """
     previous = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, Sb3ScaleError):
             notice(f"error: {error}")
+        elif sentence := _not_python(error, trace):
+            notice(f"error: {sentence}")
         else:
             previous(kind, error, trace)
 
     sys.excepthook = hook
+
+
+def _not_python(error: BaseException, trace: TracebackType | None) -> str:
+    """What ``-params`` and the like have that is no Python; empty for any other error."""
+    from rl_zoo3.utils import StoreDict
+
+    for frame, _ in traceback.walk_tb(trace):
+        if frame.f_code is StoreDict.__call__.__code__:
+            given = frame.f_locals
+            return (
+                f"{given['option_string']} has {given['arguments']!r:.100}, and RL-Zoo reads what "
+                f"follows the colon as Python: {type(error).__name__}: {error}; allowed: "
+                "KEY:0.1, KEY:True or \"KEY:'text'\""
+            )
+    return ""
