@@ -245,7 +245,7 @@ def check_type(owner: str, key: str, value: Any, hint: Any) -> None:
 def _refuse_type(owner: str, key: str, value: Any, hint: Any) -> NoReturn:
     raise Sb3ScaleError(
         f"{owner}: {shortened(key)} is {shown(value)} ({type(value).__name__}); "
-        f"allowed: {type_name(hint)}{_yaml_hint(value)}"
+        f"allowed: {type_name(hint)}{yaml_hint(value)}"
     )
 
 
@@ -283,7 +283,11 @@ def _plain(text: str) -> str:
     return text.replace("typing.", "").replace("NoneType", "None")
 
 
-def _yaml_hint(value: Any) -> str:
+def yaml_hint(value: Any) -> str:
+    """
+    :param value: what the user wrote where a number is wanted
+    :return: how to write it where YAML reads a number as text, empty otherwise
+    """
     if not isinstance(value, str):
         return ""
     try:

@@ -177,17 +177,27 @@ class PluginManager:
         :return: the plugin and the spec
         :raises Sb3ScaleError: if there is none, or more than one
         """
-        owners = self._owners.get((kind, name), [])
-        if len(owners) == 1:
-            return owners[0]
-        if owners:
-            both = " and ".join(plugin.distribution for plugin, _ in owners)
-            raise Sb3ScaleError(
-                f"{kind} '{name}' is offered by {both}: uninstall one, or name one in "
-                f"{DISABLE_VARIABLE}"
-            )
+        self.check_offered_once(kind, name)
+        for owner in self._owners.get((kind, name), ()):
+            return owner
         raise Sb3ScaleError(
             f"there is no {kind} {shown(name)}{self._explain(kind, name, provider)}"
+        )
+
+    def check_offered_once(self, kind: str, name: str) -> None:
+        """
+        :param kind: a part kind
+        :param name: of a part, which need not exist
+        :raises Sb3ScaleError: if there is more than one
+        """
+        offers = [plugin.distribution for plugin, _ in self._owners.get((kind, name), ())]
+        if len(offers) < 2:
+            return
+        # The core cannot be blocked.
+        others = dict.fromkeys(each for each in offers if each != "sb3-scale")
+        raise Sb3ScaleError(
+            f"{kind} '{name}' is offered by {' and '.join(offers)}: uninstall one, or choose with "
+            f"{DISABLE_VARIABLE}={' or '.join(others)}"
         )
 
     def missing_package(self, kind: str, name: str) -> str:

@@ -1,7 +1,12 @@
 """Makes the plugins' environments, and those of other packages, known to Gymnasium."""
 
-from collections.abc import Iterable
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 import gymnasium
 
@@ -11,15 +16,46 @@ from sb3_scale.specs import Env
 
 
 def register_envs() -> None:
-    """Register each plugin's environments under their plain ids; ids that exist are left alone."""
-    for _, spec in manager().specs("env"):
-        if isinstance(spec, Env) and spec.name not in gymnasium.registry:
-            gymnasium.register(
-                spec.name,
-                entry_point=spec.target,
-                vector_entry_point=spec.vector_target or None,
-                kwargs=dict(spec.kwargs),
+    """
+    Register each plugin's environments under their plain ids; ids that exist are left alone.
+
+    A name that Gymnasium refuses is left out with a warning. One that several distributions offer
+    is registered, and says so when it is made.
+    """
+    offers = list(manager().specs("env"))
+    times = Counter(spec.name for _, spec in offers)
+    for plugin, spec in offers:
+        if not isinstance(spec, Env) or spec.name in gymnasium.registry:
+            continue
+        try:
+            if times[spec.name] > 1:
+                gymnasium.register(spec.name, entry_point=_Offered(spec.name))
+            else:
+                gymnasium.register(
+                    spec.name,
+                    entry_point=spec.target,
+                    vector_entry_point=spec.vector_target or None,
+                    kwargs=dict(spec.kwargs),
+                )
+        except gymnasium.error.Error as error:
+            warnings.warn(
+                f"plugin {plugin.label}: there is no environment '{spec.name}': {error}",
+                stacklevel=2,
             )
+
+
+class _Offered:
+    """
+    Stands for an environment that several distributions offer.
+
+    :param name: its id
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, **kwargs: Any) -> Any:
+        manager().check_offered_once("env", self.name)
 
 
 def env_hint(env_id: str) -> str:
@@ -32,14 +68,17 @@ def env_hint(env_id: str) -> str:
     return nearest(env_id, gymnasium.registry)
 
 
-def import_packages(option: str, packages: Iterable[str]) -> None:
+def import_packages(option: str, packages: Sequence[str]) -> None:
     """
-    Import modules that register environments.
+    Import modules that register environments, those of the present folder too.
 
     :param option: that names them, for the message
     :param packages: names of modules
     :raises Sb3ScaleError: if one cannot be imported
     """
+    # As ``python -m`` does, but behind what is installed.
+    if packages and (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
     for package in packages:
         try:
             import_module(package)

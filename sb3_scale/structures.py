@@ -133,6 +133,8 @@ def read_yaml(path: Path, loader: type[BoundedLoader] = BoundedLoader) -> Any:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
     except OSError as error:
         raise Sb3ScaleError(f"'{path}' cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise Sb3ScaleError(f"{path} is not UTF-8: {error}") from None
     # PyYAML lets errors of Python through where a tag does not fit its value.
     except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError) as error:
         text = " ".join(str(error).split())

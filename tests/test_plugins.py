@@ -178,8 +178,8 @@ def test_one_part_in_two_plugins(place: Place) -> None:
     place.install("acme-a", GOOD.format(name="same", module="acme_a"), "a")
     place.install("acme-b", GOOD.format(name="same", module="acme_b"), "b")
     assert place.find("critic", "same") == (
-        "critic 'same' is offered by acme-a and acme-b: uninstall one, or name one in "
-        "SB3_SCALE_DISABLE_PLUGINS"
+        "critic 'same' is offered by acme-a and acme-b: uninstall one, or choose with "
+        "SB3_SCALE_DISABLE_PLUGINS=acme-a or acme-b"
     )
     assert place.find("critic", "same", SB3_SCALE_DISABLE_PLUGINS="acme-a") == "acme-b"
     assert place.find("critic", "same", SB3_SCALE_DISABLE_PLUGINS=" b , zzz") == "acme-a"

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from zoo_commands import FAST, SMALL, refused, run, run_process
+from zoo_commands import FAST, SMALL, experiment, refused, run, run_process
+
+from sb3_scale import Sb3ScaleError
 
 TRAIN = ["-m", "rl_zoo3.train", "--algo", "sac", "--env", "pendulum-swingup", "-n", "60", *FAST]
 
@@ -83,8 +85,14 @@ def sb3_scale_components():
         ),
     ],
 )
-def test_mistakes_in_a_file(tmp_path: Path, settings: dict[str, object], sentence: str) -> None:
-    assert refused(run(tmp_path, *configuration(tmp_path, **settings))) == sentence
+def test_mistakes_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object], sentence: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    configuration(tmp_path, **settings)
+    with pytest.raises(Sb3ScaleError) as raised:
+        experiment("mine.yml", "pendulum-swingup").setup_experiment()
+    assert f"error: {raised.value}" == sentence
 
 
 def test_argument_of_the_task_on_the_command_line(tmp_path: Path) -> None:
@@ -105,6 +113,13 @@ def test_the_script_that_pip_writes_speaks_in_sentences_too(tmp_path: Path) -> N
     assert "did you mean 'policy_delay'?" in refused(run(tmp_path, *command))
 
 
+@pytest.mark.parametrize("word", ["policy:ScalePolicy", "gamma:"])
+def test_words_that_are_no_python(tmp_path: Path, word: str) -> None:
+    sentence = refused(run(tmp_path, *TRAIN, "-params", word))
+    assert sentence.startswith(f"error: -params has '{word}', and RL-Zoo reads what follows the")
+    assert not (tmp_path / "logs").exists()
+
+
 def test_file_that_is_not_yaml(tmp_path: Path) -> None:
     (tmp_path / "mine.yml").write_text("pendulum-swingup: {policy: [}")
     sentence = refused(run_process(tmp_path, *TRAIN, "-conf", "mine.yml"))
@@ -118,7 +133,7 @@ def test_a_stock_policy_with_parts_of_the_file(tmp_path: Path) -> None:
 
 def test_environment_with_a_typo(tmp_path: Path) -> None:
     command = "-m sb3_scale.zoo train --algo sac --env dog-rnu".split()
-    sentence = refused(run_process(tmp_path, *command))
+    sentence = refused(run(tmp_path, *command))
     assert sentence == "error: there is no environment 'dog-rnu'; did you mean 'dog-run'?"
     done = run(tmp_path, *"-m rl_zoo3.train --algo sac --env dog-rnu".split())
     assert done.returncode != 0

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from zoo_commands import FAST, SMALL, run, run_process, train
 
+TASK = "pendulum-swingup"
+
 MODERN = (
     "policy_kwargs:{'critic':{'name':'ensemble','network':"
     "{'name':'modern','width':32,'inner_width':64,'depth':1},'constraint':'spectral'}}"
@@ -19,61 +21,65 @@ MODERN = (
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A short run of the main command on the dog, with evaluation, checkpoints and tensorboard."""
+    """A short run with evaluation, checkpoints and tensorboard."""
     folder = tmp_path_factory.mktemp("zoo")
-    options = ["--eval-freq", "60", "--eval-episodes", "2", "--save-freq", "60", "-P", "-tb", "tb"]
-    options += ["--save-replay-buffer", "--seed", "1", *SMALL, "compile:True"]
-    command = "-m rl_zoo3.train --algo sac --env dog-run -n 120".split()
-    done = run_process(folder, *command, *options)
-    assert done.returncode == 0, done.stdout + done.stderr
-    output = done.stdout
-    assert "compile: the critic's loss took" in done.stderr
+    options = ["--eval-freq", "60", "--eval-episodes", "1", "--save-freq", "60", "-P", "-tb", "tb"]
+    options += ["--save-replay-buffer", "--seed", "1", *SMALL]
+    output = train(folder, TASK, 60, *options)
     assert "zoo_configs/sac.yml" in output
     assert "ScalePolicy" in output
     return folder
 
 
-def run_folder(folder: Path) -> Path:
-    return folder / "logs" / "sac" / "dog-run_1"
+@pytest.mark.slow
+def test_the_main_command_compiles(tmp_path: Path) -> None:
+    options = ["--eval-freq", "60", "--eval-episodes", "1", *SMALL, "compile:True"]
+    command = "-m rl_zoo3.train --algo sac --env dog-run -n 120".split()
+    done = run_process(tmp_path, *command, *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "compile: the critic's loss took" in done.stderr
+
+
+def run_folder(folder: Path, task: str = TASK) -> Path:
+    return folder / "logs" / "sac" / f"{task}_1"
 
 
 def test_train_leaves_what_rl_zoo_users_expect(trained: Path) -> None:
     names = {path.name for path in run_folder(trained).iterdir()}
-    assert {"dog-run.zip", "best_model.zip", "evaluations.npz", "replay_buffer.pkl"} <= names
-    assert {"0.monitor.csv", "dog-run", "rl_model_60_steps.zip"} <= names
+    assert {f"{TASK}.zip", "best_model.zip", "evaluations.npz", "replay_buffer.pkl"} <= names
+    assert {"0.monitor.csv", TASK, "rl_model_60_steps.zip"} <= names
     assert list((trained / "tb").rglob("events.out.tfevents*"))
 
 
 def test_saved_settings_are_those_of_the_file(trained: Path) -> None:
     saved = yaml.load(
-        (run_folder(trained) / "dog-run" / "config.yml").read_text(), Loader=yaml.UnsafeLoader
+        (run_folder(trained) / TASK / "config.yml").read_text(), Loader=yaml.UnsafeLoader
     )
     source = Path(__file__).parents[1] / "zoo_configs" / "sac.yml"
-    assert (
-        dict(saved)["policy_kwargs"]
-        == yaml.safe_load(source.read_text())["dog-run"]["policy_kwargs"]
-    )
+    assert dict(saved)["policy_kwargs"] == yaml.safe_load(source.read_text())[TASK]["policy_kwargs"]
 
 
 def test_enjoy(trained: Path) -> None:
-    command = "-m rl_zoo3.enjoy --algo sac --env dog-run -n 50 --no-render -f logs".split()
-    done = run_process(trained, *command)
+    command = "-m rl_zoo3.enjoy --algo sac --env pendulum-swingup -n 50 --no-render -f logs".split()
+    done = run(trained, *command)
     assert done.returncode == 0, done.stderr
-    assert "dog-run.zip" in done.stdout
+    assert f"{TASK}.zip" in done.stdout
 
 
 def test_enjoy_finds_the_folder_from_elsewhere(trained: Path, tmp_path: Path) -> None:
-    command = "-m rl_zoo3.enjoy --algo sac --env dog-run -n 20 --no-render --load-best".split()
+    command = (
+        "-m rl_zoo3.enjoy --algo sac --env pendulum-swingup -n 20 --no-render --load-best".split()
+    )
     done = run(tmp_path, *command, "-f", str(trained / "logs"))
     assert done.returncode == 0, done.stderr
 
 
 def test_resume(trained: Path) -> None:
-    agent = str(run_folder(trained) / "dog-run.zip")
-    output = train(trained, "dog-run", 60, *FAST, "-i", agent, *SMALL)
+    agent = str(run_folder(trained) / f"{TASK}.zip")
+    output = train(trained, TASK, 60, *FAST, "-i", agent, *SMALL)
     assert "Loading pretrained agent" in output
     assert "Loading replay buffer" in output
-    assert (trained / "logs" / "sac" / "dog-run_2" / "dog-run.zip").exists()
+    assert (trained / "logs" / "sac" / f"{TASK}_2" / f"{TASK}.zip").exists()
 
 
 def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
@@ -81,7 +87,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
     command = "-m rl_zoo3.train --algo sac --env dog-run -n 100000 --save-freq 60".split()
     command += ["--save-replay-buffer", "--eval-freq", "-1", *SMALL]
     training = subprocess.Popen([sys.executable, *command], cwd=tmp_path)
-    folder = run_folder(tmp_path)
+    folder = run_folder(tmp_path, "dog-run")
     try:
         for _ in range(1200):
             if (folder / "rl_model_180_steps.zip").exists() or training.poll() is not None:
@@ -103,7 +109,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("script", ["all_plots", "plot_train"])
 def test_plots(trained: Path, script: str) -> None:
-    options = ["-a", "sac", "-e", "dog-run", "-f", "logs"]
+    options = ["-a", "sac", "-e", TASK, "-f", "logs"]
     options += ["--no-display"] if script == "all_plots" else []
     done = run(trained, "-m", "sb3_scale.zoo", script, *options)
     assert done.returncode == 0, done.stderr
@@ -115,8 +121,10 @@ def test_evaluation_repeats_actions_as_training_does(trained: Path) -> None:
 
 
 def test_record_video(trained: Path) -> None:
-    command = "-m rl_zoo3.record_video --algo sac --env dog-run -n 4 -f logs -o videos".split()
-    done = run_process(trained, *command)
+    command = (
+        "-m rl_zoo3.record_video --algo sac --env pendulum-swingup -n 4 -f logs -o videos".split()
+    )
+    done = run(trained, *command)
     if done.returncode == 0:
         assert list((trained / "videos").glob("*.mp4"))
     else:
@@ -125,27 +133,12 @@ def test_record_video(trained: Path) -> None:
 
 
 def test_parts_from_the_command_line(tmp_path: Path) -> None:
-    output = train(tmp_path, "pendulum-swingup", 100, *FAST, *SMALL, MODERN)
+    output = train(tmp_path, TASK, 60, *FAST, *SMALL, MODERN)
     assert "'modern'" in output
 
 
 def test_several_processes(tmp_path: Path) -> None:
-    train(tmp_path, "pendulum-swingup", 120, *FAST, "--vec-env", "subproc", *SMALL, "n_envs:2")
-
-
-def test_optimize_searches_over_parts(tmp_path: Path) -> None:
-    options = ["-optimize", "--n-trials", "2", "--n-evaluations", "1", "--eval-episodes", "1"]
-    options += ["--sampler", "random", "--no-optim-plots", "--seed", "1"]
-    options += ["--storage", "study.log", "--study-name", "parts"]
-    output = train(tmp_path, "pendulum-swingup", 60, *options, *SMALL)
-    for name in ("network", "width", "depth", "norm", "learning_rate"):
-        assert f"    {name}: " in output
-    report = next((tmp_path / "logs" / "sac").glob("report_*.csv")).read_text()
-    assert "params_network" in report
-
-    trial = ["--storage", "study.log", "--study-name", "parts", "--trial-id", "1"]
-    output = train(tmp_path, "pendulum-swingup", 60, *FAST, *trial, *SMALL)
-    assert "Loading from Optuna study" in output
+    train(tmp_path, TASK, 60, *FAST, "--vec-env", "subproc", *SMALL, "n_envs:2")
 
 
 def test_stock_policies_keep_the_settings_of_rl_zoo(tmp_path: Path) -> None:

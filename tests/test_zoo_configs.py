@@ -140,15 +140,6 @@ def test_wrong_names_of_settings(algo: str, name: str, sentence: str) -> None:
         configs.by_name(algo, name)
 
 
-def test_a_file_by_name_without_the_task_is_one_sentence() -> None:
-    content = {".shared": {}, "dog-run": {}, "dog-walk": {}}
-    sentence = "sac.yml has no task 'dog-rum' and no 'default'; allowed: dog-run, dog-walk; did you"
-    with pytest.raises(sb3_scale.Sb3ScaleError, match=re.escape(sentence)):
-        configs.check_task(content, "dog-rum", Path("sac.yml"))
-    configs.check_task(content, "dog-run", Path("sac.yml"))
-    configs.check_task({"default": {}}, "dog-rum", Path("sac.yml"))
-
-
 class Forgets:
     """A plugin whose file of settings is named by each test."""
 

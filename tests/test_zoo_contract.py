@@ -13,6 +13,7 @@ import rl_zoo3
 from gymnasium.envs.registration import EnvSpec
 from rl_zoo3 import enjoy, hyperparams_opt, import_envs
 from rl_zoo3.exp_manager import ExperimentManager
+from rl_zoo3.utils import StoreDict
 
 from sb3_scale.zoo import configs, experiment, install
 
@@ -55,13 +56,13 @@ def test_read_hyperparameters_uses(word: str) -> None:
     )
 
 
-def test_read_hyperparameters_is_the_only_method_replaced() -> None:
+def test_these_methods_alone_are_replaced() -> None:
     ours = [
         name
         for name, value in vars(ExperimentManager).items()
         if "sb3_scale" in getattr(getattr(value, "__code__", None), "co_filename", "")
     ]
-    assert ours == ["read_hyperparameters"]
+    assert sorted(ours) == ["learn", "read_hyperparameters", "setup_experiment"]
     assert ExperimentManager.read_hyperparameters is experiment._read_hyperparameters
 
 
@@ -83,6 +84,12 @@ def test_samplers_have_the_signature_that_ours_has() -> None:
     ], "RL-Zoo calls samplers differently: see sb3_scale/zoo/samplers.py"
     assert "HYPERPARAMS_SAMPLER[self.algo](" in inspect.getsource(ExperimentManager.objective)
     assert isinstance(hyperparams_opt.HYPERPARAMS_CONVERTER, dict)
+
+
+def test_words_of_the_command_line_are_evaluated_where_we_look() -> None:
+    source = inspect.getsource(StoreDict.__call__)
+    for word in ("option_string", "for arguments in values", "eval(value)"):
+        assert word in source, f"RL-Zoo's StoreDict no longer has {word}: see sb3_scale/zoo"
 
 
 def test_keys_that_rl_zoo_takes_out_itself() -> None:

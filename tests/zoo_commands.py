@@ -3,9 +3,14 @@
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import warm_python
+from rl_zoo3.exp_manager import ExperimentManager
+
+from sb3_scale.zoo import install
 
 FAST = ["--eval-freq", "-1", "--seed", "1", "--verbose", "1"]
 """Options that keep a test run short."""
@@ -87,6 +92,21 @@ def train(folder: Path, env: str, n: int, *options: str, **environment: str) -> 
     done = run(folder, *command, *options, **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def experiment(file: str, env: str, algo: str = "sac", **options: Any) -> ExperimentManager:
+    """
+    What RL-Zoo's ``train`` makes of its arguments, in this process.
+
+    :param file: of settings
+    :param env: the task
+    :param algo: name of the algorithm
+    :param options: of ``ExperimentManager``
+    :return: the manager, which has read nothing yet
+    """
+    install()
+    options = {"eval_freq": -1, "log_interval": -1, "n_timesteps": -1, "verbose": 0, **options}
+    return ExperimentManager(Namespace(), algo, env, "logs", config=file, **options)
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> str:

@@ -42,6 +42,7 @@ from sb3_scale.algorithms.checks import (
     check_transforms,
     is_scale_policy,
 )
+from sb3_scale.algorithms.idle import ReplacedTrain
 from sb3_scale.algorithms.options import Options
 from sb3_scale.algorithms.schedules import LearningRate, rate_at
 from sb3_scale.algorithms.training import Learners, Training
@@ -271,8 +272,11 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         return self.training.sample(batch_size)
 
     def _init_callback(self, callback: MaybeCallback, progress_bar: bool = False) -> BaseCallback:
+        train = vars(self).get("train")
         ready = super()._init_callback(callback, progress_bar)
         if self.scaled:
+            replaced = vars(self).get("train") is not train
+            self.training.replaced_train = ReplacedTrain(self) if replaced else None
             self.training.collector.start(self, ready)
         return ready
 
@@ -292,10 +296,13 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :return: the algorithm
         """
         try:
-            return super().learn(*args, **kwargs)
+            super().learn(*args, **kwargs)
         finally:
             if self.scaled:
                 self.training.collector.stop(self)
+        if self.scaled and self.training.replaced_train is not None:
+            self.training.replaced_train.check()
+        return self
 
     def collect_rollouts(self, env: VecEnv, *args: Any, **kwargs: Any) -> RolloutReturn:
         """

@@ -12,6 +12,7 @@ from rich.progress import track
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.utils import update_learning_rate
 
+from sb3_scale.algorithms.idle import ReplacedTrain
 from sb3_scale.algorithms.schedules import rate_at, schedule
 from sb3_scale.collection.calibration import Calibration
 from sb3_scale.collection.episodes import ObservedBuffer
@@ -84,6 +85,7 @@ class Training:
         self.collector = build("collector", model.collector)
         self.collector.bind(model, [learner.optimizer for learner in self.learners])
         self.is_choosing = False
+        self.replaced_train: ReplacedTrain | None = None
         self.calibration: Calibration | None = None
         if policy.loss.calibrated:
             self.calibration = Calibration(

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sb3_scale.errors import Sb3ScaleError, shortened, shown
-from sb3_scale.zoo import configs
+from sb3_scale.zoo import evaluated
 
 Settings = dict[str, Any]
 
-NO_PARTS = {*configs.EVALUATED, *configs.WRAPPERS}
+NO_PARTS = set(evaluated.KEYS)
 """Settings that are Python when they are strings, not names of parts."""
 
 

@@ -16,6 +16,7 @@ import rl_zoo3
 
 from sb3_scale.errors import Sb3ScaleError, check_key, shortened, shown, suggestion
 from sb3_scale.parts import check_type
+from sb3_scale.plugins import manager
 from sb3_scale.registration import env_hint, import_packages
 from sb3_scale.structures import check_plain
 from sb3_scale.sweep.changes import Settings, change, together
@@ -251,6 +252,8 @@ def _check_names(algo: Any, env_id: Any) -> None:
         raise Sb3ScaleError(f"algo is {shown(algo)}{suggestion(algo, rl_zoo3.ALGOS)}")
     if env_id not in gymnasium.registry:
         raise Sb3ScaleError(f"there is no environment {shown(env_id)}{env_hint(env_id)}")
+    for kind, name in (("algorithm", algo), ("env", env_id)):
+        manager().check_offered_once(kind, name)
 
 
 def _task_settings(algo: str, env_id: str, conf_file: str) -> Settings:

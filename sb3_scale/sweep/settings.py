@@ -13,11 +13,10 @@ from gymnasium import spaces
 from rl_zoo3 import exp_manager
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.execution.allocator import return_freed_memory
 from sb3_scale.sweep.changes import Settings
-from sb3_scale.zoo import backends, callbacks, configs
+from sb3_scale.zoo import backends, callbacks, checks, configs
 from sb3_scale.zoo.env_kwargs import check_env_kwargs
 
 RESHAPING = {"env_wrapper", "frame_stack", "vec_env_wrapper"}
@@ -83,10 +82,9 @@ def check_settings(algo: str, env_id: str, settings: Settings) -> None:
     """
     algorithm = rl_zoo3.ALGOS[algo]
     scale = configs.uses_scale_policy(settings)
-    if scale and not issubclass(algorithm, ScaleAlgorithm):
-        able = [name for name, each in rl_zoo3.ALGOS.items() if issubclass(each, ScaleAlgorithm)]
-        raise Sb3ScaleError(f"--algo {algo} does not train ScalePolicy; allowed: {', '.join(able)}")
-    if not scale:
+    if scale:
+        checks.check_algorithm(algo, algorithm)
+    else:
         settings = {**settings, "policy_kwargs": {}}
     configs.check(algo, algorithm, settings)
     check_env_kwargs(env_id, settings.get("env_kwargs") or {})
@@ -119,7 +117,7 @@ def _make(algo: str, envs: DummyVecEnv, settings: Settings) -> None:
     if isinstance(arguments.get("train_freq"), list):
         arguments["train_freq"] = tuple(arguments["train_freq"])
     if isinstance(arguments.get("learning_rate"), str):
-        arguments["learning_rate"] = _first_rate(arguments["learning_rate"])
+        arguments["learning_rate"] = float(arguments["learning_rate"].removeprefix("lin_"))
     try:
         rl_zoo3.ALGOS[algo](**arguments)
     except Sb3ScaleError:
@@ -130,17 +128,6 @@ def _make(algo: str, envs: DummyVecEnv, settings: Settings) -> None:
         # An algorithm refers to itself, and large networks should not pile up.
         gc.collect()
         return_freed_memory()
-
-
-def _first_rate(rate: str) -> float:
-    try:
-        _, value = rate.split("_")
-        return float(value)
-    except ValueError:
-        raise Sb3ScaleError(
-            f"learning_rate is {shown(rate)}; allowed: a number, or 'lin_3e-4' for one that "
-            "falls to 0"
-        ) from None
 
 
 class _SpacesOnly(gymnasium.Env[Any, Any]):

@@ -5,13 +5,17 @@ The bridge into RL-Zoo, which stays unmodified.
 of that name comes first, ``--gym-packages sb3_scale.zoo.installed`` and ``python -m sb3_scale.zoo
 train`` do the same. Three things of RL-Zoo change: its table of algorithms, its tables of samplers,
 and how ``ExperimentManager`` reads a configuration: where it looks when no ``-conf`` is given, the
-key ``env_backend``, and, for ScalePolicy, callbacks by name and what each checkpoint saves.
+key ``env_backend``, callbacks by name, and, for ScalePolicy, checks and what each checkpoint saves.
+Of a run that one of our errors stops before its first step no folder is left.
 """
 
 import sys
+import traceback
 import warnings
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.notices import notice
@@ -48,12 +52,34 @@ def install() -> None:
 def _install_algorithms() -> None:
     from rl_zoo3 import ALGOS
 
-    for _, spec in manager().specs("algorithm"):
+    offers = list(manager().specs("algorithm"))
+    times = Counter(spec.name for _, spec in offers)
+    for _, spec in offers:
+        if times[spec.name] > 1:
+            ALGOS[spec.name] = _Offered(spec.name)
+            continue
         # One algorithm that cannot be imported must not stop RL-Zoo for the others.
         try:
             ALGOS[spec.name] = load_target(spec)
         except Sb3ScaleError as error:
             warnings.warn(str(error), stacklevel=2)
+
+
+class _Offered:
+    """
+    Stands in RL-Zoo's table for an algorithm that several distributions offer.
+
+    :param name: as in ``--algo``
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return manager().check_offered_once("algorithm", self._name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return manager().check_offered_once("algorithm", self._name)
 
 
 def _is_command(words: list[str]) -> bool:
@@ -65,13 +91,33 @@ def _is_command(words: list[str]) -> bool:
 
 
 def _speak_in_sentences() -> None:
-    """Our own checks end the process with one sentence; other errors keep their traceback."""
+    """
+    Our own checks end the process with one sentence, as do words that RL-Zoo cannot evaluate; other
+    errors keep their traceback.
+    """
     previous = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, Sb3ScaleError):
             notice(f"error: {error}")
+        elif sentence := _not_python(error, trace):
+            notice(f"error: {sentence}")
         else:
             previous(kind, error, trace)
 
     sys.excepthook = hook
+
+
+def _not_python(error: BaseException, trace: TracebackType | None) -> str:
+    """What ``-params`` and the like have that is no Python; empty for any other error."""
+    from rl_zoo3.utils import StoreDict
+
+    for frame, _ in traceback.walk_tb(trace):
+        if frame.f_code is StoreDict.__call__.__code__:
+            given = frame.f_locals
+            return (
+                f"{given['option_string']} has {given['arguments']!r:.100}, and RL-Zoo reads what "
+                f"follows the colon as Python: {type(error).__name__}: {error}; allowed: "
+                "KEY:0.1, KEY:True or \"KEY:'text'\""
+            )
+    return ""

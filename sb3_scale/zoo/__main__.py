@@ -4,6 +4,7 @@
 For instance ``python -m sb3_scale.zoo train --algo sac --env dog-run``.
 """
 
+import argparse
 import runpy
 import sys
 
@@ -21,6 +22,9 @@ SCRIPTS = {
     "plot_train": "rl_zoo3.plots.plot_train",
     "plot_from_file": "rl_zoo3.plots.plot_from_file",
     "all_plots": "rl_zoo3.plots.all_plots",
+    "benchmark": "rl_zoo3.benchmark",
+    "load_from_hub": "rl_zoo3.load_from_hub",
+    "push_to_hub": "rl_zoo3.push_to_hub",
 }
 
 
@@ -34,13 +38,25 @@ def main() -> None:
     script = sys.argv[1] if len(sys.argv) > 1 else ""
     if script not in SCRIPTS:
         raise Sb3ScaleError(f"there is no script {shown(script)}{suggestion(script, SCRIPTS)}")
-    # Tasks of other packages are not registered yet: RL-Zoo imports those and looks itself.
-    if script == "train" and "--env" in sys.argv[:-1] and "--gym-packages" not in sys.argv:
-        env_id = sys.argv[sys.argv.index("--env") + 1]
-        if env_id not in gymnasium.registry:
-            raise Sb3ScaleError(f"there is no environment {shown(env_id)}{env_hint(env_id)}")
+    if script == "train":
+        _check_env(sys.argv[2:])
     del sys.argv[0]
     runpy.run_module(SCRIPTS[script], run_name="__main__", alter_sys=True)
+
+
+def _check_env(words: list[str]) -> None:
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("--env")
+    parser.add_argument("--env-kwargs", nargs="*")
+    parser.add_argument("--gym-packages", nargs="*")
+    try:
+        given, _ = parser.parse_known_args(words)
+    except argparse.ArgumentError:
+        # RL-Zoo's own parser says what is wrong.
+        return
+    # Tasks of other packages are not registered yet: RL-Zoo imports those and looks itself.
+    if given.env and not given.gym_packages and given.env not in gymnasium.registry:
+        raise Sb3ScaleError(f"there is no environment '{given.env}'{env_hint(given.env)}")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def check(hyperparams: Mapping[str, Any]) -> None:
     if isinstance(part, str) and part not in names and part not in known_parts()["env-backend"]:
         raise Sb3ScaleError(f"{KEY} is {shown(part)}{suggestion(part, names)}")
     resolve("env-backend", part)
-    if "env_wrapper" in hyperparams:
+    if hyperparams.get("env_wrapper") is not None:
         raise Sb3ScaleError(
             f"env_wrapper is {shown(hyperparams['env_wrapper'])}, and {KEY} {shown(part)} has no "
             f"Gymnasium environments to wrap; allowed: vec_env_wrapper, or {KEY} '{GYMNASIUM}'"

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
-from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import VecNormalize
 
-from sb3_scale.errors import Sb3ScaleError, check_key, shown, suggestion
+from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.parts import annotations, check_type, settings_path
 from sb3_scale.plugins import CORE, manager
-from sb3_scale.policies import check_policy_kwargs
+from sb3_scale.policies import ScalePolicy, check_policy_kwargs
 from sb3_scale.specs import ZooConfig
 from sb3_scale.structures import UniqueLoader, read_yaml
-from sb3_scale.zoo import backends
+from sb3_scale.zoo import backends, checks, notation
 
 ZOO_KEYS = {
     "callback",
@@ -63,7 +61,7 @@ def by_name(algo: str, name: str) -> Path | None:
         a file that is missing
     """
     # A path, or the Python module that RL-Zoo allows too.
-    if Path(name).suffix or Path(name).exists() or find_spec(name):
+    if {"/", "."} & set(name) or Path(name).exists() or find_spec(name):
         return None
     _, spec = manager().find("zoo-config", name)
     assert isinstance(spec, ZooConfig)
@@ -111,7 +109,7 @@ def read(path: Path) -> dict[str, Any]:
     """
     :param path: of a YAML file
     :return: settings per task
-    :raises Sb3ScaleError: if it is not YAML, or not a mapping of tasks
+    :raises Sb3ScaleError: if it cannot be read, is not YAML, or not a mapping of tasks
     """
     return _mapping(path, read_yaml(path))
 
@@ -131,45 +129,19 @@ def _mapping(path: Path, content: Any) -> dict[str, Any]:
     return content
 
 
-def check_task(tasks: Mapping[str, Any], env_id: str, path: Path) -> None:
-    """
-    :param tasks: settings per task
-    :param env_id: the task that is asked for
-    :param path: of the file, for the message
-    :raises Sb3ScaleError: if the file has neither the task nor a ``default``
-    """
-    if "default" not in tasks:
-        names = [name for name in tasks if not name.startswith(".")]
-        if env_id not in names:
-            raise Sb3ScaleError(
-                f"{path} has no task '{env_id}' and no 'default'{suggestion(env_id, names)}"
-            )
-
-
-def check_policy(task: Mapping[str, Any], given: Mapping[str, Any], path: Path) -> None:
-    """
-    :param task: settings of a task, with ScalePolicy
-    :param given: settings that replace some of them, from the command line
-    :param path: of the file, for the message
-    :raises Sb3ScaleError: if they replace the policy, and not what only ScalePolicy takes
-    """
-    if "policy" not in given or uses_scale_policy(given):
-        return
-    left = [key for key in ("policy_kwargs", "callback") if key in task and key not in given]
-    if left:
-        raise Sb3ScaleError(
-            f"policy is {given['policy']!r}, and {' and '.join(left)} of {path} are for "
-            "ScalePolicy; allowed: ScalePolicy, those settings replaced as well, or another file "
-            "by --conf-file, such as RL-Zoo's own"
-        )
-
-
 def uses_scale_policy(hyperparams: Mapping[str, Any]) -> bool:
     """
     :param hyperparams: settings of a task
-    :return: whether its policy is made of our parts
+    :return: whether its policy is made of our parts, by whatever name; a class that cannot be
+        imported is not
     """
-    return hyperparams.get("policy") in ("ScalePolicy", "sb3_scale.ScalePolicy")
+    policy = hyperparams.get("policy")
+    if isinstance(policy, str) and "." in policy:
+        try:
+            policy = notation.load("policy", policy)
+        except Sb3ScaleError:
+            return False
+    return policy == "ScalePolicy" or (isinstance(policy, type) and issubclass(policy, ScalePolicy))
 
 
 def check(algo: str, algorithm: type, hyperparams: Mapping[str, Any]) -> None:
@@ -181,36 +153,25 @@ def check(algo: str, algorithm: type, hyperparams: Mapping[str, Any]) -> None:
     :param hyperparams: settings of the task
     :raises Sb3ScaleError: if a key is unknown or a value has the wrong type
     """
+    checks.check_given_by_zoo(hyperparams)
     backends.check(hyperparams)
     hints = annotations(algorithm)
     outside = ZOO_KEYS | {backends.KEY}
-    known = set(inspect.signature(algorithm).parameters) - {"env", "_init_setup_model"}
+    known = set(inspect.signature(algorithm).parameters) - {"_init_setup_model"}
+    known -= checks.GIVEN_BY_ZOO.keys()
     for key, value in hyperparams.items():
         check_key(f"{algo} has no setting", key, value, known | outside)
         if key in hints and key not in outside:
             _check_type(algo, key, value, hints[key])
-    for key, wrapper in WRAPPERS.items():
-        _check_arguments(key, hyperparams.get(key), wrapper)
+    checks.check_values(hyperparams)
     policy_kwargs = hyperparams.get("policy_kwargs") or {}
-    # RL-Zoo evaluates a string itself, and then the policy checks it.
+    # A sweep leaves a string to RL-Zoo, which evaluates it, and then the policy checks it.
     if isinstance(policy_kwargs, Mapping):
         check_policy_kwargs(policy_kwargs)
 
 
 EVALUATED = ("policy_kwargs", "replay_buffer_class", "replay_buffer_kwargs")
-"""Settings that RL-Zoo evaluates as Python when they are strings."""
-
-
-WRAPPERS = {"normalize": VecNormalize, "monitor_kwargs": Monitor}
-"""Settings with arguments of a wrapper that RL-Zoo makes."""
-
-
-def _check_arguments(key: str, given: Any, wrapper: type) -> None:
-    if not isinstance(given, Mapping):
-        return
-    known = set(inspect.signature(wrapper).parameters) - {"venv", "env", "filename"}
-    for name, value in given.items():
-        check_key(f"{key} has no argument", name, value, known)
+"""Arguments of an algorithm that RL-Zoo evaluates as Python when they are strings."""
 
 
 def _check_type(algo: str, key: str, value: Any, hint: Any) -> None:

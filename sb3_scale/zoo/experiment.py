@@ -5,74 +5,130 @@ from pathlib import Path
 from typing import Any
 
 import rl_zoo3
-from rl_zoo3 import ALGOS, exp_manager
+from rl_zoo3 import ALGOS
 from rl_zoo3.exp_manager import ExperimentManager
 from rl_zoo3.hyperparams_opt import HYPERPARAMS_CONVERTER, HYPERPARAMS_SAMPLER
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 from sb3_scale.algorithms import ScaleAlgorithm
-from sb3_scale.parts import resolve
-from sb3_scale.zoo import backends, callbacks, configs, samplers
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.plugins import manager as plugins
+from sb3_scale.zoo import (
+    backends,
+    callbacks,
+    checks,
+    configs,
+    evaluated,
+    samplers,
+    settings_files,
+    unbegun,
+)
 from sb3_scale.zoo.env_kwargs import check_env_kwargs
 
 Hyperparams = dict[str, Any]
 
+_zoo_setup = ExperimentManager.setup_experiment
+_zoo_learn = ExperimentManager.learn
 _zoo_read = ExperimentManager.read_hyperparameters
 _zoo_sampler = dict(HYPERPARAMS_SAMPLER)
 _zoo_converter = dict(HYPERPARAMS_CONVERTER)
 
 
 def install() -> None:
-    """Replace ``ExperimentManager.read_hyperparameters`` by one that looks in our files too."""
+    """Replace how an ``ExperimentManager`` reads settings, and what it leaves where it refuses."""
     ExperimentManager.read_hyperparameters = _read_hyperparameters
+    ExperimentManager.setup_experiment = _setup_experiment
+    ExperimentManager.learn = _learn
+
+
+@wraps(_zoo_setup)
+def _setup_experiment(self: Any) -> Any:
+    with unbegun.guard(self, lambda: False):
+        return _zoo_setup(self)
+
+
+@wraps(_zoo_learn)
+def _learn(self: Any, model: BaseAlgorithm) -> None:
+    before = model.num_timesteps
+    # A callback may refuse when it first sees the model.
+    with unbegun.guard(self, lambda: model.num_timesteps > before):
+        _zoo_learn(self, model)
 
 
 @wraps(_zoo_read)
 def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
     env_id = self.env_name.gym_id
+    for kind, name in (("algorithm", self.algo), ("env", env_id)):
+        plugins().check_offered_once(kind, name)
+    path = configs.by_name(self.algo, str(self.config)) or Path(self.config)
     asked = vars(self.args).get("conf_file")
-    named = configs.by_name(self.algo, str(self.config))
-    path = named or Path(self.config)
     if not asked and path.parent == Path(rl_zoo3.__file__).parent / "hyperparams":
         path = configs.choose(self.algo, env_id, path)
+    # A module's name is no path.
     self.config = str(path)
-    if path.suffix in (".yml", ".yaml") and path.exists():
-        content = configs.read(path)
-        if named:
-            configs.check_task(content, env_id, path)
-        task = content.get(env_id, content.get("default", {}))
+    settings_files.check(self.config, env_id, self._is_atari, self.custom_hyperparams or {})
+    if self.trial_id:
+        task = settings_files.task(self.config, env_id, self._is_atari)
         _choose_sampler(self.algo, {**task, **(self.custom_hyperparams or {})})
-        if configs.uses_scale_policy(task):
-            configs.check_policy(task, self.custom_hyperparams or {}, path)
-    hyperparams, saved = _zoo_read(self)
+    hyperparams, saved = settings_files.read(self, _zoo_read)
+    checks.check_policy(self.algo, ALGOS[self.algo], hyperparams)
     backends.check(hyperparams)
     backends.use(self, hyperparams.pop(backends.KEY, backends.GYMNASIUM))
+    if "replay_buffer_class" in hyperparams:
+        hyperparams["replay_buffer_class"] = evaluated.replay_buffer_class(hyperparams)
     if configs.uses_scale_policy(hyperparams):
-        if path.suffix in (".yml", ".yaml"):
-            configs.read_once(path)
-        configs.check(self.algo, ALGOS[self.algo], hyperparams)
-        for env_kwargs in (hyperparams.get("env_kwargs"), self.env_kwargs, self.eval_env_kwargs):
-            check_env_kwargs(env_id, env_kwargs or {})
-        if "replay_buffer_class" in hyperparams:
-            hyperparams["replay_buffer_class"] = _replay_buffer_class(hyperparams)
-        chosen = callbacks.for_zoo(hyperparams.get("callback"), self.save_path)
-        if self.save_freq > 0 and not self.optimize_hyperparameters:
-            chosen.append(_save_run_state(self))
-        hyperparams["callback"] = chosen
-        if self._eval_env_kwargs_args is None and "env_kwargs" in hyperparams:
-            # RL-Zoo would evaluate without the file's env_kwargs, with another action_repeat.
-            self.eval_env_kwargs = dict(hyperparams["env_kwargs"])
+        _prepare(self, hyperparams)
+    elif "callback" in hyperparams:
+        given = hyperparams["callback"]
+        hyperparams["callback"] = callbacks.translated(given, self.save_path)
+    _choose_sampler(self.algo, hyperparams)
     return hyperparams, saved
 
 
-def _replay_buffer_class(hyperparams: Hyperparams) -> Any:
-    """One of our names becomes a class; what is none RL-Zoo evaluates as Python."""
-    given = hyperparams["replay_buffer_class"]
-    if not isinstance(given, str) or "." in given or hasattr(exp_manager, given):
-        return given
-    params = hyperparams.get("replay_buffer_kwargs") or {}
-    # RL-Zoo evaluates a string itself, and Stable-Baselines3 then makes the buffer with it.
-    params = params if isinstance(params, dict) else {}
-    return resolve("replay-buffer", {"name": given, **params})[0]
+def _prepare(manager: Any, hyperparams: Hyperparams) -> None:
+    """Check the settings of a task with ScalePolicy, and write them as RL-Zoo needs them."""
+    env_id = manager.env_name.gym_id
+    manager.uses_scale_policy = True
+    checks.check_algorithm(manager.algo, ALGOS[manager.algo])
+    evaluated.evaluate(hyperparams)
+    _fill(hyperparams, manager.n_timesteps)
+    configs.check(manager.algo, ALGOS[manager.algo], hyperparams)
+    checks.check_options(manager)
+    for env_kwargs in (
+        hyperparams.get("env_kwargs"),
+        manager.env_kwargs,
+        manager.eval_env_kwargs,
+    ):
+        check_env_kwargs(env_id, env_kwargs or {})
+    chosen = callbacks.for_zoo(hyperparams.get("callback"), manager.save_path)
+    callbacks.check_imported(chosen)
+    checks.check_wrappers(hyperparams)
+    if manager.save_freq > 0 and not manager.optimize_hyperparameters:
+        chosen.append(_save_run_state(manager))
+    hyperparams["callback"] = chosen
+    if manager._eval_env_kwargs_args is None and "env_kwargs" in hyperparams:
+        # RL-Zoo would evaluate without the file's env_kwargs, with another action_repeat.
+        manager.eval_env_kwargs = dict(hyperparams["env_kwargs"])
+
+
+def _fill(hyperparams: Hyperparams, n_timesteps: int) -> None:
+    """Keys that may be empty, but that RL-Zoo reads; tuples, which YAML does not have."""
+    for key in ("env_kwargs", "monitor_kwargs"):
+        if key in hyperparams and hyperparams[key] is None:
+            hyperparams[key] = {}
+    for key in ("noise_type", "noise_std"):
+        if key in hyperparams and hyperparams[key] is None:
+            del hyperparams[key]
+    if n_timesteps > 0 and hyperparams.get("n_timesteps") is None:
+        hyperparams["n_timesteps"] = n_timesteps
+    if "n_timesteps" not in hyperparams:
+        raise Sb3ScaleError("n_timesteps is missing; allowed: in the settings, or -n NUMBER")
+    monitor = hyperparams.get("monitor_kwargs")
+    if isinstance(monitor, dict):
+        hyperparams["monitor_kwargs"] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in monitor.items()
+        }
 
 
 def _save_run_state(manager: Any) -> dict[str, Any]:
@@ -93,7 +149,7 @@ def _choose_sampler(algo: str, hyperparams: Hyperparams) -> None:
         algorithm = ALGOS[algo]
         own = algorithm.default_parts if issubclass(algorithm, ScaleAlgorithm) else {}
         given = hyperparams.get("policy_kwargs")
-        # RL-Zoo evaluates a string itself, later; the search then starts from the defaults.
+        # Before RL-Zoo evaluates a string, a trial is read beside the defaults.
         given = given if isinstance(given, dict) else {}
         base = {"actor": "squashed-gaussian", "critic": "ensemble", **own, **given}
         HYPERPARAMS_SAMPLER[algo] = partial(samplers.sample, base=base)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.parts import parameters
 from sb3_scale.plugins import manager
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 WIDTHS = [128, 256, 512]
 DEPTHS = (2, 4)
+NAMES = {"learning_rate", "network", "width", "depth", "norm"}
 
 
 def sample(
@@ -30,15 +32,45 @@ def sample(
     :param additional_args: without use
     :param base: ``policy_kwargs`` of the task in the YAML file, with actor and critic
     :return: learning rate and policy arguments
+    :raises Sb3ScaleError: if the study began with other parameters, or with parts that are missing
     """
-    networks = _networks()
-    norms = sorted(spec.name for _, spec in manager().specs("norm"))
+    begun = _begun(trial.study)
+    networks = _choices("network", _networks(), begun)
+    norms = ["none", *sorted(spec.name for _, spec in manager().specs("norm"))]
     trial.suggest_float("learning_rate", 1e-5, 2e-3, log=True)
     trial.suggest_categorical("network", networks)
     trial.suggest_categorical("width", WIDTHS)
     trial.suggest_int("depth", *DEPTHS)
-    trial.suggest_categorical("norm", ["none", *norms])
+    trial.suggest_categorical("norm", _choices("norm", norms, begun))
     return convert(trial.params, base=base)
+
+
+def _begun(study: "optuna.Study") -> Mapping[str, Any]:
+    """The search space that a stored study began with, by name; nothing for a new one."""
+    for trial in study.get_trials(deepcopy=False):
+        space: dict[str, Any] = trial.distributions
+        if others := space.keys() - NAMES:
+            raise Sb3ScaleError(
+                f"the study '{study.study_name}' searches over {', '.join(sorted(others))}: it "
+                "began with another policy; allowed: another --study-name"
+            )
+        # Trials of other processes may still be choosing.
+        if space.keys() == NAMES:
+            return space
+    return {}
+
+
+def _choices(name: str, present: list[str], begun: Mapping[str, Any]) -> list[str]:
+    """Optuna wants the choices that a study began with, whatever was installed since."""
+    if not begun:
+        return present
+    choices = list(begun[name].choices)
+    for missing in set(choices) - set(present):
+        raise Sb3ScaleError(
+            f"the study searches over {name} '{missing}', which no plugin has now; allowed: the "
+            "plugins that it began with, or another --study-name"
+        )
+    return choices
 
 
 def convert(params: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,210 @@
+"""Values of the keys that RL-Zoo uses itself, checked before it makes anything."""
+
+import re
+from collections.abc import Callable, Mapping
+from math import inf
+from numbers import Integral, Real
+from typing import Any
+
+import gymnasium
+from rl_zoo3 import ALGOS
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.policies import BaseModel
+from stable_baselines3.common.vec_env import VecEnvWrapper, VecNormalize
+
+from sb3_scale.algorithms import ScaleAlgorithm
+from sb3_scale.errors import Sb3ScaleError, check_above, shown, suggestion
+from sb3_scale.parts import yaml_hint
+from sb3_scale.zoo import notation
+
+GIVEN_BY_ZOO = {
+    "seed": "--seed",
+    "device": "--device",
+    "verbose": "--verbose",
+    "tensorboard_log": "--tensorboard-log",
+    "env": "--env",
+}
+"""Arguments of an algorithm that RL-Zoo gives itself, and its options for them."""
+
+_LINEAR = re.compile(r"lin_\d*\.?\d+(e[+-]?\d+)?", re.IGNORECASE)
+
+NOISES = ("normal", "ornstein-uhlenbeck")
+
+
+def check_policy(algo: str, algorithm: type[BaseAlgorithm], hyperparams: Mapping[str, Any]) -> None:
+    """
+    :param algo: name of the algorithm
+    :param algorithm: its class
+    :param hyperparams: settings of a task
+    :raises Sb3ScaleError: if the policy is missing, or is none that the algorithm knows
+    """
+    policy = hyperparams.get("policy")
+    if isinstance(policy, str) and policy in algorithm.policy_aliases:
+        return
+    if isinstance(policy, str) and "." in policy:
+        found = notation.load("policy", policy)
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            return
+    allowed = suggestion(str(policy), [*algorithm.policy_aliases, "MODULE.CLASS"])
+    raise Sb3ScaleError(f"{algo}: policy is {shown(policy)}{allowed}")
+
+
+def check_algorithm(algo: str, algorithm: type[BaseAlgorithm]) -> None:
+    """
+    :param algo: name of the algorithm
+    :param algorithm: its class
+    :raises Sb3ScaleError: if it does not train ScalePolicy
+    """
+    if not issubclass(algorithm, ScaleAlgorithm):
+        classes = ((name, each) for name, each in ALGOS.items() if isinstance(each, type))
+        able = [name for name, each in classes if issubclass(each, ScaleAlgorithm)]
+        raise Sb3ScaleError(f"--algo {algo} does not train ScalePolicy; allowed: {', '.join(able)}")
+
+
+def check_given_by_zoo(hyperparams: Mapping[str, Any]) -> None:
+    """
+    :param hyperparams: settings of a task
+    :raises Sb3ScaleError: if one is an argument that RL-Zoo gives itself
+    """
+    for key, option in GIVEN_BY_ZOO.items():
+        if key in hyperparams:
+            raise Sb3ScaleError(
+                f"{key} is {shown(hyperparams[key])} in the settings, and RL-Zoo gives it itself; "
+                f"allowed: {option} on the command line"
+            )
+
+
+def check_values(hyperparams: Mapping[str, Any]) -> None:
+    """
+    :param hyperparams: settings of a task; a string that RL-Zoo evaluates is left to it
+    :raises Sb3ScaleError: if the value of a key that RL-Zoo uses itself is wrong
+    """
+    for key, check in _CHECKS.items():
+        if key in hyperparams:
+            check(key, hyperparams[key])
+    frames, normalize = hyperparams.get("frame_stack"), hyperparams.get("normalize")
+    if normalize not in (None, False) and (frames or 1) > 1:
+        raise Sb3ScaleError(
+            f"frame_stack is {frames} and normalize is {shown(normalize)}, and a replay buffer "
+            "would get frames before they are stacked; allowed: one of them"
+        )
+    noise = [key for key in ("noise_type", "noise_std") if hyperparams.get(key) is not None]
+    if len(noise) == 1:
+        (other,) = {"noise_type", "noise_std"} - set(noise)
+        raise Sb3ScaleError(f"{noise[0]} is {shown(hyperparams[noise[0]])}, and needs {other} too")
+
+
+def check_wrappers(hyperparams: Mapping[str, Any]) -> None:
+    """
+    :param hyperparams: settings of a task, whose wrappers are imported
+    :raises Sb3ScaleError: if one cannot be imported, is of the other kind, or an argument is wrong
+    """
+    for key, wrong, instead in (
+        ("env_wrapper", VecEnvWrapper, "vec_env_wrapper"),
+        ("vec_env_wrapper", gymnasium.Wrapper, "env_wrapper"),
+    ):
+        for entry in notation.entries(hyperparams.get(key)):
+            name, arguments = notation.split(key, entry)
+            wrapper = name if isinstance(name, type) else notation.load(key, name)
+            if isinstance(wrapper, type) and issubclass(wrapper, wrong):
+                raise Sb3ScaleError(f"{key} has {wrapper.__name__}; allowed: under {instead}")
+            notation.check_arguments(f"{key}: {wrapper.__name__}", wrapper, arguments, passed=1)
+
+
+def check_options(manager: Any) -> None:
+    """
+    :param manager: RL-Zoo's ``ExperimentManager``
+    :raises Sb3ScaleError: if an option of its command line would stop a training later
+    """
+    least: dict[str, int] = {}
+    if manager.eval_freq > 0 or manager.optimize_hyperparameters:
+        least |= {"--eval-episodes": manager.n_eval_episodes, "--n-eval-envs": manager.n_eval_envs}
+    if manager.optimize_hyperparameters:
+        least |= {"--n-trials": manager.n_trials, "--n-jobs": abs(manager.n_jobs)}
+        if manager.n_evaluations is not None:
+            least["--n-evaluations"] = manager.n_evaluations
+    for option, value in least.items():
+        if value < 1:
+            raise Sb3ScaleError(f"{option} is {value}; allowed: at least 1")
+    if manager.log_interval == 0:
+        raise Sb3ScaleError("--log-interval is 0; allowed: at least 1, -1 as usual, -2 for no log")
+
+
+def _whole(key: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise Sb3ScaleError(
+            f"{key} is {shown(value)}; allowed: a whole number, at least 1{yaml_hint(value)}"
+        )
+
+
+def _steps(key: str, value: Any) -> None:
+    # YAML has 1e5 as a fraction, and RL-Zoo makes it whole.
+    _whole(key, int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def _learning_rate(key: str, value: Any) -> None:
+    # Another prefix RL-Zoo would read as linear too, without a word.
+    if isinstance(value, str) and not _LINEAR.fullmatch(value):
+        raise Sb3ScaleError(
+            f"{key} is {shown(value)}; allowed: a number, or 'lin_3e-4' for one that falls to 0"
+        )
+
+
+def _frames(key: str, value: Any) -> None:
+    if value is not None:
+        _whole(key, value)
+
+
+def _arguments(key: str, value: Any, wrapper: type, passed: int) -> None:
+    if not isinstance(value, Mapping):
+        raise Sb3ScaleError(f"{key} is {shown(value)}; allowed: arguments by name")
+    notation.check_arguments(key, wrapper, value, passed)
+
+
+def _normalize(key: str, value: Any) -> None:
+    if isinstance(value, str | bool | None):
+        return
+    if not isinstance(value, Mapping):
+        raise Sb3ScaleError(f"{key} is {shown(value)}; allowed: true, false, or arguments by name")
+    _arguments(key, value, VecNormalize, passed=1)
+    bounds = {name: value[name] for name in ("clip_obs", "clip_reward", "epsilon") if name in value}
+    try:
+        check_above(0, **bounds)
+    except ValueError as error:
+        raise Sb3ScaleError(f"{key}: {error}") from None
+    if not 0 <= value.get("gamma", 1) <= 1:
+        raise Sb3ScaleError(f"{key}: gamma is {value['gamma']}; allowed: from 0 to 1")
+
+
+def _monitor(key: str, value: Any) -> None:
+    if not isinstance(value, str | None):
+        _arguments(key, value, Monitor, passed=2)
+
+
+def _noise_type(key: str, value: Any) -> None:
+    if value is None:
+        return
+    if not isinstance(value, str) or not any(noise in value for noise in NOISES):
+        raise Sb3ScaleError(f"{key} is {shown(value)}{suggestion(str(value), NOISES)}")
+
+
+def _noise_std(key: str, value: Any) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < inf:
+        raise Sb3ScaleError(
+            f"{key} is {shown(value)}; allowed: a number, at least 0{yaml_hint(value)}"
+        )
+
+
+_CHECKS: dict[str, Callable[[str, Any], None]] = {
+    "n_envs": _whole,
+    "n_timesteps": _steps,
+    "frame_stack": _frames,
+    "learning_rate": _learning_rate,
+    "normalize": _normalize,
+    "monitor_kwargs": _monitor,
+    "noise_type": _noise_type,
+    "noise_std": _noise_std,
+}

@@ -1,0 +1,93 @@
+"""RL-Zoo's notation for what it imports: ``module.Class``, alone or over its arguments."""
+
+import inspect
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from sb3_scale.errors import Sb3ScaleError, check_key, nearest, shown
+from sb3_scale.parts import annotations, check_type
+
+
+def entries(value: Any) -> list[Any]:
+    """
+    :param value: of a key that has one entry, a list of them or nothing
+    :return: the entries
+    """
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def split(key: str, entry: Any) -> tuple[Any, dict[Any, Any]]:
+    """
+    :param key: of the settings that has the entry, for the message
+    :param entry: a name, or a mapping of one name to arguments, or to nothing
+    :return: what names the class, and the arguments
+    :raises Sb3ScaleError: if a mapping has not one entry, or no arguments by name in it
+    """
+    if not isinstance(entry, Mapping):
+        return entry, {}
+    if len(entry) != 1:
+        raise Sb3ScaleError(
+            f"{key} has {shown(dict(entry))}; allowed: a name, or one name in a mapping with its "
+            "arguments below; check the indentation"
+        )
+    ((name, arguments),) = entry.items()
+    if not isinstance(arguments, Mapping | None):
+        raise Sb3ScaleError(
+            f"{key} has {shown(arguments)} for {shown(name)}; allowed: arguments by name"
+        )
+    return name, dict(arguments or {})
+
+
+def load(key: str, name: Any) -> Any:
+    """
+    :param key: of the settings that has the name, for the message
+    :param name: ``module.Class``
+    :return: the class, or a function in its place
+    :raises Sb3ScaleError: if it is no such name, cannot be imported, or is neither
+    """
+    if not isinstance(name, str) or "." not in name.strip("."):
+        raise Sb3ScaleError(f"{key} has {shown(name)}; allowed: MODULE.CLASS")
+    module_name, _, attribute = name.rpartition(".")
+    # The module is a stranger's; whatever it raises becomes one sentence that names the key.
+    try:
+        module = import_module(module_name)
+        found = getattr(module, attribute, None)
+    except Exception as error:
+        raise Sb3ScaleError(
+            f"{key} has '{name:.100}', which cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    if found is None:
+        raise Sb3ScaleError(
+            f"{key} has '{name:.100}', and there is no '{attribute:.100}' in {module_name}"
+            f"{nearest(attribute, dir(module))}"
+        )
+    if not callable(found):
+        raise Sb3ScaleError(f"{key} has '{name:.100}', which is no class or function")
+    return found
+
+
+def check_arguments(owner: str, target: Any, arguments: Mapping[Any, Any], passed: int = 0) -> None:
+    """
+    :param owner: of the arguments, for the message
+    :param target: a class or a function
+    :param arguments: for it, by name
+    :param passed: how many others it is given first
+    :raises Sb3ScaleError: if it has no such argument, needs one more, or one has another type
+    """
+    known = dict(list(inspect.signature(target).parameters.items())[passed:])
+    kinds = {parameter.kind for parameter in known.values()}
+    hints = annotations(target)
+    for name, value in arguments.items():
+        if name in known or inspect.Parameter.VAR_KEYWORD not in kinds:
+            check_key(f"{owner} has no argument", name, value, known)
+            check_type(owner, name, value, hints.get(name, Any))
+    for name, parameter in known.items():
+        named = parameter.kind not in (
+            inspect.Parameter.VAR_POSITIONAL,
+            inspect.Parameter.VAR_KEYWORD,
+        )
+        if named and parameter.default is parameter.empty and name not in arguments:
+            raise Sb3ScaleError(f"{owner} needs the argument '{name}'")
