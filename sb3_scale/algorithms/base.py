@@ -48,6 +48,7 @@ from sb3_scale.learning.actor_critic import Objective
 from sb3_scale.learning.batch import Batch
 from sb3_scale.learning.update import Learner
 from sb3_scale.parts import track_providers
+from sb3_scale.plain import plain, plain_groups
 from sb3_scale.policies import ScalePolicy, check_policy_kwargs, check_spaces
 from sb3_scale.protocols import PartConfig
 
@@ -101,7 +102,11 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
 
     def _construct(self, given: dict[str, Any]) -> None:
         own = options.defaults(self.options)
-        if not is_scale_policy(given["policy"]):
+        if is_scale_policy(given["policy"]):
+            # A buffer's own arguments may be arrays that are meant to be.
+            theirs = ("replay_buffer_kwargs",)
+            given = {key: each if key in theirs else plain(each) for key, each in given.items()}
+        else:
             own.update(self.stock_defaults)
         own.update({name: given.pop(name) for name in own.keys() & given.keys()})
         setup = given.pop("_init_setup_model", True)
@@ -393,6 +398,19 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "training"]
+
+    def get_parameters(self) -> dict[str, dict[str, Any]]:
+        """
+        :return: see the same method of Stable-Baselines3; optimisers have plain numbers, which
+            ``load`` can read
+        """
+        found = super().get_parameters()
+        if not self.scaled:
+            return found
+        return {
+            name: plain_groups(state) if "param_groups" in state else state
+            for name, state in found.items()
+        }
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         names, variables = super()._get_torch_save_params()

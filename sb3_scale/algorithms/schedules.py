@@ -3,7 +3,7 @@
 import math
 
 from stable_baselines3.common.type_aliases import Schedule
-from stable_baselines3.common.utils import ConstantSchedule, LinearSchedule
+from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule, LinearSchedule
 
 from sb3_scale.errors import Sb3ScaleError
 
@@ -46,7 +46,7 @@ def schedule(name: str, rate: float | str | Schedule) -> Schedule:
     """
     try:
         if not isinstance(rate, str):
-            return rate if callable(rate) else ConstantSchedule(float(rate))
+            return FloatSchedule(rate) if callable(rate) else ConstantSchedule(float(rate))
         shape, *ends = rate.split("_")
         start, end = map(float, ends) if len(ends) == 2 else (float(*ends), 0.0)
         if shape == "lin":

@@ -106,11 +106,39 @@ class Learner:
     unclipped_norm: th.Tensor | None = field(default=None, init=False)
     """Of the last gradients that were clipped."""
 
+    parameters: list[th.Tensor] = field(init=False)
+    """What the optimiser changes."""
+
+    frozen: list[th.Tensor] = field(init=False)
+    """Of the modules, what has no gradient and stays, whatever their constraint."""
+
     def __post_init__(self) -> None:
-        groups = self.optimizer.param_groups
-        # Read here and not with the loss: what is compiled must not hold a learning rate.
-        self.parameters: list[th.Tensor] = [each for group in groups for each in group["params"]]
+        self.bind()
+
+    def bind(self) -> None:
+        """
+        Read anew what the optimiser trains: its parameters, but for those that are frozen.
+
+        Not read with the loss: what is compiled must not hold a learning rate.
+        """
+        held = self.held_parameters()
+        self.parameters = [each for each in held if each.requires_grad]
+        self.frozen = [
+            each
+            for module in self.modules.values()
+            for each in module.parameters()
+            if not each.requires_grad
+        ]
+        for each in held:
+            if not each.requires_grad:
+                each.grad = None
         self.compute: Callable[[Step], tuple[Metrics, Gradients]] = self.gradients
+
+    def held_parameters(self) -> list[th.Tensor]:
+        """
+        :return: what the optimiser holds, frozen or not
+        """
+        return [each for group in self.optimizer.param_groups for each in group["params"]]
 
     def gradients(self, step: Step) -> tuple[Metrics, Gradients]:
         """
@@ -118,10 +146,13 @@ class Learner:
 
         :param step: the batch on its way
         :return: the loss and what else to log, and a gradient per parameter; nobody else's are
-            computed
+            computed, and with all parameters frozen nothing that norms would remember
         """
-        loss, metrics = self.loss(step)
+        with th.set_grad_enabled(bool(self.parameters)):
+            loss, metrics = self.loss(step)
         metrics[f"{self.name}_loss"] = loss.detach()
+        if not loss.requires_grad:
+            return metrics, [None] * len(self.parameters)
         return metrics, th.autograd.grad(loss, self.parameters, allow_unused=True)
 
     def step(self, step: Step, metrics: "MetricsLog", max_grad_norm: float | None) -> None:
@@ -134,13 +165,19 @@ class Learner:
         """
         found, gradients = self.compute(step)
         metrics.add(found)
+        if not self.parameters:
+            return
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
         if self.clipped and max_grad_norm is not None:
             self.unclipped_norm = nn.utils.clip_grad_norm_(self.parameters, max_grad_norm)
         self.optimizer.step()
+        kept = [each.clone() for each in self.frozen]
         for module in self.modules.values():
             module.project_()  # type: ignore[operator]
+        if kept:
+            # A projection of what was projected changes its last bits.
+            th._foreach_copy_(self.frozen, kept)
 
 
 class MetricsLog:
