@@ -41,7 +41,7 @@ from sb3_scale.algorithms.checks import (
 from sb3_scale.algorithms.options import Options
 from sb3_scale.algorithms.schedules import LearningRate
 from sb3_scale.algorithms.training import Learners, Training
-from sb3_scale.execution.allocator import keep_freed_memory
+from sb3_scale.execution.allocator import fresh_pages
 from sb3_scale.execution.captured import release
 from sb3_scale.execution.devices import check_device
 from sb3_scale.learning.actor_critic import Objective
@@ -196,7 +196,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             # Loaded for prediction: set_env makes the real buffer.
             self.buffer_size = 1
         providers = getattr(self, "part_providers", {})
-        with warnings.catch_warnings(), track_providers(providers) as used:
+        with warnings.catch_warnings(), fresh_pages(), track_providers(providers) as used:
             # Not ignored: check_replay_buffer wants the buffer's to be the same.
             warnings.filterwarnings("ignore", "`n_steps=.* is ignored")
             super()._setup_model()
@@ -204,7 +204,6 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         self.part_providers = used
         check_actor(type(self).__name__, self.policy, self.stochastic_actor)
         check_batch_size(self.batch_size, self.policy)
-        keep_freed_memory()
         self.prepare_optimizers()
         self.training = Training(self)
         if self.env is not None:
