@@ -51,6 +51,7 @@ from sb3_scale.parts import track_providers
 from sb3_scale.plain import plain, plain_groups
 from sb3_scale.policies import ScalePolicy, check_policy_kwargs, check_spaces
 from sb3_scale.protocols import PartConfig
+from sb3_scale.views import views
 
 
 class ScaleAlgorithm(OffPolicyAlgorithm):
@@ -79,6 +80,12 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
     target_interval: ClassVar[str]
     """The argument that says how many gradient steps lie between two moves of the targets."""
 
+    library: ClassVar[type[OffPolicyAlgorithm] | None] = None
+    """Whose constructor it takes over; by default the library's class that comes first."""
+
+    log_name: ClassVar[str | None] = None
+    """Of the folder of TensorBoard's files; by default that of the library's class."""
+
     policy: Any
     policy_delay: int
     actor_learning_rate: LearningRate
@@ -95,10 +102,16 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "__init__" in cls.__dict__:
-            return
-        library: Any = next(base for base in cls.__mro__ if not issubclass(base, ScaleAlgorithm))
-        options.compose_constructor(cls, library, cls.options, cls.fixed)
+        first: Any = cls._first_of_library()
+        if cls.learn.__code__ is ScaleAlgorithm.learn.__code__:
+            name = cls.log_name or options.default(first.learn, "tb_log_name")
+            cls.learn = options.with_default(ScaleAlgorithm.learn, "tb_log_name", name)  # type: ignore[method-assign]
+        if "__init__" not in cls.__dict__:
+            options.compose_constructor(cls, cls.library or first, cls.options, cls.fixed)
+
+    @classmethod
+    def _first_of_library(cls) -> type:
+        return next(base for base in cls.__mro__ if not issubclass(base, ScaleAlgorithm))
 
     def _construct(self, given: dict[str, Any]) -> None:
         own = options.defaults(self.options)
@@ -114,7 +127,8 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             given["policy"], given.get("policy_kwargs"), given.get("device", "auto")
         )
         try:
-            super().__init__(**given, **self.fixed, _init_setup_model=False)  # type: ignore[call-arg]
+            construct: Any = (self.library or self._first_of_library()).__init__
+            construct(self, **given, **self.fixed, _init_setup_model=False)
         except AssertionError:
             # The library asserts that it knows the action space; our users get a sentence.
             if is_scale_policy(given["policy"]):
@@ -212,6 +226,13 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         check_buffer_and_loss(self)
         check_transforms(self)
 
+    def _create_aliases(self) -> None:
+        super()._create_aliases()  # type: ignore[misc]
+        if self.scaled:
+            vars(self).update(
+                {name: each for name, each in views(self.policy).items() if name in vars(self)}
+            )
+
     def prepare_optimizers(self) -> None:
         """Replace optimisers of the library by others, before learners are made of them."""
 
@@ -248,16 +269,35 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             self.training.restart()
         return prepared
 
-    def learn(self, *args: Any, **kwargs: Any) -> Self:
+    def learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        log_interval: int = 4,
+        tb_log_name: str = "run",
+        reset_num_timesteps: bool = True,
+        progress_bar: bool = False,
+    ) -> Self:
         """
         Train as Stable-Baselines3 does. No gradient step is left when it ends, however it ends.
 
-        :param args: of ``learn`` in Stable-Baselines3
-        :param kwargs: of the same
+        :param total_timesteps: environment steps (decisions) to train for
+        :param callback: called at each of them
+        :param log_interval: episodes from one line of the log to the next
+        :param tb_log_name: of the folder of TensorBoard's files, the algorithm's name by default
+        :param reset_num_timesteps: whether to count from 0, or to go on
+        :param progress_bar: whether to show one
         :return: the algorithm
         """
         try:
-            return super().learn(*args, **kwargs)
+            return super().learn(
+                total_timesteps,
+                callback,
+                log_interval,
+                tb_log_name,
+                reset_num_timesteps,
+                progress_bar,
+            )
         finally:
             if self.scaled:
                 self.training.collector.stop(self)

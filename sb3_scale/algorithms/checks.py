@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.notices import notice
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.replay.one_step import gives_single_steps
 from sb3_scale.replay.weighted import has_priorities
@@ -113,10 +115,10 @@ def check_settings(model: Any) -> None:
 
 
 def _check_gradient_steps(steps: Any) -> None:
-    if isinstance(steps, (int, np.integer)) and (steps >= 1 or steps == -1):
+    if isinstance(steps, (int, np.integer)) and steps >= -1:
         return
-    text = f"gradient_steps is {steps!r}; allowed: a whole number, at least 1, or -1 for as many "
-    text += "as there were environment steps"
+    text = f"gradient_steps is {steps!r}; allowed: a whole number, 0 to collect only, or -1 for as "
+    text += "many as there were environment steps"
     if isinstance(steps, (int, float)) and steps > 0:
         ratio = Fraction(steps).limit_denominator(100)
         text += (
@@ -148,7 +150,9 @@ def check_replay_buffer(model: Any) -> None:
     """
     buffer, kind = model.replay_buffer, type(model.replay_buffer).__name__
     n_steps = getattr(buffer, "n_steps", 1)
-    if model.n_steps > 1 and n_steps != model.n_steps:
+    if model.n_steps > 1 and isinstance(buffer, HerReplayBuffer):
+        notice(f"n_steps is {model.n_steps} without effect: {kind} gives returns over 1")
+    elif model.n_steps > 1 and n_steps != model.n_steps:
         knows = hasattr(buffer, "n_steps")
         raise Sb3ScaleError(
             f"n_steps is {model.n_steps}, and {kind} gives returns over {n_steps}; allowed: "

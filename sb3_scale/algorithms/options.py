@@ -6,8 +6,9 @@ class and the fields of that dataclass; signature and docstring are composed of 
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from types import FunctionType
 from typing import Any
 
 from sb3_scale.algorithms.schedules import LearningRate
@@ -66,6 +67,40 @@ def defaults(options: type[Options]) -> dict[str, Any]:
     :return: its fields and their defaults
     """
     return {each.name: each.default for each in fields(options)}
+
+
+def default(function: Callable[..., Any], name: str) -> Any:
+    """
+    :param function: any
+    :param name: of an argument
+    :return: its default
+    """
+    return inspect.signature(function).parameters[name].default
+
+
+def with_default(function: Any, name: str, value: Any) -> Any:
+    """
+    :param function: whose arguments all can be given by position
+    :param name: of an argument with a default
+    :param value: another one
+    :return: the same function with that default
+    """
+    known = inspect.signature(function).parameters
+    values = {
+        key: value if key == name else each.default
+        for key, each in known.items()
+        if each.default is not inspect.Parameter.empty
+    }
+    copy = FunctionType(
+        function.__code__,
+        function.__globals__,
+        function.__name__,
+        tuple(values.values()),
+        function.__closure__,
+    )
+    copy.__qualname__, copy.__module__ = function.__qualname__, function.__module__
+    copy.__doc__, copy.__annotations__ = function.__doc__, function.__annotations__
+    return copy
 
 
 def compose_constructor(

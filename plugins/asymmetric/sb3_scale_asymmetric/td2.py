@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+import stable_baselines3
 import torch as th
 from stable_baselines3.common.policies import BasePolicy
 
@@ -24,15 +25,20 @@ class TD2(TD3):
         "target_policy_noise": 0.0,
         "target_noise_clip": 0.5,
     }
+    log_name: ClassVar[str | None] = "TD2"
 
 
-class DDPG(TD2):
+class DDPG(TD2, stable_baselines3.DDPG):
     """
     TD2 with one critic: deep deterministic policy gradient (Lillicrap et al., 2016, algorithm 1).
 
-    Arguments are those of :class:`TD2`. With a policy of Stable-Baselines3 it trains as
-    ``stable_baselines3.DDPG`` does.
+    It is a ``stable_baselines3.DDPG`` too, and with a policy of Stable-Baselines3 it trains as that
+    does. Arguments are those of :class:`TD2`.
     """
+
+    # DDPG's own constructor would put what is TD3's into the arguments of any policy.
+    library = stable_baselines3.TD3
+    log_name: ClassVar[str | None] = "DDPG"
 
     def check_arguments(
         self,
@@ -60,6 +66,8 @@ class DDPG(TD2):
 
     def _setup_model(self) -> None:
         super()._setup_model()
+        if not self.scaled:
+            return
         n_critics = getattr(self.policy.critic, "n_critics", 1)
         if n_critics != 1:
             raise Sb3ScaleError(
