@@ -89,11 +89,9 @@ def _network(policy_kwargs: Mapping[str, Any], side: str) -> dict[str, Any]:
     if widths is not None:
         words = {"width": max(widths)} if widths else {}
         words["depth"] = len(widths)
-    name = {kind: name for name, kind in ACTIVATIONS.items()}.get(
-        policy_kwargs.get("activation_fn")
-    )
-    if name is not None:
-        words["activation"] = name
+    for name, kind in ACTIVATIONS.items():
+        if kind is policy_kwargs.get("activation_fn"):
+            words["activation"] = name
     return {"name": "mlp", **words} if words else {}
 
 

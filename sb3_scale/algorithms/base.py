@@ -127,8 +127,8 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             given["policy"], given.get("policy_kwargs"), given.get("device", "auto")
         )
         try:
-            construct: Any = (self.library or self._first_of_library()).__init__
-            construct(self, **given, **self.fixed, _init_setup_model=False)
+            library: Any = self.library or self._first_of_library()
+            library.__init__(self, **given, **self.fixed, _init_setup_model=False)
         except AssertionError:
             # The library asserts that it knows the action space; our users get a sentence.
             if is_scale_policy(given["policy"]):
