@@ -144,8 +144,12 @@ def test_the_same_settings_without_a_mistake_train() -> None:
         ),
         (
             {"net_arch": [64]},
-            rf"policy_kwargs has the unknown key 'net_arch' \(its value was \[64\]\); "
-            rf"allowed: {KEYS}.*",
+            r"policy_kwargs: net_arch is \[64\], which is for policies of Stable-Baselines3; "
+            r"allowed with ScalePolicy: actor: .*",
+        ),
+        (
+            {"width": 64},
+            rf"policy_kwargs has the unknown key 'width' \(its value was 64\); allowed: {KEYS}.*",
         ),
     ],
     ids=str,
@@ -179,7 +183,11 @@ RATES = (
     "allowed: a number, 'lin_3e-4' or 'cos_3e-4', with the rate at the end as in 'lin_3e-4_3e-5', "
     "or a function of the remaining progress"
 )
-STEPS = "allowed: a whole number, at least 1, or -1 for as many as there were environment steps"
+STEPS = "allowed: a whole number, 0 to collect only, or -1 for as many as there were environment "
+STEPS += "steps"
+NO_SDE = "use_sde is true, and ScalePolicy has no state-dependent exploration; allowed: false, and "
+NO_SDE += "for noise that lasts over several steps action_noise=OrnsteinUhlenbeckActionNoise(...), "
+NO_SDE += "in a YAML file of RL-Zoo noise_type: ornstein-uhlenbeck, noise_std: 0.2"
 
 
 @pytest.mark.parametrize(
@@ -216,7 +224,6 @@ STEPS = "allowed: a whole number, at least 1, or -1 for as many as there were en
             f"gradient_steps is 2.5; {STEPS}; for 2.5 gradient steps per environment step write "
             "train_freq: 2, gradient_steps: 5",
         ),
-        ({"gradient_steps": 0}, f"gradient_steps is 0; {STEPS}"),
         ({"gradient_steps": -2}, f"gradient_steps is -2; {STEPS}"),
         ({"policy_delay": 0}, "policy_delay is 0; allowed: a whole number, at least 1"),
         ({"policy_delay": 1.5}, "policy_delay is 1.5; allowed: a whole number, at least 1"),
@@ -234,8 +241,8 @@ STEPS = "allowed: a whole number, at least 1, or -1 for as many as there were en
             "'overlapped'?",
         ),
         ({"max_grad_norm": 0}, "max_grad_norm is 0; allowed: a number above 0, or nothing"),
-        ({"use_sde": True}, "use_sde is true; allowed with ScalePolicy: false"),
-        ({"parts": {"use_sde": True}}, "use_sde is true; allowed with ScalePolicy: false"),
+        ({"use_sde": True}, NO_SDE),
+        ({"parts": {"use_sde": True}}, NO_SDE),
     ],
     ids=str,
 )

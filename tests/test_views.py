@@ -72,7 +72,8 @@ def test_they_are_right_on_observations(algorithm: Any, space: str, extractor: A
         sampled, log_prob = model.actor.action_log_prob(batch.observations)
         assert (sampled.shape, log_prob.shape) == ((4, 2), (4,))
         mean, log_std, _ = model.actor.get_action_dist_params(batch.observations)
-        assert torch.equal(torch.tanh(mean), actions) and log_std.shape == (4, 2)
+        assert torch.equal(torch.tanh(mean), actions)
+        assert log_std.shape == (4, 2)
 
 
 def test_they_have_what_networks_of_stable_baselines3_have(tmp_path: Path) -> None:
@@ -93,12 +94,13 @@ def test_they_have_what_networks_of_stable_baselines3_have(tmp_path: Path) -> No
             getattr(model.actor, name)
     with pytest.raises(AttributeError, match=r"'q_networks'; allowed instead: model.critic\(obs"):
         _ = model.critic.q_networks
-    with pytest.raises(AttributeError, match="SquashedGaussianActor has no attribute 'other'$"):
+    with pytest.raises(AttributeError, match=r"SquashedGaussianActor has no attribute 'other'$"):
         _ = model.actor.other
     assert not any("part" in name for name in model.policy.state_dict())
     model.save(tmp_path / "model")
     for copy in (deepcopy(model), SAC.load(tmp_path / "model", device="cpu")):
-        assert copy.actor.part is copy.policy.actor and copy.critic.part is copy.policy.critic
+        assert copy.actor.part is copy.policy.actor
+        assert copy.critic.part is copy.policy.critic
 
 
 def test_they_can_be_exported() -> None:
