@@ -23,12 +23,12 @@ from sb3_scale.learning.actor_critic import ActorCritic
 from sb3_scale.learning.batch import Batch, Step
 from sb3_scale.learning.bound import Bound
 from sb3_scale.learning.sampling import sample, sample_single_batch
+from sb3_scale.learning.target import Target
 from sb3_scale.learning.update import (
     Both,
     Every,
     Learner,
     MetricsLog,
-    Target,
     Update,
     unique_names,
 )

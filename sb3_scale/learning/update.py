@@ -10,6 +10,7 @@ from torch import nn
 
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.learning.batch import Batch, Step
+from sb3_scale.learning.target import Target
 
 Metrics = dict[str, th.Tensor]
 """Scalars to log by name, without gradient."""
@@ -246,7 +247,7 @@ class Update:
     def __init__(
         self,
         learners: Sequence[Learner],
-        targets: Iterable["Target"],
+        targets: Iterable[Target],
         targets_due: Callable[[int], bool],
         settings: UpdateSettings,
     ) -> None:
@@ -278,36 +279,3 @@ class Update:
         """
         due = [learner.due(n_updates) for learner in self.learners]
         return (*due, self.targets_due(n_updates))
-
-
-class Target:
-    """
-    A part and its Polyak copy.
-
-    :param online: the part
-    :param copy: made of it
-    :param buffers: of a module, those that a copy takes over, such as running statistics
-    """
-
-    def __init__(
-        self,
-        online: nn.Module,
-        copy: nn.Module,
-        buffers: Callable[[nn.Module], list[th.Tensor]],
-    ) -> None:
-        self.online, self.copy = online, copy
-        self.weights: tuple[list[th.Tensor], list[th.Tensor]]
-        self.weights = list(copy.parameters()), list(online.parameters())
-        self.buffers = buffers(copy), buffers(online)
-
-    @th.no_grad()
-    def follow(self, tau: float) -> None:
-        """
-        Move the copy's parameters by ``tau``, and take over the buffers.
-
-        :param tau: share of the part
-        """
-        th._foreach_lerp_(*self.weights, tau)
-        if self.buffers[0]:
-            th._foreach_copy_(*self.buffers)
-        self.copy.project_()  # type: ignore[operator]
