@@ -137,6 +137,7 @@ def test_learners_of_parts_compile_once_with_any_schedule(parts: str, changing: 
 def test_copies_frozen_layers_and_new_optimisers_are_compiled_anew() -> None:
     model = make("sac", compile=True, **CHANGING).learn(40)
     twin = deepcopy(model)
+    twin._current_progress_remaining = 0.5
     theirs = [each.clone() for each in model.policy.parameters()]
     before = compilations()
     twin.train(12, 32)
