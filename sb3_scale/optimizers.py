@@ -41,9 +41,10 @@ def adamw(
     :param lr: learning rate at the start
     :param betas: decay of the first and second moment, 0.9 and 0.999 by default
     :param eps: added to the denominator
-    :param weight_decay: of all parameters, or a mapping with the keys ``hidden`` (weights of all
-        linear layers but the last), ``output`` (weight of the last linear layer), ``bias`` (of all
-        linear layers) and ``other`` (norms and the rest), 0 where a key is missing
+    :param weight_decay: of all parameters, or a mapping with the keys ``hidden`` (weights of linear
+        layers), ``output`` (weights of linear layers that give outputs, of each of the networks
+        where an actor has several), ``bias`` (of all linear layers) and ``other`` (norms and the
+        rest), 0 where a key is missing
     :return: the fused implementation of PyTorch
     :raises Sb3ScaleError: if a key of ``weight_decay`` is unknown
     """
@@ -65,11 +66,12 @@ def _decay_groups(module: nn.Module, decay: dict[str, float]) -> list[dict[str, 
                 + suggestion(key, DECAY_GROUPS)
             )
     layers = linear_layers(module)
-    weights = [layer.weight for layer in layers]
+    hidden = [layer.weight for layer in layers if not layer.output]
+    output = [layer.weight for layer in layers if layer.output]
     biases = [layer.bias for layer in layers]
-    taken = {id(parameter) for parameter in weights + biases}
+    taken = {id(parameter) for parameter in hidden + output + biases}
     other = [parameter for parameter in module.parameters() if id(parameter) not in taken]
-    groups = {"hidden": weights[:-1], "output": weights[-1:], "bias": biases, "other": other}
+    groups = {"hidden": hidden, "output": output, "bias": biases, "other": other}
     return [
         {"params": groups[key], "weight_decay": decay.get(key, 0.0)}
         for key in DECAY_GROUPS

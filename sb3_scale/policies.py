@@ -18,11 +18,10 @@ from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import build, check_type, spec_of
 from sb3_scale.protocols import PartConfig
 from sb3_scale.specs import StateActionExtractor
+from sb3_scale.stock_words import NO_SDE, check_stock_words
 
 MOST_STEPS = 2**24
 """Bound of whole actions, up to which float32 has all whole numbers."""
-
-NO_SDE = "use_sde is true; allowed with ScalePolicy: false"
 
 
 class ScalePolicy(BasePolicy):
@@ -122,14 +121,14 @@ class ScalePolicy(BasePolicy):
         :return: shape ``(batch, features_dim)``
         """
         features = self.extractor(self.prepare(observations), training)
-        return _float32(features)
+        return float32(features)
 
     def target_features(self, observations: PyTorchObs) -> th.Tensor:
         """
         :param observations: as the replay buffer gives them
         :return: features for the target critic, shape ``(batch, features_dim)``
         """
-        return _float32(self.extractor_target(self.prepare(observations), False))
+        return float32(self.extractor_target(self.prepare(observations), False))
 
     def prepare(self, observations: PyTorchObs) -> Any:
         """
@@ -244,7 +243,7 @@ class ScalePolicy(BasePolicy):
         }
 
 
-def _float32(features: th.Tensor) -> th.Tensor:
+def float32(features: th.Tensor) -> th.Tensor:
     """Autocast rounds the result of a learned extractor."""
     return features.to(th.promote_types(features.dtype, th.float32))
 
@@ -359,9 +358,7 @@ def check_policy_kwargs(policy_kwargs: Mapping[str, Any]) -> None:
     given = ("self", "observation_space", "action_space", "lr_schedule")
     signature = inspect.signature(ScalePolicy.__init__)
     known = {key: par for key, par in signature.parameters.items() if key not in given}
+    check_stock_words(policy_kwargs)
     for key, value in policy_kwargs.items():
         check_key("policy_kwargs has the unknown key", key, value, known)
         check_type("policy_kwargs", key, value, known[key].annotation)
-    # Stable-Baselines3 overwrites this key with the algorithm's argument.
-    if policy_kwargs.get("use_sde"):
-        raise Sb3ScaleError(NO_SDE)

@@ -19,7 +19,7 @@ CORE = "sb3_scale"
 """Also the room of ``sb3_scale/__init__.py``, the public face."""
 
 ORDER = """
-    docstrings errors extending files notices specs
+    docstrings errors extending files notices plain specs
     hookspecs quantities structures
     plugins
     memory parts registration
@@ -27,9 +27,9 @@ ORDER = """
     learning
     protocols
     nn
-    optimizers
+    optimizers stock_words
     policies
-    execution
+    views execution
     collection
     algorithms callbacks builtin
     sb3_scale

@@ -145,8 +145,12 @@ def test_the_same_settings_without_a_mistake_train() -> None:
         ),
         (
             {"net_arch": [64]},
-            rf"policy_kwargs has the unknown key 'net_arch' \(its value was \[64\]\); "
-            rf"allowed: {KEYS}.*",
+            r"policy_kwargs: net_arch is \[64\], which is for policies of Stable-Baselines3; "
+            r"allowed with ScalePolicy: actor: .*",
+        ),
+        (
+            {"width": 64},
+            rf"policy_kwargs has the unknown key 'width' \(its value was 64\); allowed: {KEYS}.*",
         ),
     ],
     ids=str,
@@ -181,6 +185,9 @@ RATES = (
     "or a function of the remaining progress"
 )
 STEPS = "allowed: a whole number, at least 0, or -1 for as many as there were environment steps"
+NO_SDE = "use_sde is true, and ScalePolicy has no state-dependent exploration; allowed: false, and "
+NO_SDE += "for noise that lasts over several steps action_noise=OrnsteinUhlenbeckActionNoise(...), "
+NO_SDE += "in a YAML file of RL-Zoo noise_type: ornstein-uhlenbeck, noise_std: 0.2"
 
 
 @pytest.mark.parametrize(
@@ -234,8 +241,8 @@ STEPS = "allowed: a whole number, at least 0, or -1 for as many as there were en
             "'overlapped'?",
         ),
         ({"max_grad_norm": 0}, "max_grad_norm is 0; allowed: a number above 0, or nothing"),
-        ({"use_sde": True}, "use_sde is true; allowed with ScalePolicy: false"),
-        ({"parts": {"use_sde": True}}, "use_sde is true; allowed with ScalePolicy: false"),
+        ({"use_sde": True}, NO_SDE),
+        ({"parts": {"use_sde": True}}, NO_SDE),
     ],
     ids=str,
 )

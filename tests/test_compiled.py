@@ -1,5 +1,6 @@
 """``compile: true``: the same training, the same checkpoints, and one line where it cannot be."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from zoo_commands import run_process
 
 from sb3_scale import SAC, TD3
 from sb3_scale.nn.critics import EnsembleCritic
+from sb3_scale.nn.losses import MSELoss
 from sb3_scale_crossq.algorithm import CrossQ
 
 NETWORK = {"name": "mlp", "width": 32}
@@ -56,15 +58,31 @@ def assert_close(ours: Any, theirs: Any) -> None:
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5, msg=name)
 
 
+def falling(left: float) -> float:
+    """A rate that no two steps have."""
+    return 1e-3 * left
+
+
+CHANGING: dict[str, Any] = {
+    "learning_rate": falling,
+    "actor_learning_rate": "cos_1e-3_1e-4",
+    "critic_learning_rate": "lin_1e-3",
+}
+
+
 @pytest.mark.parametrize(
     "kind",
-    ["sac", "crossq", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("td3", "modern"))],
+    ["sac", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("td3", "crossq", "modern"))],
 )
-def test_training_is_that_of_eager_execution(
+def test_training_is_that_of_eager_execution_and_compiles_once(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    eager = make(kind).learn(45)
-    compiled = make(kind, compile=True, verbose=1).learn(45)
+    """With rates that change, and weights of a prioritised buffer."""
+    settings = {**CHANGING, "replay_buffer_class": "prioritized"}
+    eager = make(kind, **settings).learn(45)
+    before = compilations()
+    compiled = make(kind, compile=True, verbose=1, **settings).learn(45)
+    assert compilations() - before == 2
     assert_close(compiled, eager)
     output = capsys.readouterr()
     for name in ("critic", "actor"):
@@ -82,6 +100,76 @@ def test_training_is_that_of_eager_execution(
     for model in (resumed, plain):
         assert np.array_equal(model.predict(observation, deterministic=True)[0], expected)
     plain.learn(40)
+
+
+def compilations() -> int:
+    return int(torch._dynamo.utils.counters["stats"]["unique_graphs"])
+
+
+OWN_LEARNERS: dict[str, dict[str, Any]] = {
+    "optimistic": {"actor": {"name": "optimistic", "network": NETWORK}},
+    "ofenet": {"extractor": {"name": "ofenet", "width": 4, "depth": 1, "pretraining_steps": 3}},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parts", OWN_LEARNERS)
+@pytest.mark.parametrize("changing", CHANGING)
+def test_learners_of_parts_compile_once_with_any_schedule(parts: str, changing: str) -> None:
+    before = compilations()
+    model = SAC(
+        "ScalePolicy",
+        "Pendulum-v1",
+        learning_starts=10,
+        buffer_size=100,
+        batch_size=8,
+        seed=0,
+        compile=True,
+        device="cpu",
+        policy_kwargs={"critic": {"name": "ensemble", "network": NETWORK}, **OWN_LEARNERS[parts]},
+        **{changing: CHANGING[changing]},
+    ).learn(30)
+    assert model._n_updates == 20
+    assert compilations() - before == 3
+
+
+@pytest.mark.slow
+def test_copies_frozen_layers_and_new_optimisers_are_compiled_anew() -> None:
+    model = make("sac", compile=True, **CHANGING).learn(40)
+    twin = deepcopy(model)
+    twin._current_progress_remaining = 0.5
+    theirs = [each.clone() for each in model.policy.parameters()]
+    before = compilations()
+    twin.train(12, 32)
+    assert compilations() - before == 2
+    assert all(map(torch.equal, model.policy.parameters(), theirs))
+    frozen = twin.policy.critic.network.linears[0].requires_grad_(False).weight.clone()
+    output = twin.policy.critic.output.weight.clone()
+    twin.train(12, 32)
+    assert compilations() - before == 4
+    assert torch.equal(twin.policy.critic.network.linears[0].weight, frozen)
+    assert not torch.equal(twin.policy.critic.output.weight, output)
+    twin.policy.actor.optimizer = torch.optim.SGD(twin.policy.actor.parameters(), lr=1e-3)
+    twin.train(12, 32)
+    assert twin.learners.actor.optimizer is twin.policy.actor.optimizer
+
+
+class Counts(MSELoss):
+    """A third-party loss with a number that changes."""
+
+    steps = 0
+
+    def forward(self, outputs: Any, target: Any) -> Any:
+        self.steps += 1
+        return super().forward(outputs, target) * (1 + 0.01 * self.steps)
+
+
+@pytest.mark.slow
+def test_a_loss_with_a_number_that_changes_trains_on(capsys: pytest.CaptureFixture[str]) -> None:
+    model = make("sac", compile=True)
+    model.policy.loss.__class__ = Counts
+    assert model.learn(60)._n_updates == 30
+    assert "the critic's loss runs without compilation: " in capsys.readouterr().err
 
 
 class ReadsOnTheHost(EnsembleCritic):

@@ -9,6 +9,9 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_scale import SAC, TD3
+from sb3_scale.nn.base import ConstrainedModule
+from sb3_scale.nn.linear import EnsembleLinear, linear_layers
+from sb3_scale.parts import build
 
 SMALL = {"name": "mlp", "width": 16}
 ACTORS = {SAC: "squashed-gaussian", TD3: "deterministic"}
@@ -192,6 +195,50 @@ def test_optimizers_per_part() -> None:
     assert [group["weight_decay"] for group in critic.param_groups] == [0.1, 0.2, 0.0]
     assert model.ent_coef_optimizer.param_groups[0]["betas"] == (0.7, 0.8)
     assert changes(model, lambda: weights(model.policy.critic), 1) == [True]
+
+
+@pytest.mark.parametrize(
+    ("actor", "outputs"),
+    [
+        ("squashed-gaussian", ["output"]),
+        ("deterministic", ["output"]),
+        ("conditional-flow", ["base.output", *(f"flow.couplings.{i}.output" for i in range(4))]),
+        ("variational", ["latent.output", "policy.output", "posterior.output"]),
+        ("optimistic", ["policy.output", "shift.output"]),
+    ],
+)
+def test_decay_of_the_output_is_that_of_all_that_unit_norm_leaves_unbounded(
+    actor: str, outputs: list[str]
+) -> None:
+    part = build("actor", {"name": actor, "constraint": "unit-norm"}, 3, 2)
+    optimizer = build("optimizer", {"name": "adamw", "weight_decay": {"output": 0.1}}, part, 1e-3)
+    decayed = {
+        id(each) for group in optimizer.param_groups for each in group["params"]
+        if group["weight_decay"]
+    }  # fmt: skip
+    names = [name for name, each in part.named_parameters() if id(each) in decayed]
+    assert names == [f"{name}.weight" for name in outputs]
+    layers = {name: each for name, each in part.named_modules() if isinstance(each, EnsembleLinear)}
+    before = {name: layer.weight.clone() for name, layer in layers.items()}
+    with torch.no_grad():
+        for layer in layers.values():
+            layer.weight.add_(layer.weight + 1)
+    part.project_()
+    for name, layer in layers.items():
+        norms = layer.weight.square().sum(dim=1) + layer.bias.square()[:, 0]
+        one = torch.allclose(norms, torch.ones_like(norms))
+        assert one == (name not in outputs), name
+        assert not torch.equal(layer.weight, before[name])
+
+
+def test_the_last_layer_of_a_strangers_actor_is_its_output() -> None:
+    class Own(ConstrainedModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = EnsembleLinear(3, 4, 1), EnsembleLinear(4, 2, 1)
+            self.initialize("default", None)
+
+    assert [layer.output for layer in linear_layers(Own())] == [False, True]
 
 
 def test_plain_weight_decay_reaches_all_parameters() -> None:

@@ -1,5 +1,6 @@
 """What our algorithms share around the gradient step."""
 
+import inspect
 import io
 import pathlib
 import warnings
@@ -47,7 +48,7 @@ from sb3_scale.algorithms.options import Options
 from sb3_scale.algorithms.schedules import LearningRate, rate_at
 from sb3_scale.algorithms.training import Learners, Training
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.execution.allocator import keep_freed_memory
+from sb3_scale.execution.allocator import fresh_pages
 from sb3_scale.execution.captured import release
 from sb3_scale.execution.devices import check_device, check_device_name
 from sb3_scale.learning.actor_critic import Objective
@@ -55,6 +56,7 @@ from sb3_scale.learning.batch import Batch
 from sb3_scale.learning.update import Learner
 from sb3_scale.memory import networks_within
 from sb3_scale.parts import track_providers
+from sb3_scale.plain import plain, plain_groups
 from sb3_scale.policies import (
     ScalePolicy,
     check_bounds,
@@ -63,6 +65,7 @@ from sb3_scale.policies import (
     has_whole_actions,
 )
 from sb3_scale.protocols import PartConfig
+from sb3_scale.views import views
 
 
 class ScaleAlgorithm(OffPolicyAlgorithm):
@@ -91,6 +94,9 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
     target_interval: ClassVar[str]
     """The argument that says how many gradient steps lie between two moves of the targets."""
 
+    log_name: ClassVar[str]
+    """Of the folder of TensorBoard's files; by default that of the library's class."""
+
     _library: ClassVar[Any]
     """The class of Stable-Baselines3 or sb3-contrib behind it."""
 
@@ -111,21 +117,27 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._library = next(base for base in cls.__mro__ if not issubclass(base, ScaleAlgorithm))
+        if "log_name" not in cls.__dict__:
+            cls.log_name = inspect.signature(cls._library.learn).parameters["tb_log_name"].default
         if "__init__" not in cls.__dict__:
             options.compose_constructor(cls, cls._library, cls.options, cls.fixed)
 
     def _construct(self, given: dict[str, Any]) -> None:
+        check_call(type(self), self.policy_aliases, given)
         own = options.defaults(self.options)
-        if not is_scale_policy(given["policy"]):
+        if is_scale_policy(given["policy"]):
+            # A buffer's own arguments may be arrays that are meant to be.
+            theirs = ("replay_buffer_kwargs",)
+            given = {key: each if key in theirs else plain(each) for key, each in given.items()}
+        else:
             own.update(self.stock_defaults)
         own.update({name: given.pop(name) for name in own.keys() & given.keys()})
         setup = given.pop("_init_setup_model", True)
-        check_call(type(self), self.policy_aliases, {**given, **own})
         given["policy_kwargs"] = self.check_arguments(
             given["policy"], given.get("policy_kwargs"), given.get("device", "auto")
         )
         try:
-            super().__init__(**given, **self.fixed, _init_setup_model=False)  # type: ignore[call-arg]
+            self._library.__init__(self, **given, **self.fixed, _init_setup_model=False)
         except AssertionError:
             # The library asserts that it knows the action space; our users get a sentence.
             if is_scale_policy(given["policy"]):
@@ -219,6 +231,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         providers = getattr(self, "part_providers", {})
         with (
             warnings.catch_warnings(),
+            fresh_pages(),
             track_providers(providers) as used,
             networks_within(self.device),
         ):
@@ -229,7 +242,6 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         self.part_providers = used
         check_actor(type(self).__name__, self.policy, self.stochastic_actor)
         check_batch_size(self.batch_size, self.policy)
-        keep_freed_memory()
         self.prepare_optimizers()
         self.training = Training(self)
         if self.env is not None:
@@ -247,6 +259,13 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         self.logger.record("train/learning_rate", rate)
         for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
             update_learning_rate(optimizer, rate)
+
+    def _create_aliases(self) -> None:
+        super()._create_aliases()  # type: ignore[misc]
+        if self.scaled:
+            vars(self).update(
+                {name: each for name, each in views(self.policy).items() if name in vars(self)}
+            )
 
     def prepare_optimizers(self) -> None:
         """Replace optimisers of the library by others, before learners are made of them."""
@@ -287,16 +306,35 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             self.training.restart()
         return prepared
 
-    def learn(self, *args: Any, **kwargs: Any) -> Self:
+    def learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        log_interval: int = 4,
+        tb_log_name: str | None = None,
+        reset_num_timesteps: bool = True,
+        progress_bar: bool = False,
+    ) -> Self:
         """
         Train as Stable-Baselines3 does. No gradient step is left when it ends, however it ends.
 
-        :param args: of ``learn`` in Stable-Baselines3
-        :param kwargs: of the same
+        :param total_timesteps: environment steps (decisions) to train for
+        :param callback: called at each of them
+        :param log_interval: episodes from one line of the log to the next
+        :param tb_log_name: of the folder of TensorBoard's files, the algorithm's name by default
+        :param reset_num_timesteps: whether to count from 0, or to go on
+        :param progress_bar: whether to show one
         :return: the algorithm
         """
         try:
-            super().learn(*args, **kwargs)
+            super().learn(
+                total_timesteps,
+                callback,
+                log_interval,
+                tb_log_name or self.log_name,
+                reset_num_timesteps,
+                progress_bar,
+            )
         finally:
             if self.scaled:
                 self.training.collector.stop(self)
@@ -447,6 +485,19 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             # The library's own checkpoint; these are at their defaults with its policies.
             excluded += options.not_of(self._library, self.options) - self.stock_defaults.keys()
         return excluded
+
+    def get_parameters(self) -> dict[str, dict[str, Any]]:
+        """
+        :return: see the same method of Stable-Baselines3; optimisers have plain numbers, which
+            ``load`` can read
+        """
+        found = super().get_parameters()
+        if not self.scaled:
+            return found
+        return {
+            name: plain_groups(state) if "param_groups" in state else state
+            for name, state in found.items()
+        }
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         names, variables = super()._get_torch_save_params()

@@ -7,6 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.preprocessing import get_action_dim, get_obs_shape
 
+from sb3_scale.execution.allocator import fresh_pages
 from sb3_scale.notices import notice
 from sb3_scale.parts import resolve
 from sb3_scale.policies import has_whole_actions
@@ -43,15 +44,16 @@ def fill_up_replay_buffer(model: Any) -> bool:
     buffer = model.replay_buffer
     if buffer is None or buffer.buffer_size >= model.buffer_size // model.n_envs:
         return False
-    model.replay_buffer = type(buffer)(
-        model.buffer_size,
-        model.observation_space,
-        model.action_space,
-        device=model.device,
-        n_envs=model.n_envs,
-        optimize_memory_usage=model.optimize_memory_usage,
-        **model.replay_buffer_kwargs,
-    )
+    with fresh_pages():
+        model.replay_buffer = type(buffer)(
+            model.buffer_size,
+            model.observation_space,
+            model.action_space,
+            device=model.device,
+            n_envs=model.n_envs,
+            optimize_memory_usage=model.optimize_memory_usage,
+            **model.replay_buffer_kwargs,
+        )
     hold_scaled_actions(model)
     tell_of_replay_buffer(model)
     return True

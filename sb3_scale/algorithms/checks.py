@@ -6,8 +6,10 @@ from typing import Any
 
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
+from sb3_scale.notices import notice
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.replay.one_step import gives_single_steps
 from sb3_scale.replay.weighted import has_priorities
@@ -116,7 +118,9 @@ def check_replay_buffer(model: Any) -> None:
     """
     buffer, kind = model.replay_buffer, type(model.replay_buffer).__name__
     n_steps = getattr(buffer, "n_steps", 1)
-    if model.n_steps > 1 and n_steps != model.n_steps:
+    if model.n_steps > 1 and isinstance(buffer, HerReplayBuffer):
+        notice(f"n_steps is {model.n_steps} without effect: {kind} gives returns over 1")
+    elif model.n_steps > 1 and n_steps != model.n_steps:
         knows = hasattr(buffer, "n_steps")
         raise Sb3ScaleError(
             f"n_steps is {model.n_steps}, and {kind} gives returns over {n_steps}; allowed: "

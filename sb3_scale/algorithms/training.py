@@ -22,13 +22,14 @@ from sb3_scale.execution.matmul_precision import exact_fast_matmul
 from sb3_scale.execution.runner import EagerRunner, check_finite
 from sb3_scale.learning.actor_critic import ActorCritic
 from sb3_scale.learning.batch import Batch, Step
+from sb3_scale.learning.bound import Bound
 from sb3_scale.learning.sampling import sample, sample_single_batch
+from sb3_scale.learning.target import Target
 from sb3_scale.learning.update import (
     Both,
     Every,
     Learner,
     MetricsLog,
-    Target,
     Update,
     unique_names,
 )
@@ -65,7 +66,6 @@ class Training:
         self.objective = model.make_objective()
         self.actor_critic = ActorCritic(policy, self.objective)
         self.learners = Learners(**unique_names(self._make_learners()))
-        self._library_optimizers = model.library_optimizers()
         self._set_schedules()
         self._reads_transitions = any(each.reads_transitions for each in self.learners)
         self.update = Update(
@@ -78,10 +78,7 @@ class Training:
             Every(model, model.target_interval),
             model,
         )
-        prepare(self.learners, model.device, model.compile, model.autocast, model.verbose >= 1)
-        eager = EagerRunner(self.update, model)
-        prioritized = has_priorities(model.replay_buffer_class)
-        self.runner = choose_runner(eager, model.device, model.capture, prioritized)
+        self._bind(Bound(self.update.learners, model.library_optimizers()))
         self.collector = build("collector", model.collector)
         self.collector.bind(model, [learner.optimizer for learner in self.learners])
         self.is_choosing = False
@@ -93,6 +90,26 @@ class Training:
             )
         self._bind_transforms()
         self._transform_observers = [_observing(transform) for transform in policy.transforms]
+
+    def _bind(self, bound: Bound) -> None:
+        """Have steps run as the options say, on what is bound."""
+        model, self._bound = self.model, bound
+        prepare(self.learners, model.device, model.compile, model.autocast, model.verbose >= 1)
+        eager = EagerRunner(self.update, model)
+        prioritized = has_priorities(model.replay_buffer_class)
+        self.runner = choose_runner(eager, model.device, model.capture, prioritized)
+
+    def _bind_anew(self) -> bool:
+        """
+        Notice what the user froze, or which optimisers they put in place.
+
+        :return: whether anything changed since the last time
+        """
+        optimizers = self.model.library_optimizers()
+        if self._bound.still_holds(optimizers):
+            return False
+        self._bind(self._bound.replaced(optimizers))
+        return True
 
     def _make_learners(self) -> Iterable[Learner]:
         model, policy = self.model, self.model.policy
@@ -145,7 +162,7 @@ class Training:
         """
         :return: paths from the algorithm to the optimisers that Stable-Baselines3 does not save
         """
-        seen = {id(optimizer) for optimizer in self._library_optimizers}
+        seen = {id(optimizer) for optimizer in self._bound.named}
         names = []
         for learner in self.learners:
             if id(learner.optimizer) not in seen:
@@ -173,6 +190,8 @@ class Training:
 
     def _take(self, batches: Iterable[Batch]) -> None:
         model = self.model
+        if self._bind_anew():
+            self._set_learning_rates()
         with exact_fast_matmul(model.device):
             done = self.runner.run(batches, model._n_updates)
         model._n_updates = done.n_updates
@@ -200,7 +219,7 @@ class Training:
     def _set_learning_rates(self) -> None:
         """The common rate, then those of learners that have a schedule of their own."""
         model, progress = self.model, self.model._current_progress_remaining
-        model._update_learning_rate(self._library_optimizers)
+        model._update_learning_rate(self._bound.named)
         for learner in self.learners:
             if learner.schedule is not None:
                 rate = rate_at(f"{learner.name}_learning_rate", learner.schedule, progress)
@@ -215,8 +234,9 @@ class Training:
         :param batch_size: transitions per step
         :raises Sb3ScaleError: if a loss is not finite
         """
+        self._bind_anew()
         for learner in learners:
-            if learner.pretraining_steps > 0:
+            if learner.pretraining_steps > 0 and learner.parameters:
                 self._pretrain(learner, batch_size)
                 for name, copy in learner.targets.items():
                     copy.load_state_dict(learner.modules[name].state_dict())

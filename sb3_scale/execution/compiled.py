@@ -49,7 +49,10 @@ class Compiled(Generic[P, R]):
         try:
             with th._dynamo.config.patch(trace_autograd_ops=True):
                 return self._run(*args, **kwargs)
-        except th._dynamo.exc.TorchDynamoException as error:
+        except (
+            th._dynamo.exc.TorchDynamoException,
+            th._dynamo.exc.FailOnRecompileLimitHit,
+        ) as error:
             reason = next(line for line in str(error).splitlines() if line.strip())
             notice(f"compile: {self._name} runs without compilation: {reason}")
             self._run = self._function

@@ -144,7 +144,7 @@ class ActorCritic:
             for transform in policy.transforms:
                 step.batch = transform(step.batch)
             step.next_features = policy.target_features(step.batch.next_observations)
-        with th.set_grad_enabled(policy.critic_trains_extractor):
+        with th.set_grad_enabled(policy.critic_trains_extractor and th.is_grad_enabled()):
             step.features = policy.features(step.batch.observations, training=True)
 
     @th.no_grad()

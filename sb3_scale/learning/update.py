@@ -10,6 +10,7 @@ from torch import nn
 
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.learning.batch import Batch, Step
+from sb3_scale.learning.target import Target
 
 Metrics = dict[str, th.Tensor]
 """Scalars to log by name, without gradient."""
@@ -106,11 +107,39 @@ class Learner:
     unclipped_norm: th.Tensor | None = field(default=None, init=False)
     """Of the last gradients that were clipped."""
 
+    parameters: list[th.Tensor] = field(init=False)
+    """What the optimiser changes."""
+
+    frozen: list[th.Tensor] = field(init=False)
+    """Of the modules, what has no gradient and stays, whatever their constraint."""
+
     def __post_init__(self) -> None:
-        groups = self.optimizer.param_groups
-        # Read here and not with the loss: what is compiled must not hold a learning rate.
-        self.parameters: list[th.Tensor] = [each for group in groups for each in group["params"]]
+        self.bind()
+
+    def bind(self) -> None:
+        """
+        Read anew what the optimiser trains: its parameters, but for those that are frozen.
+
+        Not read with the loss: what is compiled must not hold a learning rate.
+        """
+        held = self.held_parameters()
+        self.parameters = [each for each in held if each.requires_grad]
+        self.frozen = [
+            each
+            for module in self.modules.values()
+            for each in module.parameters()
+            if not each.requires_grad
+        ]
+        for each in held:
+            if not each.requires_grad:
+                each.grad = None
         self.compute: Callable[[Step], tuple[Metrics, Gradients]] = self.gradients
+
+    def held_parameters(self) -> list[th.Tensor]:
+        """
+        :return: what the optimiser holds, frozen or not
+        """
+        return [each for group in self.optimizer.param_groups for each in group["params"]]
 
     def gradients(self, step: Step) -> tuple[Metrics, Gradients]:
         """
@@ -118,10 +147,13 @@ class Learner:
 
         :param step: the batch on its way
         :return: the loss and what else to log, and a gradient per parameter; nobody else's are
-            computed
+            computed, and with all parameters frozen nothing that norms would remember
         """
-        loss, metrics = self.loss(step)
+        with th.set_grad_enabled(bool(self.parameters)):
+            loss, metrics = self.loss(step)
         metrics[f"{self.name}_loss"] = loss.detach()
+        if not loss.requires_grad:
+            return metrics, [None] * len(self.parameters)
         return metrics, th.autograd.grad(loss, self.parameters, allow_unused=True)
 
     def step(self, step: Step, metrics: "MetricsLog", max_grad_norm: float | None) -> None:
@@ -134,13 +166,19 @@ class Learner:
         """
         found, gradients = self.compute(step)
         metrics.add(found)
+        if not self.parameters:
+            return
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
         if self.clipped and max_grad_norm is not None:
             self.unclipped_norm = nn.utils.clip_grad_norm_(self.parameters, max_grad_norm)
         self.optimizer.step()
+        kept = [each.clone() for each in self.frozen]
         for module in self.modules.values():
             module.project_()  # type: ignore[operator]
+        if kept:
+            # A projection of what was projected changes its last bits.
+            th._foreach_copy_(self.frozen, kept)
 
 
 class MetricsLog:
@@ -209,7 +247,7 @@ class Update:
     def __init__(
         self,
         learners: Sequence[Learner],
-        targets: Iterable["Target"],
+        targets: Iterable[Target],
         targets_due: Callable[[int], bool],
         settings: UpdateSettings,
     ) -> None:
@@ -241,36 +279,3 @@ class Update:
         """
         due = [learner.due(n_updates) for learner in self.learners]
         return (*due, self.targets_due(n_updates))
-
-
-class Target:
-    """
-    A part and its Polyak copy.
-
-    :param online: the part
-    :param copy: made of it
-    :param buffers: of a module, those that a copy takes over, such as running statistics
-    """
-
-    def __init__(
-        self,
-        online: nn.Module,
-        copy: nn.Module,
-        buffers: Callable[[nn.Module], list[th.Tensor]],
-    ) -> None:
-        self.online, self.copy = online, copy
-        self.weights: tuple[list[th.Tensor], list[th.Tensor]]
-        self.weights = list(copy.parameters()), list(online.parameters())
-        self.buffers = buffers(copy), buffers(online)
-
-    @th.no_grad()
-    def follow(self, tau: float) -> None:
-        """
-        Move the copy's parameters by ``tau``, and take over the buffers.
-
-        :param tau: share of the part
-        """
-        th._foreach_lerp_(*self.weights, tau)
-        if self.buffers[0]:
-            th._foreach_copy_(*self.buffers)
-        self.copy.project_()  # type: ignore[operator]

@@ -6,7 +6,7 @@ from torch import nn
 
 Activation = Literal["relu", "tanh", "elu", "silu", "gelu", "leaky_relu"]
 
-_CLASSES: dict[str, type[nn.Module]] = {
+ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "tanh": nn.Tanh,
     "elu": nn.ELU,
@@ -14,6 +14,7 @@ _CLASSES: dict[str, type[nn.Module]] = {
     "gelu": nn.GELU,
     "leaky_relu": nn.LeakyReLU,
 }
+"""Their modules, by name."""
 
 
 def make_activation(name: Activation) -> nn.Module:
@@ -21,4 +22,4 @@ def make_activation(name: Activation) -> nn.Module:
     :param name: its name in PyTorch, in lower case; ``silu`` is also known as swish
     :return: a new module
     """
-    return _CLASSES[name]()
+    return ACTIVATIONS[name]()

@@ -77,7 +77,7 @@ class GaussianNetwork(ConstrainedModule):
         self.log_std_max = log_std_max
         self.log_std_bound = log_std_bound
         self.network = build("network", network, in_features, 1)
-        self.output = EnsembleLinear(self.network.out_features, 2 * out_features, 1)
+        self.output = EnsembleLinear(self.network.out_features, 2 * out_features, 1, output=True)
         self.initialize(init, constraint)
 
     def distribution(self, inputs: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:
@@ -192,7 +192,7 @@ class DeterministicActor(ConstrainedModule):
         super().__init__()
         self.target = target
         self.network = build("network", network, features_dim, 1)
-        self.output = EnsembleLinear(self.network.out_features, action_dim, 1)
+        self.output = EnsembleLinear(self.network.out_features, action_dim, 1, output=True)
         self.initialize(init, constraint)
 
     def forward(

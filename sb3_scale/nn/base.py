@@ -49,13 +49,16 @@ class ConstrainedModule(Part):
         self, init: Init, constraint: PartConfig | None, output_gain: float = 1.0
     ) -> None:
         """
-        Initialise all ensemble linear layers and put the constraint on them.
+        Initialise all ensemble linear layers and put the constraint on them. Where none is made as
+        an ``output``, the last one is.
 
         :param init: ``default`` leaves the layers as they are made
         :param constraint: the constraint part, or nothing
         :param output_gain: of the last layer's orthogonal initialisation
         """
         layers = linear_layers(self)
+        if layers and not any(layer.output for layer in layers):
+            layers[-1].output = True
         if init == "orthogonal":
             orthogonal_(layers, gain=math.sqrt(2), output_gain=output_gain)
         if constraint is not None:

@@ -59,7 +59,9 @@ class EnsembleCritic(ConstrainedModule):
         self.reduction = build("reduction", reduction, n_critics)
         self._check_reduction(reduction)
         self.network = build("network", network, features_dim + action_dim, n_critics)
-        self.output = EnsembleLinear(self.network.out_features, self.value.n_outputs, n_critics)
+        self.output = EnsembleLinear(
+            self.network.out_features, self.value.n_outputs, n_critics, output=True
+        )
         self.initialize(init, constraint, output_gain)
 
     def _check_reduction(self, part: PartConfig) -> None:

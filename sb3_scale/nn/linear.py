@@ -20,11 +20,16 @@ class EnsembleLinear(nn.Module):
     :param in_features: width of the input
     :param out_features: width of the output
     :param n_members: size of the ensemble
+    :param output: whether it gives the outputs of an actor or critic, or of one of several networks
+        in it; constraints of hidden layers leave it alone
     :raises Sb3ScaleError: where a policy is made, if the memory does not hold it
     """
 
-    def __init__(self, in_features: int, out_features: int, n_members: int) -> None:
+    def __init__(
+        self, in_features: int, out_features: int, n_members: int, output: bool = False
+    ) -> None:
         super().__init__()
+        self.output = output
         self.in_features = in_features
         self.out_features = out_features
         self.n_members = n_members

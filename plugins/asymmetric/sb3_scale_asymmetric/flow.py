@@ -42,7 +42,7 @@ class AffineCoupling(ConstrainedModule):
         super().__init__()
         self.log_scale_bound = log_scale_bound
         self.network = build("network", network, features_dim + n_kept, 1)
-        self.output = EnsembleLinear(self.network.out_features, 2 * n_moved, 1)
+        self.output = EnsembleLinear(self.network.out_features, 2 * n_moved, 1, output=True)
         self.initialize(init, constraint)
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)

@@ -26,6 +26,7 @@ class TD2(TD3):
         "target_policy_noise": 0.0,
         "target_noise_clip": 0.5,
     }
+    log_name: ClassVar[str] = "TD2"
 
 
 class DDPG(TD2, stable_baselines3.DDPG):

@@ -77,7 +77,7 @@ class MeanShift(ConstrainedModule):
     ) -> None:
         super().__init__()
         self.network = build("network", network, features_dim + action_dim, 1)
-        self.output = EnsembleLinear(self.network.out_features, action_dim, 1)
+        self.output = EnsembleLinear(self.network.out_features, action_dim, 1, output=True)
         self.initialize(init, constraint)
         orthogonal_([self.output], gain=SHIFT_GAIN, output_gain=SHIFT_GAIN)
         self.project_()

@@ -80,7 +80,7 @@ class OFENet(ConstrainedModule, Extractor):
         self.state_action_dim = self.state_action.out_features
         # On the device: an index of Python numbers would be copied there in each step.
         self.register_buffer("predicted", torch.tensor(columns), persistent=False)
-        self.output = EnsembleLinear(self.state_action_dim, len(columns), 1)
+        self.output = EnsembleLinear(self.state_action_dim, len(columns), 1, output=True)
         self.initialize(init, constraint)
         self.pretraining_steps = pretraining_steps
         self.optimizer = build("optimizer", optimizer, self, learning_rate)

@@ -18,6 +18,7 @@ from sb3_scale import SAC, TD3, Sb3ScaleError
 from sb3_scale.learning.batch import Step
 from sb3_scale.policies import build_extractor
 from sb3_scale.testing import check_component, check_trains
+from sb3_scale_asymmetric.td2 import DDPG, TD2
 
 SMALL = {"name": "ofenet", "width": 6, "depth": 2, "pretraining_steps": 3}
 NETWORK = {"name": "mlp", "width": 8}
@@ -255,6 +256,40 @@ def test_the_target_begins_where_pretraining_ends() -> None:
     online, target = policy.extractor.state_dict(), policy.extractor_target.state_dict()
     for name, tensor in online.items():
         torch.testing.assert_close(target[name], tensor, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("algorithm", [SAC, TD3, TD2, DDPG])
+@pytest.mark.parametrize("target", [True, False])
+def test_an_actor_gets_at_the_next_state_what_it_is_trained_on(
+    algorithm: Any, target: bool
+) -> None:
+    """The online actor online features, its target those of the target extractor."""
+    kind = "squashed-gaussian" if algorithm is SAC else "deterministic"
+    noise = {"target_policy_noise": 0.0} if algorithm is TD3 else {}
+    model = algorithm(
+        "ScalePolicy",
+        "Pendulum-v1",
+        learning_starts=20,
+        batch_size=8,
+        buffer_size=100,
+        policy_kwargs={
+            "extractor": SMALL,
+            "actor": {"name": kind, "target": target, "network": NETWORK},
+            "critic": {"name": "ensemble", "network": NETWORK},
+        },
+        seed=0,
+        **noise,
+    ).learn(40)
+    step, policy, core = Step(model.sample(8)), model.policy, model.training.actor_critic
+    core.extract(step)
+    after = step.batch.next_observations
+    online, copied = policy.features(after), policy.target_features(after)
+    assert not torch.allclose(online, copied)
+    torch.manual_seed(0)
+    found, _ = core.next_actions(step)
+    torch.manual_seed(0)
+    expected, _ = core.objective.next_actions(policy, copied if target else online)
+    assert torch.equal(found, expected)
 
 
 def test_a_joint_batch_reads_each_extractor_alone() -> None:

@@ -18,7 +18,10 @@ from sb3_scale_densenet.prioritized import PrioritizedReplayBuffer
 SMALL: dict[str, Any] = {"learning_starts": 20, "batch_size": 8, "buffer_size": 100, "seed": 0}
 
 
-@pytest.mark.parametrize(("algorithm", "compile"), [(SAC, False), (SAC, True), (TD3, False)])
+@pytest.mark.parametrize(
+    ("algorithm", "compile"),
+    [(SAC, False), pytest.param(SAC, True, marks=pytest.mark.slow), (TD3, False)],
+)
 def test_training_sets_the_errors_of_its_critic(
     algorithm: Any, compile: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,182 @@
+"""Actor and critic as users of Stable-Baselines3 call them: on observations."""
+
+from typing import Any
+
+import torch as th
+from stable_baselines3.common.policies import BaseModel, BasePolicy
+from stable_baselines3.common.type_aliases import PyTorchObs
+from torch import nn
+
+from sb3_scale.policies import ScalePolicy, float32
+
+INSTEAD = {
+    "mu": "get_action_dist_params(obs)",
+    "log_std": "get_action_dist_params(obs)",
+    "latent_pi": "'network' of model.policy.actor",
+    "action_dist": "action_log_prob(obs)",
+    "get_std": "get_action_dist_params(obs)",
+    "reset_noise": "an action_noise of the algorithm",
+    "q_networks": "model.critic(obs, actions), a tuple with one tensor per critic",
+    "net_arch": "model.policy.parts",
+}
+"""What stands here for attributes of Stable-Baselines3's networks."""
+
+
+class _View:
+    """Of a part: what it does not have itself is the part's."""
+
+    part: Any
+
+    @property
+    def optimizer(self) -> th.optim.Optimizer:
+        """Of the part; another one is taken at the next ``train`` call."""
+        found: th.optim.Optimizer = self.part.optimizer
+        return found
+
+    @optimizer.setter
+    def optimizer(self, optimizer: th.optim.Optimizer) -> None:
+        self.part.optimizer = optimizer
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return nn.Module.__getattr__(self, name)  # type: ignore[arg-type]
+        except AttributeError:
+            if name == "part":
+                raise
+        try:
+            return getattr(self.part, name)
+        except AttributeError:
+            kind = type(self.part).__name__
+            instead = f"; allowed instead: {INSTEAD[name]}" if name in INSTEAD else ""
+            raise AttributeError(f"{kind} has no attribute '{name}'{instead}") from None
+
+    def set_training_mode(self, mode: bool) -> None:
+        """
+        Remember the mode; each forward pass is told its own.
+
+        :param mode: whether it is being trained
+        """
+        self.training = mode
+
+
+class ActorView(_View, BasePolicy):
+    """
+    ``model.actor``: a ScalePolicy's actor with the methods of Stable-Baselines3's ``Actor``.
+
+    It shares extractor and actor with the policy. ``model.policy.actor`` is the part itself, which
+    takes features.
+
+    :param policy: whose spaces it has
+    :param extractor: of the policy, or its target
+    :param part: the actor, or its target
+    """
+
+    def __init__(self, policy: ScalePolicy, extractor: nn.Module, part: nn.Module) -> None:
+        super().__init__(
+            policy.observation_space,
+            policy.action_space,
+            features_extractor=extractor,
+            normalize_images=policy.normalize_images,
+            squash_output=True,
+        )
+        self.part = part
+
+    def forward(self, obs: PyTorchObs, deterministic: bool = False) -> th.Tensor:
+        """
+        :param obs: observations, batch first, as the replay buffer gives them
+        :param deterministic: whether to return the mode instead of a sample
+        :return: actions in [-1, 1], shape ``(batch, action_dim)``
+        """
+        actions: th.Tensor = self.part(_features(self, obs), deterministic)
+        return actions
+
+    def action_log_prob(self, obs: PyTorchObs) -> tuple[th.Tensor, th.Tensor]:
+        """
+        :param obs: observations, batch first
+        :return: actions ``(batch, action_dim)`` and log-probabilities ``(batch,)``; stochastic
+            actors only
+        """
+        actions, log_prob = self.part.action_log_prob(_features(self, obs))
+        return actions, log_prob.squeeze(-1)
+
+    def get_action_dist_params(
+        self, obs: PyTorchObs
+    ) -> tuple[th.Tensor, th.Tensor, dict[str, th.Tensor]]:
+        """
+        :param obs: observations, batch first
+        :return: mean and log standard deviation before tanh, ``(batch, action_dim)`` each, and
+            nothing else; actors that are one Gaussian only
+        """
+        mean, log_std = self.part.distribution(_features(self, obs))
+        return mean, log_std, {}
+
+    def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> th.Tensor:
+        return self.forward(observation, deterministic)
+
+
+class CriticView(_View, BaseModel):
+    """
+    ``model.critic``: a ScalePolicy's critic with the methods of Stable-Baselines3's
+    ``ContinuousCritic``.
+
+    It shares extractor and critic with the policy. ``model.policy.critic`` is the part itself,
+    which takes features and gives the raw outputs of all members.
+
+    :param policy: whose spaces it has
+    :param extractor: of the policy, or its target
+    :param part: the critic, or its target
+    """
+
+    def __init__(self, policy: ScalePolicy, extractor: nn.Module, part: nn.Module) -> None:
+        super().__init__(
+            policy.observation_space,
+            policy.action_space,
+            features_extractor=extractor,  # type: ignore[arg-type]
+            normalize_images=policy.normalize_images,
+        )
+        self.part = part
+
+    def forward(self, obs: PyTorchObs, actions: th.Tensor) -> tuple[th.Tensor, ...]:
+        """
+        :param obs: observations, batch first, as the replay buffer gives them
+        :param actions: in [-1, 1], shape ``(batch, action_dim)``
+        :return: the expected return of each member, shape ``(batch, 1)`` each
+        """
+        extractor: Any = self.features_extractor
+        read = extractor.critic_inputs(_features(self, obs), actions)
+        return tuple(self.part.mean(self.part(*read)).unbind())
+
+    def q1_forward(self, obs: PyTorchObs, actions: th.Tensor) -> th.Tensor:
+        """
+        :param obs: observations, batch first
+        :param actions: in [-1, 1], shape ``(batch, action_dim)``
+        :return: the expected return of the first member, shape ``(batch, 1)``
+        """
+        return self(obs, actions)[0]  # type: ignore[no-any-return]
+
+
+def _features(view: Any, obs: PyTorchObs) -> th.Tensor:
+    return float32(view.extract_features(obs, view.features_extractor))
+
+
+def views(policy: ScalePolicy) -> dict[str, ActorView | CriticView]:
+    """
+    :param policy: of an algorithm
+    :return: what stands in the place of Stable-Baselines3's aliases of actor, critic and their
+        targets; a part without a target is its own
+    """
+    actor = ActorView(policy, policy.extractor, policy.actor)
+    critic = CriticView(policy, policy.extractor, policy.critic)
+    targets: tuple[Any, Any] = policy.extractor_target, policy.actor_target
+    own = policy.actor_target is not policy.actor
+    actor_target = ActorView(policy, *targets) if own else actor
+    own = policy.critic_target is not policy.critic
+    critic_target = (
+        CriticView(policy, policy.extractor_target, policy.critic_target) if own else critic
+    )
+    return {
+        "actor": actor,
+        "critic": critic,
+        "actor_target": actor_target,
+        "critic_target": critic_target,
+    }
