@@ -4,6 +4,7 @@ From a part in a YAML file to an object: find the spec, check the parameters, ca
 
 import importlib
 import inspect
+import sys
 import typing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any
 import typeguard
 
 from sb3_scale.errors import Sb3ScaleError, check_key
+from sb3_scale.guard import importing, telling
 from sb3_scale.plugins import Plugin, manager
 from sb3_scale.specs import KINDS, Spec, ZooConfig
 
@@ -50,15 +52,21 @@ def load_target(spec: Spec) -> Any:
     :raises Sb3ScaleError: if the import fails
     """
     module, _, attribute = spec.target.partition(":")
-    # The module is a stranger's; whatever it raises becomes one sentence that names the part.
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except Exception as error:
+        with telling() if module in sys.modules else importing():
+            found = getattr(importlib.import_module(module), attribute)
+    except Sb3ScaleError as error:
         plugin, _ = manager().find(spec.kind, spec.name)
         raise Sb3ScaleError(
             f"{spec.kind} '{spec.name}' of plugin {plugin.label} cannot be imported from "
-            f"'{spec.target}': {type(error).__name__}: {error}"
-        ) from error
+            f"'{spec.target}': {error}"
+        ) from error.__cause__
+    if not callable(found):
+        raise Sb3ScaleError(
+            f"{spec.kind} '{spec.name}' is {found!r:.80} ({type(found).__name__}) in "
+            f"'{spec.target}'; allowed: a class or a function"
+        )
+    return found
 
 
 def settings_path(spec: ZooConfig) -> Path:

@@ -20,7 +20,7 @@ CORE = "sb3_scale"
 
 ORDER = """
     docstrings errors extending files notices specs
-    hookspecs
+    guard hookspecs
     plugins
     parts registration
     replay
