@@ -77,8 +77,9 @@ def settings_path(spec: ZooConfig) -> Path:
     """
     package, _, name = spec.target.partition(":")
     try:
-        folder = Path(str(files(package)))
-    except (ImportError, TypeError) as error:
+        with telling() if package in sys.modules else importing():
+            folder = Path(str(files(package)))
+    except Sb3ScaleError as error:
         raise Sb3ScaleError(f"the settings '{spec.name}' are in '{spec.target}': {error}") from None
     # In a checkout the core's files lie next to the package, in a wheel inside.
     for path in (folder / name, folder.parent / name):
@@ -92,7 +93,15 @@ def parameters(spec: Spec) -> dict[str, inspect.Parameter]:
     :param spec: a part
     :return: its parameters by name: all arguments but those that the core passes
     """
-    signature = inspect.signature(load_target(spec))
+    try:
+        signature = inspect.signature(load_target(spec))
+    except (TypeError, ValueError) as error:
+        if isinstance(error, Sb3ScaleError):
+            raise
+        raise Sb3ScaleError(
+            f"{spec.kind} '{spec.name}' has no signature that can be read: {error}; allowed: a "
+            "class or a function that is written in Python"
+        ) from None
     return {
         name: parameter
         for name, parameter in signature.parameters.items()
@@ -214,7 +223,7 @@ def annotations(target: Any) -> dict[str, Any]:
     """
     try:
         return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    except NameError:
+    except (NameError, AttributeError, SyntaxError, TypeError):
         # Names that exist for the type checker alone; what is no string is resolved already.
         found = {name: par.annotation for name, par in inspect.signature(target).parameters.items()}
         return {name: hint for name, hint in found.items() if not isinstance(hint, str)}
