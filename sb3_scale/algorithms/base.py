@@ -41,13 +41,14 @@ from sb3_scale.algorithms.checks import (
 from sb3_scale.algorithms.options import Options
 from sb3_scale.algorithms.schedules import LearningRate
 from sb3_scale.algorithms.training import Learners, Training
+from sb3_scale.algorithms.trial import try_parts
 from sb3_scale.execution.allocator import keep_freed_memory
 from sb3_scale.execution.captured import release
 from sb3_scale.execution.devices import check_device
 from sb3_scale.learning.actor_critic import Objective
 from sb3_scale.learning.batch import Batch
 from sb3_scale.learning.update import Learner
-from sb3_scale.parts import track_providers
+from sb3_scale.parts import recorded_parts, track_providers
 from sb3_scale.policies import ScalePolicy, check_policy_kwargs, check_spaces
 from sb3_scale.protocols import PartConfig
 
@@ -191,7 +192,11 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             # Loaded for prediction: set_env makes the real buffer.
             self.buffer_size = 1
         providers = getattr(self, "part_providers", {})
-        with warnings.catch_warnings(), track_providers(providers) as used:
+        with (
+            warnings.catch_warnings(),
+            track_providers(providers) as used,
+            recorded_parts() as parts,
+        ):
             # Not ignored: check_replay_buffer wants the buffer's to be the same.
             warnings.filterwarnings("ignore", "`n_steps=.* is ignored")
             super()._setup_model()
@@ -202,6 +207,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         keep_freed_memory()
         self.prepare_optimizers()
         self.training = Training(self)
+        try_parts(self.policy, self.training.learners, parts)
         if self.env is not None:
             tell_of_replay_buffer(self)
             check_replay_buffer(self)
