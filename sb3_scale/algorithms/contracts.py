@@ -1,13 +1,13 @@
 """What each kind of part must give in each method, checked while a model takes a trial step."""
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any
 
 import torch as th
 from torch import nn
-from torch.utils._pytree import tree_leaves
 
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.guard import told
@@ -56,11 +56,12 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "td_errors": lambda made, x, *_: [(x.shape[1],)],
     },
     "actor": {"forward": lambda made, x, *_: [(len(x), made.context[1])]},
-    "extractor": {
-        "forward": lambda made, x, *_: [(len(tree_leaves(x)[0]), made.part.features_dim)]
-    },
+    "extractor": {"forward": lambda made, x, *_: [(len(_tensors([x])[0]), made.part.features_dim)]},
 }
 """Of methods that give one tensor."""
+
+TYPES = {th.float32, th.float16, th.bfloat16}
+LOSS_TYPES = {*TYPES, th.float64}
 
 DIFFERENTIABLE = {
     ("norm", "forward"),
@@ -96,7 +97,9 @@ def _wrap(made: Built, method: str, check: Callable[[Any, list[Any]], None]) -> 
     @wraps(call)
     def checked(*args: Any, **kwargs: Any) -> Any:
         try:
-            given = list(inspect.signature(call).bind(*args, **kwargs).arguments.values())
+            given = [*args, *kwargs.values()]
+            if not args:
+                given = list(inspect.signature(call).bind(**kwargs).arguments.values())
             before = [tensor._version for tensor in _tensors(given)]
             found = call(*args, **kwargs)
             changed = before != [tensor._version for tensor in _tensors(given)]
@@ -116,8 +119,15 @@ def _wrap(made: Built, method: str, check: Callable[[Any, list[Any]], None]) -> 
 
 
 def _tensors(given: Iterable[Any]) -> list[th.Tensor]:
-    leaves = tree_leaves([each.tensors() if isinstance(each, Batch) else each for each in given])
-    return [leaf for leaf in leaves if isinstance(leaf, th.Tensor)]
+    found: list[th.Tensor] = []
+    for each in given:
+        if isinstance(each, th.Tensor):
+            found.append(each)
+        elif isinstance(each, Batch):
+            found.extend(each.tensors())
+        elif isinstance(each, Mapping):
+            found.extend(_tensors(each.values()))
+    return found
 
 
 def _label(made: Built) -> str:
@@ -145,12 +155,12 @@ def _check_tensor(
             f"{source.device}, that of its input"
         )
     # A loss is only differentiated; the policy brings features in half precision to float32.
-    narrow = made.kind == "loss" or th.promote_types(found.dtype, th.float32) == th.float32
-    if not found.is_floating_point() or not narrow:
+    allowed_types = LOSS_TYPES if made.kind == "loss" else TYPES
+    if found.dtype not in allowed_types:
         raise Sb3ScaleError(
             f"{_label(made)} gives {found.dtype} in {method}; allowed: torch.float32"
         )
-    if not bool(found.isfinite().all()):
+    if not math.isfinite(found.detach().sum().item()):
         raise Sb3ScaleError(
             f"{_label(made)} gives a number that is not finite in {method}; allowed: finite numbers"
         )
@@ -173,7 +183,8 @@ def _check_sample(made: Built, found: Any, given: list[Any]) -> None:
     method = "action_log_prob"
     if not (isinstance(found, tuple) and len(found) == 2):
         raise Sb3ScaleError(
-            f"{_label(made)} gives {found!r:.80} in {method}; allowed: actions and log-probabilities"
+            f"{_label(made)} gives {found!r:.80} in {method}; allowed: actions and their "
+            "log-probabilities"
         )
     rows = len(given[0])
     _check_tensor(made, f"{method}, as actions", found[0], given, [(rows, made.context[1])])
@@ -190,8 +201,8 @@ def _check_batch(made: Built, found: Any, batch: Batch, *rest: Any) -> None:
     if before != after:
         wrong = next((pair for pair in after if pair not in before), after)
         raise Sb3ScaleError(
-            f"{_label(made)} gives a tensor of {wrong} in forward; allowed: shapes and types of the "
-            "batch that it was given"
+            f"{_label(made)} gives a tensor of {wrong} in forward; allowed: shapes and types of "
+            "the batch that it was given"
         )
 
 
