@@ -187,6 +187,8 @@ def _check_members(kind: type[Spec], name: str, part: Any) -> None:
     allowed = f"classes derived from {kind.base}"
     if not kind.base:
         allowed = f"what sb3_scale.protocols.{kind.__name__} has"
+    if kind.plain_needs:
+        allowed += f", or modules with {kind.plain_needs[-1]}"
     for method in kind.methods:
         if not callable(getattr(part, method, None)):
             raise Sb3ScaleError(

@@ -130,6 +130,10 @@ def _tensors(given: Iterable[Any]) -> list[th.Tensor]:
     return found
 
 
+def _kind(found: Any) -> str:
+    return "nothing" if found is None else f"an object of type {type(found).__name__}"
+
+
 def _label(made: Built) -> str:
     return f"{made.kind} '{made.name}'"
 
@@ -138,10 +142,7 @@ def _check_tensor(
     made: Built, method: str, found: Any, given: list[Any], shapes: list[Shape]
 ) -> None:
     if not isinstance(found, th.Tensor):
-        raise Sb3ScaleError(
-            f"{_label(made)} gives {found!r:.80} ({type(found).__name__}) in {method}; allowed: a "
-            "tensor"
-        )
+        raise Sb3ScaleError(f"{_label(made)} gives {_kind(found)} in {method}; allowed: a tensor")
     if not any(_fits(tuple(found.shape), shape) for shape in shapes):
         allowed = " or ".join(map(_written, shapes))
         raise Sb3ScaleError(
@@ -183,7 +184,7 @@ def _check_sample(made: Built, found: Any, given: list[Any]) -> None:
     method = "action_log_prob"
     if not (isinstance(found, tuple) and len(found) == 2):
         raise Sb3ScaleError(
-            f"{_label(made)} gives {found!r:.80} in {method}; allowed: actions and their "
+            f"{_label(made)} gives {_kind(found)} in {method}; allowed: actions and their "
             "log-probabilities"
         )
     rows = len(given[0])
@@ -193,10 +194,7 @@ def _check_sample(made: Built, found: Any, given: list[Any]) -> None:
 
 def _check_batch(made: Built, found: Any, batch: Batch, *rest: Any) -> None:
     if not isinstance(found, Batch):
-        raise Sb3ScaleError(
-            f"{_label(made)} gives {found!r:.80} ({type(found).__name__}) in forward; allowed: a "
-            "Batch"
-        )
+        raise Sb3ScaleError(f"{_label(made)} gives {_kind(found)} in forward; allowed: a Batch")
     before, after = ([(tuple(t.shape), t.dtype) for t in each.tensors()] for each in (batch, found))
     if before != after:
         wrong = next((pair for pair in after if pair not in before), after)

@@ -67,8 +67,11 @@ def _try_loss(learner: Learner, step: Step) -> None:
     except Exception as error:
         raise Sb3ScaleError(f"the loss of learner '{learner.name}' fails: {told(error)}") from error
     if not isinstance(loss, th.Tensor) or loss.numel() != 1 or not bool(loss.isfinite().all()):
+        found = f"has the shape {tuple(loss.shape)}" if isinstance(loss, th.Tensor) else "is none"
+        if isinstance(loss, th.Tensor) and loss.numel() == 1:
+            found = f"is {loss.item()}"
         raise Sb3ScaleError(
-            f"the loss of learner '{learner.name}' is {loss!r:.80}; allowed: a finite number"
+            f"the loss of learner '{learner.name}' {found}; allowed: a tensor of one finite number"
         )
     trained = any(parameter.requires_grad for parameter in learner.parameters)
     if trained and not loss.requires_grad:
