@@ -288,6 +288,7 @@ def _check_spec(spec: object) -> None:
         )
     for each in fields(spec):
         value, wanted = getattr(spec, each.name), get_origin(each.type) or each.type
+        assert isinstance(wanted, type), "annotations of specs are classes"
         if not isinstance(value, wanted):
             raise TypeError(
                 f"{spec.kind} {spec.name!r:.80} has {value!r:.80} as '{each.name}'; allowed: "

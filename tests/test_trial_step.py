@@ -245,14 +245,14 @@ def norm(name: str) -> dict[str, Any]:
          "(2, 1)"),
         ({"critic": "Wide"}, "critic 'Wide' gives the shape (2, 2) in judge for a batch of 2; "
          "allowed: (2, 1)"),
-        ({"critic": "Pair"}, "critic 'Pair' gives an object of type tuple in forward; allowed: a tensor"),
+        ({"critic": "Pair"}, "critic 'Pair' gives an object of type tuple in forward; "),
         ({"critic": "Signless"}, "critic 'Signless' gives the shape () in td_errors for a batch "
          "of 2; allowed: (2)"),
         ({"actor": "FlatLogProb"}, "actor 'FlatLogProb' gives the shape (2) in action_log_prob, "
          "as log-probabilities for a batch of 2; allowed: (2, 1)"),
         ({"actor": "ActionsOnly"}, "actor 'ActionsOnly' gives an object of type Tensor in "
          "action_log_prob; allowed: actions and their log-probabilities"),
-        ({"actor": "BringsNone"}, "the loss of learner 'idle' is none; allowed: a tensor of one finite"),
+        ({"actor": "BringsNone"}, "the loss of learner 'idle' is no single number; allowed: "),
         ({"extractor": "NarrowFeatures"}, "extractor 'NarrowFeatures' gives the shape (2, 2) in "
          "forward for a batch of 2; allowed: (2, 3)"),
         ({"extractor": "NotFinite"}, "extractor 'NotFinite' gives a number that is not finite in "
@@ -264,7 +264,7 @@ def norm(name: str) -> dict[str, Any]:
         ({"loss": "Vector"}, "loss 'Vector' gives the shape (2, 1) in forward for a batch of 2; "
          "allowed: ()"),
         ({"loss": "NotANumber"}, "loss 'NotANumber' gives a number that is not finite in forward"),
-        ({"loss": "Number"}, "loss 'Number' gives an object of type float in forward; allowed: a tensor"),
+        ({"loss": "Number"}, "loss 'Number' gives an object of type float in forward; "),
         ({"loss": "FixedLoss"}, "loss 'FixedLoss' cuts the gradient in forward; allowed: "),
         ({"transforms": ["ChangesInPlace"]}, "transform 'ChangesInPlace' changes its input in "
          "place in forward; allowed: a new tensor"),

@@ -3,7 +3,7 @@
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import torch as th
@@ -13,6 +13,9 @@ from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.guard import told
 from sb3_scale.learning.batch import Batch
 from sb3_scale.parts import Built
+
+BATCH = 2
+"""Transitions of the trial step."""
 
 Shape = tuple[int | None, ...]
 """Sizes, nothing for any."""
@@ -61,7 +64,10 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
 """Of methods that give one tensor."""
 
 TYPES = {th.float32, th.float16, th.bfloat16}
+"""What products with float32 give, in mixed precision too."""
+
 LOSS_TYPES = {*TYPES, th.float64}
+"""A loss is only differentiated."""
 
 DIFFERENTIABLE = {
     ("norm", "forward"),
@@ -82,13 +88,11 @@ def watch(made: Built) -> None:
     :param made: a part of a policy
     """
     for method, rule in RULES.get(made.kind, {}).items():
-        _wrap(made, method, lambda found, given, method=method, rule=rule: _check_tensor(
-            made, method, found, given, rule(made, *given)
-        ))  # fmt: skip
+        _wrap(made, method, partial(_check_rule, made, method, rule))
     if made.kind == "actor" and made.part.stochastic:
-        _wrap(made, "action_log_prob", lambda found, given: _check_sample(made, found, given))
+        _wrap(made, "action_log_prob", partial(_check_sample, made))
     if made.kind == "transform":
-        _wrap(made, "forward", lambda found, given: _check_batch(made, found, *given))
+        _wrap(made, "forward", partial(_check_batch, made))
 
 
 def _wrap(made: Built, method: str, check: Callable[[Any, list[Any]], None]) -> None:
@@ -138,6 +142,10 @@ def _label(made: Built) -> str:
     return f"{made.kind} '{made.name}'"
 
 
+def _check_rule(made: Built, method: str, rule: Rule, found: Any, given: list[Any]) -> None:
+    _check_tensor(made, method, found, given, rule(made, *given))
+
+
 def _check_tensor(
     made: Built, method: str, found: Any, given: list[Any], shapes: list[Shape]
 ) -> None:
@@ -155,7 +163,6 @@ def _check_tensor(
             f"{_label(made)} gives a tensor on {found.device} in {method}; allowed: "
             f"{source.device}, that of its input"
         )
-    # A loss is only differentiated; the policy brings features in half precision to float32.
     allowed_types = LOSS_TYPES if made.kind == "loss" else TYPES
     if found.dtype not in allowed_types:
         raise Sb3ScaleError(
@@ -192,10 +199,12 @@ def _check_sample(made: Built, found: Any, given: list[Any]) -> None:
     _check_tensor(made, f"{method}, as log-probabilities", found[1], given, [(rows, 1)])
 
 
-def _check_batch(made: Built, found: Any, batch: Batch, *rest: Any) -> None:
+def _check_batch(made: Built, found: Any, given: list[Any]) -> None:
     if not isinstance(found, Batch):
         raise Sb3ScaleError(f"{_label(made)} gives {_kind(found)} in forward; allowed: a Batch")
-    before, after = ([(tuple(t.shape), t.dtype) for t in each.tensors()] for each in (batch, found))
+    before, after = (
+        [(tuple(t.shape), t.dtype) for t in each.tensors()] for each in (given[0], found)
+    )
     if before != after:
         wrong = next((pair for pair in after if pair not in before), after)
         raise Sb3ScaleError(
@@ -212,10 +221,6 @@ def _fits(found: tuple[int, ...], wanted: Shape) -> bool:
 
 def _written(shape: Shape) -> str:
     return "(" + ", ".join("any" if size is None else str(size) for size in shape) + ")"
-
-
-BATCH = 2
-"""Transitions of the trial step."""
 
 
 def check_optimizer(made: Built) -> None:

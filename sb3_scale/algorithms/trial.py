@@ -66,10 +66,9 @@ def _try_loss(learner: Learner, step: Step) -> None:
     # A learner is a stranger's, too.
     except Exception as error:
         raise Sb3ScaleError(f"the loss of learner '{learner.name}' fails: {told(error)}") from error
-    if not isinstance(loss, th.Tensor) or loss.numel() != 1 or not bool(loss.isfinite().all()):
-        found = f"has the shape {tuple(loss.shape)}" if isinstance(loss, th.Tensor) else "is none"
-        if isinstance(loss, th.Tensor) and loss.numel() == 1:
-            found = f"is {loss.item()}"
+    one = isinstance(loss, th.Tensor) and loss.numel() == 1
+    if not one or not bool(loss.isfinite()):
+        found = f"is {loss.item()}" if one else "is no single number"
         raise Sb3ScaleError(
             f"the loss of learner '{learner.name}' {found}; allowed: a tensor of one finite number"
         )
