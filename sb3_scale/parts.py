@@ -9,13 +9,13 @@ import typing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import typeguard
 
+from sb3_scale.built import Built, completed, record
 from sb3_scale.errors import Sb3ScaleError, check_key
 from sb3_scale.guard import importing, telling, told
 from sb3_scale.plugins import Plugin, manager
@@ -23,7 +23,6 @@ from sb3_scale.specs import KINDS, Spec, ZooConfig
 
 _providers: ContextVar[Mapping[str, str] | None] = ContextVar("providers", default=None)
 _used: ContextVar[dict[str, str] | None] = ContextVar("used", default=None)
-_built: ContextVar["list[Built] | None"] = ContextVar("built", default=None)
 
 _UNNAMED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -43,36 +42,6 @@ def track_providers(known: Mapping[str, str]) -> Iterator[dict[str, str]]:
     finally:
         _providers.reset(tokens[0])
         _used.reset(tokens[1])
-
-
-@dataclass(frozen=True)
-class Built:
-    """
-    A part that was made.
-
-    :param kind: its part kind
-    :param name: its name
-    :param part: itself
-    :param context: the arguments that the core passed
-    """
-
-    kind: str
-    name: str
-    part: Any
-    context: tuple[Any, ...]
-
-
-@contextmanager
-def recorded_parts() -> Iterator[list[Built]]:
-    """
-    :return: the parts that are built inside the ``with`` block, each after those that it is made of
-    """
-    built: list[Built] = []
-    token = _built.set(built)
-    try:
-        yield built
-    finally:
-        _built.reset(token)
 
 
 def load_target(spec: Spec) -> Any:
@@ -154,7 +123,7 @@ def build(kind: str, config: str | Mapping[str, Any], *context: Any) -> Any:
     """
     target, name, params = resolve(kind, config)
     try:
-        part = _completed(KINDS[kind], target(*context, **params))
+        part = completed(KINDS[kind], target(*context, **params))
     except Sb3ScaleError:
         raise
     except (TypeError, ValueError, AssertionError) as error:
@@ -165,21 +134,8 @@ def build(kind: str, config: str | Mapping[str, Any], *context: Any) -> Any:
             f"{kind} '{name}' with {params} cannot be made: {told(error)}"
         ) from error
     _check_members(KINDS[kind], name, part)
-    built = _built.get()
-    if built is not None:
-        built.append(Built(kind, name, part, context))
+    record(Built(kind, name, part, context))
     return part
-
-
-def _completed(kind: type[Spec], part: Any) -> Any:
-    """The part, or one made of a module that knows nothing of this library."""
-    has = set(dir(part))
-    if not kind.plain or not callable(part) or has.issuperset((*kind.methods, *kind.attributes)):
-        return part
-    if not has.issuperset(kind.plain_needs):
-        return part
-    module, _, attribute = kind.plain.partition(":")
-    return getattr(importlib.import_module(module), attribute)(part)
 
 
 def _check_members(kind: type[Spec], name: str, part: Any) -> None:

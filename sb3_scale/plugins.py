@@ -9,9 +9,8 @@ import difflib
 import inspect
 import json
 import os
-import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from importlib import metadata
@@ -22,8 +21,9 @@ from typing import Any, Literal, get_origin
 import pluggy
 
 from sb3_scale import hookspecs
+from sb3_scale.entry_points import entry_points, normalized
 from sb3_scale.errors import Sb3ScaleError, suggestion
-from sb3_scale.guard import importing, told
+from sb3_scale.guard import importing
 from sb3_scale.notices import notice
 from sb3_scale.specs import KINDS, Spec
 
@@ -90,7 +90,7 @@ class PluginManager:
     def _load_entry_points(self, only: set[str], disabled: set[str]) -> None:
         found = [
             (Plugin(point.name, name, version, point.value), point)
-            for name, version, point in _entry_points()
+            for name, version, point in entry_points()
         ]
         names = {name for plugin, _ in found for name in plugin.names}
         for name in sorted(only - names):
@@ -245,39 +245,8 @@ def _fault(plugin: Plugin) -> str:
     return f"{plugin.status}, {plugin.reason}" if plugin.reason else plugin.status
 
 
-def normalized(name: str) -> str:
-    """
-    :param name: of a distribution or an entry point, in any spelling that pip takes for the same
-    :return: in lower case, with one hyphen for each run of hyphens, underscores and dots
-    """
-    return re.sub(r"[-_.]+", "-", name.strip()).lower()
-
-
 def _names(environ: "os._Environ[str] | dict[str, str]", variable: str) -> set[str]:
     return {normalized(name) for name in environ.get(variable, "").split(",") if name.strip()}
-
-
-def _entry_points() -> Iterable[tuple[str, str, metadata.EntryPoint]]:
-    """Entry points of our group, core first, then by distribution; each distribution once."""
-    seen: dict[str, metadata.Distribution] = {}
-    for distribution in metadata.distributions():
-        name = distribution.metadata["Name"]
-        if name:
-            seen.setdefault(normalized(name), distribution)
-    for name in sorted(seen, key=lambda name: (name != "sb3-scale", name)):
-        for point in _points(seen[name]):
-            if point.group == hookspecs.PROJECT:
-                yield name, seen[name].version, point
-
-
-def _points(distribution: metadata.Distribution) -> Iterable[metadata.EntryPoint]:
-    # The file is a stranger's, and the standard library's reader stops at what is no entry point.
-    try:
-        return distribution.entry_points
-    except Exception as error:
-        name = distribution.metadata["Name"]
-        notice(f"the entry points of {name} cannot be read: {told(error)}")
-        return ()
 
 
 def _check_spec(spec: object) -> None:

@@ -21,6 +21,7 @@ CORE = "sb3_scale"
 ORDER = """
     docstrings errors extending files notices specs
     guard hookspecs
+    built entry_points
     plugins
     parts registration
     replay

@@ -42,13 +42,14 @@ from sb3_scale.algorithms.options import Options
 from sb3_scale.algorithms.schedules import LearningRate
 from sb3_scale.algorithms.training import Learners, Training
 from sb3_scale.algorithms.trial import try_parts
+from sb3_scale.built import recorded_parts
 from sb3_scale.execution.allocator import keep_freed_memory
 from sb3_scale.execution.captured import release
 from sb3_scale.execution.devices import check_device
 from sb3_scale.learning.actor_critic import Objective
 from sb3_scale.learning.batch import Batch
 from sb3_scale.learning.update import Learner
-from sb3_scale.parts import recorded_parts, track_providers
+from sb3_scale.parts import track_providers
 from sb3_scale.policies import ScalePolicy, check_policy_kwargs, check_spaces
 from sb3_scale.protocols import PartConfig
 

@@ -9,10 +9,10 @@ from typing import Any
 import torch as th
 from torch import nn
 
+from sb3_scale.built import Built
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.guard import told
 from sb3_scale.learning.batch import Batch
-from sb3_scale.parts import Built
 
 BATCH = 2
 """Transitions of the trial step."""

@@ -12,11 +12,11 @@ from gymnasium import spaces
 from torch import nn
 
 from sb3_scale.algorithms.contracts import BATCH, check_optimizer, watch
+from sb3_scale.built import Built
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.guard import told
 from sb3_scale.learning.batch import Batch, Step, Transitions
 from sb3_scale.learning.update import Learner
-from sb3_scale.parts import Built
 
 
 def try_parts(policy: Any, learners: Iterable[Learner], parts: Iterable[Built]) -> None:

@@ -19,9 +19,10 @@ from rich.text import Text
 
 from sb3_scale.cli.arguments import add_json
 from sb3_scale.cli.output import make_console, print_json
+from sb3_scale.entry_points import normalized
 from sb3_scale.errors import Sb3ScaleError, suggestion
 from sb3_scale.parts import load_target, settings_path
-from sb3_scale.plugins import DISABLE_VARIABLE, LOAD_VARIABLE, PluginManager, manager, normalized
+from sb3_scale.plugins import DISABLE_VARIABLE, LOAD_VARIABLE, PluginManager, manager
 from sb3_scale.specs import KINDS, ZooConfig
 from sb3_scale.tables import make_table
 
