@@ -505,6 +505,14 @@ class NotANumber(MSELoss):
         return super().forward(outputs, target) * float("nan")
 
 
+class NotANumberLater(MSELoss):
+    calls = 0
+
+    def forward(self, outputs, target):
+        self.calls += 1
+        return super().forward(outputs, target) * (float("nan") if self.calls > 5 else 1)
+
+
 class LosesState(MSELoss):
     def __init__(self):
         super().__init__()

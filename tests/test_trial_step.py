@@ -105,6 +105,11 @@ class NarrowFeatures(OwnFlatten):
         return super().forward(observations, training)[:, 1:]
 
 
+class OtherWidths(OwnFlatten):
+    def critic_inputs(self, features, actions):
+        return features[:, 1:], actions
+
+
 class NotFinite(OwnFlatten):
     def forward(self, observations, training=False):
         return super().forward(observations, training) / 0
@@ -185,7 +190,9 @@ OFFERED = {
     specs.Reduction: (Members,),
     specs.Critic: (Wide, Pair, Signless),
     specs.Actor: (FlatLogProb, ActionsOnly, Twice, BringsNone),
-    specs.Extractor: (NarrowFeatures, NotFinite, FlattenExtractor, CombinedExtractor, Dropped),
+    specs.Extractor: (
+        NarrowFeatures, OtherWidths, NotFinite, FlattenExtractor, CombinedExtractor, Dropped
+    ),
     specs.Loss: (
         PerSample, NotANumber, Number, FixedLoss, Cubic, HalfCubic, from_function, Vector
     ),
@@ -255,6 +262,8 @@ def norm(name: str) -> dict[str, Any]:
         ({"actor": "BringsNone"}, "the loss of learner 'idle' is no single number; allowed: "),
         ({"extractor": "NarrowFeatures"}, "extractor 'NarrowFeatures' gives the shape (2, 2) in "
          "forward for a batch of 2; allowed: (2, 3)"),
+        ({"extractor": "OtherWidths"}, "extractor 'OtherWidths' gives the shape (2, 2) in "
+         "critic_inputs for a batch of 2; allowed: (2, 3)"),
         ({"extractor": "NotFinite"}, "extractor 'NotFinite' gives a number that is not finite in "
          "forward; allowed: finite numbers"),
         ({"extractor": "Dropped"}, "extractor 'Dropped' with {}: it has a Dropout and no argument "

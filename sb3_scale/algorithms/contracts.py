@@ -91,6 +91,8 @@ def watch(made: Built) -> None:
         _wrap(made, method, partial(_check_rule, made, method, rule))
     if made.kind == "actor" and made.part.stochastic:
         _wrap(made, "action_log_prob", partial(_check_sample, made))
+    if made.kind == "extractor":
+        _wrap(made, "critic_inputs", partial(_check_critic_inputs, made))
     if made.kind == "transform":
         _wrap(made, "forward", partial(_check_batch, made))
 
@@ -197,6 +199,17 @@ def _check_sample(made: Built, found: Any, given: list[Any]) -> None:
     rows = len(given[0])
     _check_tensor(made, f"{method}, as actions", found[0], given, [(rows, made.context[1])])
     _check_tensor(made, f"{method}, as log-probabilities", found[1], given, [(rows, 1)])
+
+
+def _check_critic_inputs(made: Built, found: Any, given: list[Any]) -> None:
+    method, actions = "critic_inputs", given[1]
+    if not (isinstance(found, tuple) and len(found) == 2):
+        raise Sb3ScaleError(
+            f"{_label(made)} gives {_kind(found)} in {method}; allowed: two tensors, of the widths "
+            "that critic_dims gives"
+        )
+    for tensor, width in zip(found, made.part.critic_dims(actions.shape[1]), strict=True):
+        _check_tensor(made, method, tensor, given, [(len(actions), width)])
 
 
 def _check_batch(made: Built, found: Any, given: list[Any]) -> None:
