@@ -396,6 +396,11 @@ class LeavesItsRange(CategoricalValue):
         return 100 * super().mean(outputs)
 
 
+class OtherMean(CategoricalValue):
+    def mean(self, outputs):
+        return 0.5 * super().mean(outputs)
+
+
 class WrongLoss(CategoricalValue):
     loss = "mse"
 

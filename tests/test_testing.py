@@ -144,6 +144,7 @@ FAULTS = [
     ),
     (Value, "LogitErrors", r"whose expectation is not r \+ discount"),
     (Value, "LeavesItsRange", "gives means outside its value_range, -5.0 to 5.0"),
+    (Value, "OtherMean", r"gives another mean\(outputs\) than the expectation of distribution"),
     (Value, "WrongLoss", "names the loss 'mse', which reads scalar outputs, and its own are categ"),
     (Value, "WrongProjection", r"gives probabilities in bootstrap of shape \(7, 101\) that sum to"),
     (Reduction, "ReducesSamples", r"shape \(3, 101\) in target with value 'categorical'"),
