@@ -4,6 +4,7 @@ From a part in a YAML file to an object: find the spec, check the parameters, ca
 
 import importlib
 import inspect
+import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,9 @@ from typing import Any, NoReturn
 
 import typeguard
 
+from sb3_scale.built import Built, completed, record
 from sb3_scale.errors import Sb3ScaleError, check_key, shortened, shown
+from sb3_scale.guard import importing, telling, told
 from sb3_scale.plugins import Plugin, manager
 from sb3_scale.specs import KINDS, Spec, ZooConfig
 
@@ -50,15 +53,21 @@ def load_target(spec: Spec) -> Any:
     :raises Sb3ScaleError: if the import fails
     """
     module, _, attribute = spec.target.partition(":")
-    # The module is a stranger's; whatever it raises becomes one sentence that names the part.
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except Exception as error:
+        with telling() if module in sys.modules else importing():
+            found = getattr(importlib.import_module(module), attribute)
+    except Sb3ScaleError as error:
         plugin, _ = manager().find(spec.kind, spec.name)
         raise Sb3ScaleError(
             f"{spec.kind} '{spec.name}' of plugin {plugin.label} cannot be imported from "
-            f"'{spec.target}': {type(error).__name__}: {error}"
-        ) from error
+            f"'{spec.target}': {error}"
+        ) from error.__cause__
+    if not callable(found):
+        raise Sb3ScaleError(
+            f"{spec.kind} '{spec.name}' is {found!r:.80} ({type(found).__name__}) in "
+            f"'{spec.target}'; allowed: a class or a function"
+        )
+    return found
 
 
 def settings_path(spec: ZooConfig) -> Path:
@@ -69,8 +78,9 @@ def settings_path(spec: ZooConfig) -> Path:
     """
     package, _, name = spec.target.partition(":")
     try:
-        folder = Path(str(files(package)))
-    except (ImportError, TypeError) as error:
+        with telling() if package in sys.modules else importing():
+            folder = Path(str(files(package)))
+    except Sb3ScaleError as error:
         raise Sb3ScaleError(f"the settings '{spec.name}' are in '{spec.target}': {error}") from None
     # In a checkout the core's files lie next to the package, in a wheel inside.
     for path in (folder / name, folder.parent / name):
@@ -84,7 +94,15 @@ def parameters(spec: Spec) -> dict[str, inspect.Parameter]:
     :param spec: a part
     :return: its parameters by name: all arguments but those that the core passes
     """
-    signature = inspect.signature(load_target(spec))
+    try:
+        signature = inspect.signature(load_target(spec))
+    except (TypeError, ValueError) as error:
+        if isinstance(error, Sb3ScaleError):
+            raise
+        raise Sb3ScaleError(
+            f"{spec.kind} '{spec.name}' has no signature that can be read: {error}; allowed: a "
+            "class or a function that is written in Python"
+        ) from None
     return {
         name: parameter
         for name, parameter in signature.parameters.items()
@@ -105,7 +123,7 @@ def build(kind: str, config: str | Mapping[str, Any], *context: Any) -> Any:
     """
     target, name, params = resolve(kind, config)
     try:
-        part = target(*context, **params)
+        part = completed(KINDS[kind], target(*context, **params))
     except Sb3ScaleError:
         raise
     except (
@@ -118,7 +136,13 @@ def build(kind: str, config: str | Mapping[str, Any], *context: Any) -> Any:
     ) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise Sb3ScaleError(f"{kind} '{name}' with {shown(params)}: {reason}") from error
+    # The constructor is a stranger's; whatever it raises becomes one sentence that names the part.
+    except Exception as error:
+        raise Sb3ScaleError(
+            f"{kind} '{name}' with {shown(params)} cannot be made: {told(error)}"
+        ) from error
     _check_members(KINDS[kind], name, part)
+    record(Built(kind, name, part, context))
     return part
 
 
@@ -127,6 +151,8 @@ def _check_members(kind: type[Spec], name: str, part: Any) -> None:
     allowed = f"classes derived from {kind.base}"
     if not kind.base:
         allowed = f"what sb3_scale.protocols.{kind.__name__} has"
+    if kind.plain_needs:
+        allowed += f", or modules with {kind.plain_needs[-1]}"
     for method in kind.methods:
         if not callable(getattr(part, method, None)):
             raise Sb3ScaleError(
@@ -214,7 +240,7 @@ def annotations(target: Any) -> dict[str, Any]:
     """
     try:
         return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    except NameError:
+    except (NameError, AttributeError, SyntaxError, TypeError):
         # Names that exist for the type checker alone; what is no string is resolved already.
         found = {name: par.annotation for name, par in inspect.signature(target).parameters.items()}
         return {name: hint for name, hint in found.items() if not isinstance(hint, str)}

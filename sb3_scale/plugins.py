@@ -9,18 +9,22 @@ import difflib
 import inspect
 import json
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from importlib import metadata
 from importlib.resources import files
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, get_origin
 
 import pluggy
 
 from sb3_scale import hookspecs
+from sb3_scale.entry_points import entry_points, normalized
 from sb3_scale.errors import Sb3ScaleError, shown, suggestion
+from sb3_scale.guard import importing
+from sb3_scale.notices import notice
 from sb3_scale.specs import KINDS, Spec
 
 CORE = "core"
@@ -28,6 +32,9 @@ CORE = "core"
 
 DISABLE_VARIABLE = "SB3_SCALE_DISABLE_PLUGINS"
 LOAD_VARIABLE = "SB3_SCALE_LOAD_PLUGINS"
+
+SLOW = 2.0
+"""Seconds after which the loading of a plugin is told: every command waits for it."""
 
 Status = Literal["active", "blocked", "failed", "duplicate"]
 
@@ -59,6 +66,11 @@ class Plugin:
         """Name, distribution and version for messages."""
         return f"'{self.name}' ({self.distribution} {self.version})"
 
+    @property
+    def names(self) -> set[str]:
+        """By which the environment variables may call it, in the spelling of :func:`normalized`."""
+        return {normalized(self.name), normalized(self.distribution)}
+
 
 class PluginManager:
     """
@@ -78,18 +90,17 @@ class PluginManager:
     def _load_entry_points(self, only: set[str], disabled: set[str]) -> None:
         found = [
             (Plugin(point.name, name, version, point.value), point)
-            for name, version, point in _entry_points()
+            for name, version, point in entry_points()
         ]
-        names = {plugin.name for plugin, _ in found} | {plugin.distribution for plugin, _ in found}
+        names = {name for plugin, _ in found for name in plugin.names}
         for name in sorted(only - names):
             raise Sb3ScaleError(f"{LOAD_VARIABLE} names {shown(name)}{suggestion(name, names)}")
         for plugin, point in found:
-            own = {plugin.name, plugin.distribution}
             twin = self._owner(plugin.name)
             self.plugins.append(plugin)
-            if plugin.distribution != "sb3-scale" and disabled & own:
+            if plugin.distribution != "sb3-scale" and disabled & plugin.names:
                 plugin.status, plugin.reason = "blocked", f"named in {DISABLE_VARIABLE}"
-            elif plugin.distribution != "sb3-scale" and only and not only & own:
+            elif plugin.distribution != "sb3-scale" and only and not only & plugin.names:
                 plugin.status, plugin.reason = "blocked", f"not named in {LOAD_VARIABLE}"
             elif twin is not None:
                 plugin.status = "duplicate"
@@ -104,28 +115,31 @@ class PluginManager:
     def _activate(
         self, plugin: Plugin, source: "metadata.EntryPoint | ModuleType | object"
     ) -> None:
-        # A stranger's module may raise anything; the record tells, and the others still load.
+        start = time.monotonic()
         try:
-            module = source.load() if isinstance(source, metadata.EntryPoint) else source
-            _check_hooks(module)
-            self.pluggy.register(module, plugin.name)
-            hook = self.pluggy.subset_hook_caller(
-                "sb3_scale_components",
-                [other for other in self.pluggy.get_plugins() if other is not module],
-            )
-            for spec in (spec for part in hook() for spec in part):
-                if not isinstance(spec, Spec):
-                    raise TypeError(
-                        f"sb3_scale_components gave {spec!r}, which is none of the specs "
-                        f"{', '.join(cls.__name__ for cls in KINDS.values())}"
-                    )
-                plugin.specs.append(spec)
-        except (Exception, SystemExit) as error:
-            plugin.status, plugin.reason = "failed", f"{type(error).__name__}: {error}"
-            plugin.specs.clear()
+            with importing():
+                plugin.specs.extend(self._load(plugin.name, source))
+        except Sb3ScaleError as error:
+            plugin.status, plugin.reason = "failed", str(error)
             return
+        finally:
+            if (seconds := time.monotonic() - start) > SLOW:
+                notice(f"plugin {plugin.label} took {seconds:.1f} s to load")
         for spec in plugin.specs:
             self._owners.setdefault((spec.kind, spec.name), []).append((plugin, spec))
+
+    def _load(self, name: str, source: "metadata.EntryPoint | ModuleType | object") -> list[Spec]:
+        module = source.load() if isinstance(source, metadata.EntryPoint) else source
+        _check_hooks(module)
+        self.pluggy.register(module, name)
+        hook = self.pluggy.subset_hook_caller(
+            "sb3_scale_components",
+            [other for other in self.pluggy.get_plugins() if other is not module],
+        )
+        specs = [spec for part in hook() for spec in part]
+        for spec in specs:
+            _check_spec(spec)
+        return specs
 
     def register(self, module: "ModuleType | object", name: str) -> Plugin:
         """
@@ -244,20 +258,25 @@ def _fault(plugin: Plugin) -> str:
 
 
 def _names(environ: "os._Environ[str] | dict[str, str]", variable: str) -> set[str]:
-    return {name.strip() for name in environ.get(variable, "").split(",") if name.strip()}
+    return {normalized(name) for name in environ.get(variable, "").split(",") if name.strip()}
 
 
-def _entry_points() -> Iterable[tuple[str, str, metadata.EntryPoint]]:
-    """Entry points of our group, core first, then by distribution; each distribution once."""
-    seen: dict[str, metadata.Distribution] = {}
-    for distribution in metadata.distributions():
-        name = distribution.metadata["Name"]
-        if name:
-            seen.setdefault(name.lower().replace("_", "-"), distribution)
-    for name in sorted(seen, key=lambda name: (name != "sb3-scale", name)):
-        for point in seen[name].entry_points:
-            if point.group == hookspecs.PROJECT:
-                yield name, seen[name].version, point
+def _check_spec(spec: object) -> None:
+    if not isinstance(spec, Spec) or type(spec).kind not in KINDS:
+        raise TypeError(
+            f"sb3_scale_components gave {spec!r:.200}, which is none of the specs "
+            f"{', '.join(cls.__name__ for cls in KINDS.values())}"
+        )
+    for each in fields(spec):
+        value, wanted = getattr(spec, each.name), get_origin(each.type) or each.type
+        assert isinstance(wanted, type), "annotations of specs are classes"
+        if not isinstance(value, wanted):
+            raise TypeError(
+                f"{spec.kind} {spec.name!r:.80} has {value!r:.80} as '{each.name}'; allowed: "
+                f"{wanted.__name__}"
+            )
+    if not spec.name:
+        raise ValueError(f"a {spec.kind} has no name")
 
 
 def _check_hooks(module: Any) -> None:

@@ -32,6 +32,11 @@ class Spec:
     """Whether ``forward`` must have the argument ``training``."""
     base: ClassVar[str] = ""
     """A class that has all of it but for what is new in each part."""
+    plain: ClassVar[str] = ""
+    """``"module:attribute"`` of what completes a module that lacks what it could have of the kind;
+    without it such a module is refused."""
+    plain_needs: ClassVar[tuple[str, ...]] = ()
+    """Attributes that no such module may lack."""
 
     name: str
     target: str
@@ -120,6 +125,8 @@ class Extractor(Spec):
     attributes: ClassVar[tuple[str, ...]] = ("features_dim",)
     takes_training: ClassVar[bool] = True
     base: ClassVar[str] = "sb3_scale.nn.base.Extractor"
+    plain: ClassVar[str] = "sb3_scale.nn.plain:PlainExtractor"
+    plain_needs: ClassVar[tuple[str, ...]] = ("forward", "state_dict", "features_dim")
 
 
 @dataclass(frozen=True)
@@ -140,6 +147,7 @@ class Value(Spec):
     methods: ClassVar[tuple[str, ...]] = (
         "mean",
         "distribution",
+        "expectation",
         "bootstrap",
         "errors",
         "state_dict",
@@ -175,6 +183,7 @@ class Loss(Spec):
     )
     attributes: ClassVar[tuple[str, ...]] = ("reads", "soft_weight", "calibrated")
     base: ClassVar[str] = "sb3_scale.nn.base.CriticLoss"
+    plain: ClassVar[str] = "sb3_scale.nn.plain:PlainLoss"
 
 
 @dataclass(frozen=True)

@@ -396,6 +396,11 @@ class LeavesItsRange(CategoricalValue):
         return 100 * super().mean(outputs)
 
 
+class OtherMean(CategoricalValue):
+    def mean(self, outputs):
+        return 0.5 * super().mean(outputs)
+
+
 class WrongLoss(CategoricalValue):
     loss = "mse"
 
@@ -503,6 +508,14 @@ class Ascends(MSELoss):
 class NotANumber(MSELoss):
     def forward(self, outputs, target):
         return super().forward(outputs, target) * float("nan")
+
+
+class NotANumberLater(MSELoss):
+    calls = 0
+
+    def forward(self, outputs, target):
+        self.calls += 1
+        return super().forward(outputs, target) * (float("nan") if self.calls > 5 else 1)
 
 
 class LosesState(MSELoss):

@@ -20,7 +20,8 @@ CORE = "sb3_scale"
 
 ORDER = """
     docstrings errors extending files notices plain specs
-    hookspecs quantities structures
+    guard hookspecs quantities structures
+    built entry_points
     plugins
     memory parts registration
     replay

@@ -241,6 +241,13 @@ class NoSamples(ConstrainedModule):
         return self.layer(features).tanh()
 
 
+class Featureless(nn.Module):
+    """An extractor that does not say how many features it gives."""
+
+    def __init__(self, observation_space) -> None:
+        super().__init__()
+
+
 KINDS = (Constraint, Critic, Extractor, Loss, Reduction, Transform, Value, Collector)
 
 
@@ -253,6 +260,7 @@ def faulty() -> Iterator[None]:
             yield Norm("halves", f"{__name__}:Halves")
             yield Actor("no-samples", f"{__name__}:NoSamples")
             yield Actor("nothing", f"{__name__}:Nothing")
+            yield Extractor("no-samples", f"{__name__}:Featureless")
             for kind in KINDS:
                 yield kind("nothing", f"{__name__}:Nothing")
 
@@ -281,9 +289,9 @@ def faulty() -> Iterator[None]:
             "sb3_scale.protocols.Constraint has",
         ),
         (
-            {"extractor": "nothing"},
-            "extractor 'nothing' has no method 'critic_dims'; allowed: classes derived from "
-            "sb3_scale.nn.base.Extractor",
+            {"extractor": "no-samples"},
+            "extractor 'no-samples' has no method 'critic_dims'; allowed: classes derived from "
+            "sb3_scale.nn.base.Extractor, or modules with features_dim",
         ),
         (
             {"critic": "nothing"},
@@ -302,8 +310,7 @@ def faulty() -> Iterator[None]:
         ),
         (
             {"loss": "nothing"},
-            "loss 'nothing' has no method 'calibrate'; allowed: classes derived from "
-            "sb3_scale.nn.base.CriticLoss",
+            "loss 'nothing' gives the shape (2, 2, 1) in forward for a batch of 2; allowed: ()",
         ),
         (
             critic(value="nothing"),

@@ -1,6 +1,7 @@
 """The command sb3-scale, as a user runs it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,18 @@ def test_plugins_tells_what_is_wrong(tmp_path):
 
 
 # describe
+
+
+@pytest.mark.parametrize("words", [["plugins"], ["plugins", "--json"], ["--help"]])
+def test_a_reader_that_closes_the_pipe_gets_no_traceback(words):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "sb3_scale", *words]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert done.stderr == ""
+    # argparse does not mind; others end as SIGPIPE ends a tool.
+    assert done.returncode == (0 if words == ["--help"] else 141)
 
 
 def test_describe_lists_all_parts(capsys):

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from sb3_scale import SAC, Critic, Sb3ScaleError, hookimpl
+from sb3_scale import SAC, Critic, Sb3ScaleError, hookimpl, plugins
+from sb3_scale.parts import build
 from sb3_scale.plugins import PluginManager
 
 GOOD = """
@@ -119,6 +122,40 @@ FAULTS = {
         "Constraint, Actor, Critic, Value, Reduction, Extractor, Loss, Optimizer, ReplayBuffer, "
         "Transform, Collector, Callback, Algorithm, Env, EnvBackend, ZooConfig",
     ),
+    "panics": (
+        "class Panic(BaseException): pass\nraise Panic('called `unwrap()`\\non a `None` value')",
+        "Panic: called `unwrap()` on a `None` value",
+    ),
+    "interrupts": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    "exits": ("import sys\nsys.exit('no licence')", "SystemExit: no licence"),
+    "hook-exits": (GOOD.format(name="x", module="x") + "    exit()", "SystemExit: None"),
+    "speechless": (
+        "class Mute(Exception):\n    def __str__(self): return 1 / 0\nraise Mute",
+        "Mute, whose message cannot be made",
+    ),
+    "prints": (
+        "import os\nprint('hello')\nos.write(1, b'from C')\nos.system('echo child')\n1 / 0",
+        "ZeroDivisionError: division by zero",
+    ),
+    "syntax": ("def :", "SyntaxError: invalid syntax (bad_syntax.py, line 2)"),
+    "name": (
+        "from sb3_scale import Env, hookimpl\n@hookimpl\n"
+        "def sb3_scale_components(): return [Env(['x'], 'y:Z')]",
+        "TypeError: env ['x'] has ['x'] as 'name'; allowed: str",
+    ),
+    "kwargs": (
+        "from sb3_scale import Env, hookimpl\n@hookimpl\n"
+        "def sb3_scale_components(): return [Env('x', 'y:Z', kwargs=None)]",
+        "TypeError: env 'x' has None as 'kwargs'; allowed: Mapping",
+    ),
+    "own-spec": (
+        "from sb3_scale import Spec, hookimpl\nclass Own(Spec): kind = 'own'\n@hookimpl\n"
+        "def sb3_scale_components(): return [Own('x', 'y:Z')]",
+        "TypeError: sb3_scale_components gave Own(name='x', target='y:Z', summary='', "
+        "reference='', equation=''), which is none of the specs Network, Norm, Constraint, Actor, "
+        "Critic, Value, Reduction, Extractor, Loss, Optimizer, ReplayBuffer, Transform, "
+        "Collector, Callback, Algorithm, Env, EnvBackend, ZooConfig",
+    ),
     "no-list": (
         "from sb3_scale import hookimpl\n@hookimpl\ndef sb3_scale_components(): return 3",
         "TypeError: 'int' object is not iterable",
@@ -136,6 +173,100 @@ def test_faulty_plugins_are_recorded_and_the_others_load(place: Place) -> None:
         f"bad-{name}": [f"bad-{name}", "failed", reason, []] for name, (_, reason) in FAULTS.items()
     }
     assert records == expected
+
+
+@pytest.mark.parametrize("point", ["= nothing", "bad = :", "bad = bad_point:Absent", "bad = a b"])
+def test_an_entry_point_that_names_nothing_stops_nothing(
+    point: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Place(tmp_path).install("bad-point")
+    (tmp_path / "bad_point-0.1.dist-info/entry_points.txt").write_text(f"[sb3_scale]\n{point}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = {plugin.distribution: plugin for plugin in PluginManager({}).plugins}
+    assert found["sb3-scale"].status == "active"
+    assert found["bad-point"].status == "failed"
+    assert found["bad-point"].reason
+
+
+def test_a_file_of_entry_points_that_cannot_be_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    Place(tmp_path).install("bad-file")
+    (tmp_path / "bad_file-0.1.dist-info/entry_points.txt").write_bytes(b"[sb3_scale]\n\xff = x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert PluginManager({}).plugins[0].status == "active"
+    error = capsys.readouterr().err
+    assert error.startswith("the entry points of bad-file cannot be read: UnicodeDecodeError: ")
+
+
+def test_ctrl_c_while_a_plugin_loads_stays_what_it_is() -> None:
+    class Slow:
+        @hookimpl
+        def sb3_scale_components(self):
+            os.kill(os.getpid(), signal.SIGINT)
+            return []
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        PluginManager({}).register(Slow(), "slow")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_slow_plugins_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    class Slow:
+        @hookimpl
+        def sb3_scale_components(self):
+            print("I am slow")
+            return []
+
+    manager = PluginManager({})
+    monkeypatch.setattr(plugins, "SLOW", 0.0)
+    manager.register(Slow(), "slow")
+    out, err = capsys.readouterr()
+    assert out == ""
+    greeting, told = err.splitlines()
+    assert greeting == "I am slow"
+    assert re.fullmatch(r"plugin 'slow' \(\(this process\) -\) took \d+\.\d s to load", told)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import sys\nsys.exit('no licence found')", "SystemExit: no licence found"),
+        ("class Panic(BaseException): pass\nraise Panic", "Panic"),
+        ("Part = 3", "is 3 \\(int\\) in '.*'; allowed: a class or a function"),
+    ],
+)
+def test_code_of_a_part_that_ends_the_process_is_a_sentence(
+    code: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"acme_{abs(hash(code))}"
+    (tmp_path / f"{name}.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    class Offer:
+        @hookimpl
+        def sb3_scale_components(self):
+            yield Critic("ends", f"{name}:Part")
+
+    plugins.manager().register(Offer(), "ends")
+    try:
+        with pytest.raises(Sb3ScaleError, match=f"critic 'ends' .*{message}$"):
+            build("critic", "ends", 3, 1)
+    finally:
+        plugins.manager().unregister("ends")
+
+
+@pytest.mark.parametrize(
+    ("variable", "wanted"),
+    [(plugins.DISABLE_VARIABLE, "blocked"), (plugins.LOAD_VARIABLE, "active")],
+)
+@pytest.mark.parametrize("name", ["sb3_scale_crossq", "SB3-Scale-CrossQ", "sb3.scale..crossq"])
+def test_names_are_read_as_pip_reads_them(name: str, variable: str, wanted: str) -> None:
+    found = {plugin.name: plugin.status for plugin in PluginManager({variable: name}).plugins}
+    assert found["crossq"] == wanted
 
 
 def test_a_part_of_a_faulty_plugin_says_why_it_is_missing(place: Place) -> None:

@@ -47,6 +47,8 @@ from sb3_scale.algorithms.idle import ReplacedTrain
 from sb3_scale.algorithms.options import Options
 from sb3_scale.algorithms.schedules import LearningRate, rate_at
 from sb3_scale.algorithms.training import Learners, Training
+from sb3_scale.algorithms.trial import try_parts
+from sb3_scale.built import recorded_parts
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.execution.allocator import fresh_pages
 from sb3_scale.execution.captured import release
@@ -233,6 +235,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             warnings.catch_warnings(),
             fresh_pages(),
             track_providers(providers) as used,
+            recorded_parts() as parts,
             networks_within(self.device),
         ):
             # Not ignored: check_replay_buffer wants the buffer's to be the same.
@@ -244,6 +247,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         check_batch_size(self.batch_size, self.policy)
         self.prepare_optimizers()
         self.training = Training(self)
+        try_parts(self.policy, self.training.learners, parts)
         if self.env is not None:
             hold_scaled_actions(self)
             tell_of_replay_buffer(self)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
 
+from sb3_scale.cli.output import CLOSED_PIPE, flush, give_up_output
 from sb3_scale.errors import Sb3ScaleError
 
 COMMANDS = {
@@ -54,16 +55,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     :param argv: its words after ``sb3-scale``, those of the process by default
     :return: exit status; 1 if something is wrong, 130 if interrupted, with one sentence on the
-        error output
+        error output; 141 without a word if nobody reads the output any more
     """
     try:
-        return _run(sys.argv[1:] if argv is None else argv)
+        return _main(sys.argv[1:] if argv is None else argv)
+    except BrokenPipeError:
+        give_up_output()
+        return CLOSED_PIPE
+
+
+def _main(words: Sequence[str]) -> int:
+    try:
+        return _run(words)
     except Sb3ScaleError as error:
         print(f"sb3-scale: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("sb3-scale: interrupted", file=sys.stderr)
         return 130
+    finally:
+        # A closed pipe is found here, argparse's own output included.
+        flush()
 
 
 def _run(words: Sequence[str]) -> int:

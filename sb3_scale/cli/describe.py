@@ -2,6 +2,8 @@
 
 import argparse
 import dataclasses
+import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -44,7 +46,9 @@ def run(args: argparse.Namespace) -> int:
         return 0
     from sb3_scale.catalogue import describe
 
-    part = describe(*_find(args.part))
+    # An example is made of parts, whose constructors may print.
+    with redirect_stdout(sys.stderr):
+        part = describe(*_find(args.part))
     if args.json:
         print_json(dataclasses.asdict(part))
     else:

@@ -1,16 +1,26 @@
 """How the subcommands print."""
 
 import json
-from typing import Any
+import os
+import sys
+from typing import Any, NoReturn
 
 from rich.console import Console
+
+CLOSED_PIPE = 141
+"""Exit status of a Unix tool that SIGPIPE ends."""
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError
 
 
 def make_console() -> Console:
     """
     :return: a console that prints text as it is: formulas have square brackets and colons
     """
-    return Console(markup=False, emoji=False, highlight=False)
+    return _Console(markup=False, emoji=False, highlight=False)
 
 
 def print_json(data: Any) -> None:
@@ -18,3 +28,22 @@ def print_json(data: Any) -> None:
     :param data: plain data
     """
     print(json.dumps(data, indent=2))
+
+
+def flush() -> None:
+    """
+    :raises BrokenPipeError: if nobody reads standard output any more, as after ``| head -1``
+    """
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def give_up_output() -> None:
+    """Let the last flush of Python go nowhere, which would tell of the closed pipe once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -117,7 +117,8 @@ class EnsembleCritic(ConstrainedModule):
         :return: what the loss reads beside the outputs, shape ``(b, k)`` or ``(n_critics, b, k)``
         """
         value = self.value
-        reduced = self.reduction.target(value.distribution(next_outputs), value.mean(next_outputs))
+        distribution = value.distribution(next_outputs)
+        reduced = self.reduction.target(distribution, value.expectation(distribution))
         return value.bootstrap(reduced, rewards, discounts, entropy_term)
 
     def td_errors(self, outputs: Tensor, target: Tensor) -> Tensor:

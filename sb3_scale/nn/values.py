@@ -104,6 +104,13 @@ class ScalarValue(CriticValue):
     n_outputs = 1
     loss = "mse"
 
+    def expectation(self, distribution: Tensor) -> Tensor:
+        """
+        :param distribution: or a target, shape ``(..., k)``
+        :return: itself where ``k`` is 1, else its mean, shape ``(..., 1)``
+        """
+        return distribution if distribution.shape[-1] == 1 else super().expectation(distribution)
+
     def mean(self, outputs: Tensor) -> Tensor:
         """
         :param outputs: shape ``(m, b, 1)``

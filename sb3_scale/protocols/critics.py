@@ -35,6 +35,12 @@ class Value(Protocol):
         :return: what a reduction combines, such as probabilities, same shape
         """
 
+    def expectation(self, distribution: Tensor) -> Tensor:
+        """
+        :param distribution: of :meth:`distribution`, or a target, shape ``(..., k)``
+        :return: its mean, shape ``(..., 1)``; :meth:`mean` is that of the outputs' distribution
+        """
+
     def bootstrap(
         self, distribution: Tensor, rewards: Tensor, discounts: Tensor, entropy_term: Tensor | None
     ) -> Tensor:

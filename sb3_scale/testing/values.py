@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sb3_scale.parts import annotations, build, load_target
-from sb3_scale.testing.modules import check_copies
+from sb3_scale.testing.modules import check_copies, same
 from sb3_scale.testing.part_under_test import BATCH, MEMBERS, Subject
 from sb3_scale.testing.targets import TOLERANCE, check_descent, check_target, transitions
 
@@ -42,6 +42,10 @@ def _check(subject: Subject, params: dict[str, Any]) -> None:
     if value.value_range is not None:
         inside = (means >= low - TOLERANCE) & (means <= high + TOLERANCE)
         subject.require(bool(inside.all()), f"gives means outside its value_range, {low} to {high}")
+    expected = subject.call("expectation", value.expectation, value.distribution(outputs))
+    subject.require(
+        same(expected, means), "gives another mean(outputs) than the expectation of distribution"
+    )
     with torch.no_grad():
         _check_targets(subject, value, outputs.detach(), high - low)
     loss = subject.call("its loss", build, "loss", value.loss)

@@ -1,0 +1,255 @@
+"""What each kind of part must give in each method, checked while a model takes a trial step."""
+
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial, wraps
+from typing import Any
+
+import torch as th
+from torch import nn
+
+from sb3_scale.built import Built
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.guard import told
+from sb3_scale.learning.batch import Batch
+
+BATCH = 2
+"""Transitions of the trial step."""
+
+Shape = tuple[int | None, ...]
+"""Sizes, nothing for any."""
+
+Rule = Callable[..., list[Shape]]
+"""From a part and the arguments of its method to the shapes that it may give."""
+
+
+def _same(made: Built, x: th.Tensor, *rest: Any) -> list[Shape]:
+    return [tuple(x.shape)]
+
+
+def _estimates(made: Built, x: th.Tensor, *rest: Any) -> list[Shape]:
+    return [(*x.shape[:-1], 1)]
+
+
+def _targets(made: Built, x: th.Tensor, *rest: Any) -> list[Shape]:
+    return [(x.shape[1], None), (*x.shape[:2], None)]
+
+
+RULES: Mapping[str, Mapping[str, Rule]] = {
+    "norm": {"forward": _same},
+    "network": {"forward": lambda made, x, *_: [(*x.shape[:-1], made.part.out_features)]},
+    "value": {
+        "distribution": _same,
+        "expectation": _estimates,
+        "mean": _estimates,
+        "bootstrap": lambda made, x, *_: [(*x.shape[:-1], None)],
+        "errors": _estimates,
+    },
+    "reduction": {
+        "target": _targets,
+        "actor": lambda made, x, *_: [tuple(x.shape[1:])],
+    },
+    "loss": {"forward": lambda made, *_: [()]},
+    "critic": {
+        "forward": lambda made, x, *_: [(None, len(x), made.part.value.n_outputs)],
+        "mean": _estimates,
+        "judge": lambda made, x, *_: [(x.shape[1], 1)],
+        "bootstrap": _targets,
+        "td_errors": lambda made, x, *_: [(x.shape[1],)],
+    },
+    "actor": {"forward": lambda made, x, *_: [(len(x), made.context[1])]},
+    "extractor": {"forward": lambda made, x, *_: [(len(_tensors([x])[0]), made.part.features_dim)]},
+}
+"""Of methods that give one tensor."""
+
+TYPES = {th.float32, th.float16, th.bfloat16}
+"""What products with float32 give, in mixed precision too."""
+
+LOSS_TYPES = {*TYPES, th.float64}
+"""A loss is only differentiated."""
+
+DIFFERENTIABLE = {
+    ("norm", "forward"),
+    ("network", "forward"),
+    ("critic", "forward"),
+    ("critic", "judge"),
+    ("reduction", "actor"),
+    ("actor", "forward"),
+    ("loss", "forward"),
+}
+"""Through what gradients must pass."""
+
+
+def watch(made: Built) -> None:
+    """
+    Check each call of a part from now on; who restores the attributes of the part ends it.
+
+    :param made: a part of a policy
+    """
+    for method, rule in RULES.get(made.kind, {}).items():
+        _wrap(made, method, partial(_check_rule, made, method, rule))
+    if made.kind == "actor" and made.part.stochastic:
+        _wrap(made, "action_log_prob", partial(_check_sample, made))
+    if made.kind == "extractor":
+        _wrap(made, "critic_inputs", partial(_check_critic_inputs, made))
+    if made.kind == "transform":
+        _wrap(made, "forward", partial(_check_batch, made))
+
+
+def _wrap(made: Built, method: str, check: Callable[[Any, list[Any]], None]) -> None:
+    call = getattr(made.part, method)
+
+    @wraps(call)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        try:
+            given = [*args, *kwargs.values()]
+            if not args:
+                given = list(inspect.signature(call).bind(**kwargs).arguments.values())
+            before = [tensor._version for tensor in _tensors(given)]
+            found = call(*args, **kwargs)
+            changed = before != [tensor._version for tensor in _tensors(given)]
+        except Sb3ScaleError:
+            raise
+        # The code is a stranger's; whatever it raises becomes one sentence that names the part.
+        except Exception as error:
+            raise Sb3ScaleError(f"{_label(made)} fails in {method}: {told(error)}") from error
+        if changed:
+            raise Sb3ScaleError(
+                f"{_label(made)} changes its input in place in {method}; allowed: a new tensor"
+            )
+        check(found, given)
+        return found
+
+    setattr(made.part, method, checked)
+
+
+def _tensors(given: Iterable[Any]) -> list[th.Tensor]:
+    found: list[th.Tensor] = []
+    for each in given:
+        if isinstance(each, th.Tensor):
+            found.append(each)
+        elif isinstance(each, Batch):
+            found.extend(each.tensors())
+        elif isinstance(each, Mapping):
+            found.extend(_tensors(each.values()))
+    return found
+
+
+def _kind(found: Any) -> str:
+    return "nothing" if found is None else f"an object of type {type(found).__name__}"
+
+
+def _label(made: Built) -> str:
+    return f"{made.kind} '{made.name}'"
+
+
+def _check_rule(made: Built, method: str, rule: Rule, found: Any, given: list[Any]) -> None:
+    _check_tensor(made, method, found, given, rule(made, *given))
+
+
+def _check_tensor(
+    made: Built, method: str, found: Any, given: list[Any], shapes: list[Shape]
+) -> None:
+    if not isinstance(found, th.Tensor):
+        raise Sb3ScaleError(f"{_label(made)} gives {_kind(found)} in {method}; allowed: a tensor")
+    if not any(_fits(tuple(found.shape), shape) for shape in shapes):
+        allowed = " or ".join(map(_written, shapes))
+        raise Sb3ScaleError(
+            f"{_label(made)} gives the shape {_written(tuple(found.shape))} in {method} for a "
+            f"batch of {BATCH}; allowed: {allowed}"
+        )
+    source = _tensors(given)[0]
+    if found.device != source.device:
+        raise Sb3ScaleError(
+            f"{_label(made)} gives a tensor on {found.device} in {method}; allowed: "
+            f"{source.device}, that of its input"
+        )
+    allowed_types = LOSS_TYPES if made.kind == "loss" else TYPES
+    if found.dtype not in allowed_types:
+        raise Sb3ScaleError(
+            f"{_label(made)} gives {found.dtype} in {method}; allowed: torch.float32"
+        )
+    if not math.isfinite(found.detach().sum().item()):
+        raise Sb3ScaleError(
+            f"{_label(made)} gives a number that is not finite in {method}; allowed: finite numbers"
+        )
+    if (made.kind, method) in DIFFERENTIABLE and not found.requires_grad and _learns(made, given):
+        raise Sb3ScaleError(
+            f"{_label(made)} cuts the gradient in {method}; allowed: outputs that depend on inputs "
+            "and parameters by differentiable functions"
+        )
+
+
+def _learns(made: Built, given: list[Any]) -> bool:
+    """Whether a gradient would be recorded, were it not cut."""
+    if not th.is_grad_enabled():
+        return False
+    parameters = made.part.parameters() if isinstance(made.part, nn.Module) else ()
+    return any(each.requires_grad for each in (*_tensors(given), *parameters))
+
+
+def _check_sample(made: Built, found: Any, given: list[Any]) -> None:
+    method = "action_log_prob"
+    if not (isinstance(found, tuple) and len(found) == 2):
+        raise Sb3ScaleError(
+            f"{_label(made)} gives {_kind(found)} in {method}; allowed: actions and their "
+            "log-probabilities"
+        )
+    rows = len(given[0])
+    _check_tensor(made, f"{method}, as actions", found[0], given, [(rows, made.context[1])])
+    _check_tensor(made, f"{method}, as log-probabilities", found[1], given, [(rows, 1)])
+
+
+def _check_critic_inputs(made: Built, found: Any, given: list[Any]) -> None:
+    method, actions = "critic_inputs", given[1]
+    if not (isinstance(found, tuple) and len(found) == 2):
+        raise Sb3ScaleError(
+            f"{_label(made)} gives {_kind(found)} in {method}; allowed: two tensors, of the widths "
+            "that critic_dims gives"
+        )
+    for tensor, width in zip(found, made.part.critic_dims(actions.shape[1]), strict=True):
+        _check_tensor(made, method, tensor, given, [(len(actions), width)])
+
+
+def _check_batch(made: Built, found: Any, given: list[Any]) -> None:
+    if not isinstance(found, Batch):
+        raise Sb3ScaleError(f"{_label(made)} gives {_kind(found)} in forward; allowed: a Batch")
+    before, after = (
+        [(tuple(t.shape), t.dtype) for t in each.tensors()] for each in (given[0], found)
+    )
+    if before != after:
+        wrong = next((pair for pair in after if pair not in before), after)
+        raise Sb3ScaleError(
+            f"{_label(made)} gives a tensor of {wrong} in forward; allowed: shapes and types of "
+            "the batch that it was given"
+        )
+
+
+def _fits(found: tuple[int, ...], wanted: Shape) -> bool:
+    if len(found) != len(wanted):
+        return False
+    return all(size in (None, number) for size, number in zip(wanted, found, strict=True))
+
+
+def _written(shape: Shape) -> str:
+    return "(" + ", ".join("any" if size is None else str(size) for size in shape) + ")"
+
+
+def check_optimizer(made: Built) -> None:
+    """
+    :param made: an optimiser of a policy's part
+    :raises Sb3ScaleError: if it has no learning rate, or parameters that are not the part's
+    """
+    own = {id(parameter) for parameter in made.context[0].parameters()}
+    groups = made.part.param_groups
+    if not isinstance(groups, list) or any("lr" not in group for group in groups):
+        raise Sb3ScaleError(
+            f"{_label(made)} has a group of parameters without 'lr'; allowed: groups as those of "
+            "torch.optim.Optimizer"
+        )
+    if any(id(parameter) not in own for group in groups for parameter in group["params"]):
+        raise Sb3ScaleError(
+            f"{_label(made)} trains parameters that are not those of the module that it was given; "
+            "allowed: its parameters"
+        )

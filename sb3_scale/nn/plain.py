@@ -1,0 +1,79 @@
+"""Modules that know nothing of this library, completed to parts."""
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from torch import Tensor, nn
+
+from sb3_scale.nn.base import CriticLoss, Extractor
+
+MODE_DEPENDENT = (
+    nn.modules.batchnorm._NormBase,
+    nn.modules.dropout._DropoutNd,
+    nn.MultiheadAttention,
+)
+"""Layers that need to be told whether they are trained."""
+
+
+class PlainLoss(CriticLoss):
+    """
+    A function of outputs and target as a loss, which reads scalars unless it says otherwise.
+
+    :param function: a module, or anything that can be called
+    """
+
+    def __init__(self, function: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+        names = ("reads", "soft_weight", "calibrated", "calibrate", "learners", "project_")
+        _take_over(self, function, names)
+
+    def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """
+        :param outputs: shape ``(n_critics, batch, n_outputs)``
+        :param target: of the critic's ``bootstrap``
+        :return: what the function gives
+        """
+        return self.function(outputs, target)
+
+
+class PlainExtractor(Extractor):
+    """
+    A module of observations as an extractor, such as those of Stable-Baselines3.
+
+    :param module: with ``features_dim``
+    :raises ValueError: if it has layers that depend on the mode, and cannot be told of it
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+        self.told_mode = "training" in inspect.signature(module.forward).parameters
+        layer = next((each for each in module.modules() if isinstance(each, MODE_DEPENDENT)), None)
+        if layer is not None and not self.told_mode:
+            raise ValueError(
+                f"it has a {type(layer).__name__} and no argument 'training' in forward; allowed: "
+                "forward(observations, training=False)"
+            )
+        names = ("features_dim", "critic_dims", "critic_inputs", "learners", "project_")
+        _take_over(self, module, names)
+
+    def forward(self, observations: Any, training: bool = False) -> Tensor:
+        """
+        :param observations: as any extractor gets them
+        :param training: told to a module that knows the argument
+        :return: shape ``(batch, features_dim)``
+        """
+        features: Tensor
+        if self.told_mode:
+            features = self.module(observations, training=training)
+        else:
+            features = self.module(observations)
+        return features
+
+
+def _take_over(part: nn.Module, given: Any, names: Iterable[str]) -> None:
+    """What a module has of its kind beats the base class."""
+    for name in set(names) & set(dir(given)):
+        setattr(part, name, getattr(given, name))
