@@ -19,8 +19,8 @@ CORE = "sb3_scale"
 """Also the room of ``sb3_scale/__init__.py``, the public face."""
 
 ORDER = """
-    docstrings errors extending files notices specs
-    hookspecs
+    docstrings errors extending notices specs
+    files hookspecs
     plugins
     parts registration
     replay

@@ -11,13 +11,15 @@ key ``env_backend``, and, for ScalePolicy, callbacks by name and what each check
 import sys
 import warnings
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
+from typing import Any
 
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.notices import notice
 from sb3_scale.parts import load_target
 from sb3_scale.plugins import manager
 from sb3_scale.registration import register_envs
+from sb3_scale.zoo import resume
 
 _installed: set[str] = set()
 
@@ -27,22 +29,34 @@ def install() -> None:
     Make environments, algorithms, configurations and samplers known to RL-Zoo, once.
 
     Importing RL-Zoo imports ``custom_envs``, which calls this function, at times before
-    ``rl_zoo3.exp_manager`` is complete. The scripts that do so (``record_video``) read no
-    configuration; who needs one calls this function again.
+    ``rl_zoo3.exp_manager`` is complete. Then the rest follows when somebody asks that module for
+    its ``ExperimentManager``.
     """
     if "tables" not in _installed:
         _installed.add("tables")
         if _is_command(sys.orig_argv):
             _speak_in_sentences()
+            resume.name_checkpoint(sys.argv)
         register_envs()
         _install_algorithms()
-    manager_module = sys.modules.get("rl_zoo3.exp_manager")
-    unfinished = manager_module is not None and not hasattr(manager_module, "ExperimentManager")
-    if "experiment" not in _installed and not unfinished:
+    module = sys.modules.get("rl_zoo3.exp_manager")
+    if module is not None and "ExperimentManager" not in vars(module):
+        module.__class__ = _Incomplete
+    elif "experiment" not in _installed:
         _installed.add("experiment")
         from sb3_scale.zoo import experiment
 
         experiment.install()
+
+
+class _Incomplete(ModuleType):
+    """RL-Zoo's module while it is imported; what it is asked for later is complete."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "ExperimentManager" and name in vars(self):
+            self.__class__ = ModuleType
+            install()
+        return ModuleType.__getattribute__(self, name)
 
 
 def _install_algorithms() -> None:

@@ -11,7 +11,15 @@ from rl_zoo3.hyperparams_opt import HYPERPARAMS_CONVERTER, HYPERPARAMS_SAMPLER
 
 from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.parts import resolve
-from sb3_scale.zoo import backends, callbacks, configs, samplers
+from sb3_scale.zoo import (
+    backends,
+    callbacks,
+    configs,
+    resume,
+    run_folder,
+    samplers,
+    whole_files,
+)
 from sb3_scale.zoo.env_kwargs import check_env_kwargs
 
 Hyperparams = dict[str, Any]
@@ -47,10 +55,13 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
             check_env_kwargs(env_id, env_kwargs or {})
         if "replay_buffer_class" in hyperparams:
             hyperparams["replay_buffer_class"] = _replay_buffer_class(hyperparams)
-        chosen = callbacks.for_zoo(hyperparams.get("callback"), self.save_path)
-        if self.save_freq > 0 and not self.optimize_hyperparameters:
-            chosen.append(_save_run_state(self))
-        hyperparams["callback"] = chosen
+        given = hyperparams.get("callback")
+        # A wrong one is refused before a folder is made.
+        callbacks.for_zoo(given, self.save_path)
+        resume.use(self)
+        run_folder.claim(self)
+        whole_files.use(self)
+        hyperparams["callback"] = callbacks.for_zoo(given, self.save_path)
         if self._eval_env_kwargs_args is None and "env_kwargs" in hyperparams:
             # RL-Zoo would evaluate without the file's env_kwargs, with another action_repeat.
             self.eval_env_kwargs = dict(hyperparams["env_kwargs"])
@@ -66,18 +77,6 @@ def _replay_buffer_class(hyperparams: Hyperparams) -> Any:
     # RL-Zoo evaluates a string itself, and Stable-Baselines3 then makes the buffer with it.
     params = params if isinstance(params, dict) else {}
     return resolve("replay-buffer", {"name": given, **params})[0]
-
-
-def _save_run_state(manager: Any) -> dict[str, Any]:
-    """RL-Zoo's notation for the callback that lets an interrupted run go on."""
-    return {
-        "sb3_scale.zoo.resume.SaveRunState": {
-            "save_freq": manager.save_freq,
-            "folder": manager.save_path,
-            "params_folder": manager.params_path,
-            "replay_buffer": manager.save_replay_buffer,
-        }
-    }
 
 
 def _choose_sampler(algo: str, hyperparams: Hyperparams) -> None:
