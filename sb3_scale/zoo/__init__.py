@@ -54,7 +54,7 @@ class _Incomplete(ModuleType):
 
     def __getattribute__(self, name: str) -> Any:
         if name == "ExperimentManager" and name in vars(self):
-            self.__class__ = ModuleType
+            self.__class__ = ModuleType  # type: ignore[assignment]
             install()
         return ModuleType.__getattribute__(self, name)
 
