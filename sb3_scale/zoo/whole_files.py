@@ -40,8 +40,8 @@ class WholeCheckpoints(CheckpointCallback):
     """
     RL-Zoo's checkpoints of the model, with the statistics of ``normalize`` and the replay buffer.
 
-    RL-Zoo saves those two at the end only, and looks for them when it resumes. They take their
-    places when the model has taken its own, so that an interruption before leaves three files that
+    RL-Zoo saves those two at the end only, and looks for them when it resumes. The replay buffer
+    takes its place when the model has taken its own, so that an interruption before leaves two that
     belong together. Each model keeps its own statistics beside it.
 
     :param zoo: RL-Zoo's own callback
@@ -61,11 +61,12 @@ class WholeCheckpoints(CheckpointCallback):
         with ExitStack() as places:
             if self.with_replay_buffer:
                 path = Path(self.save_path) / REPLAY_BUFFER
-                model.save_replay_buffer(places.enter_context(replacing(path)))
-            own = Path(self._checkpoint_path("vecnormalize_", "pkl"))
-            _save_statistics(self.model, own)
+                # The first model must not be there without a replay buffer.
+                there = path.exists()
+                model.save_replay_buffer(places.enter_context(replacing(path)) if there else path)
+            _save_statistics(model, Path(self._checkpoint_path("vecnormalize_", "pkl")))
             super()._on_step()
-            _save_statistics(self.model, self.params_folder / STATISTICS)
+        _save_statistics(model, self.params_folder / STATISTICS)
         return True
 
 
