@@ -24,7 +24,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 from rich.console import Console
 from rich.progress import track
 
-from lib.killing import ENV, INSIDE, OUTSIDE, SAVE_FREQ, Killed, Moment, killed
+from lib.kill_moments import ENV, INSIDE, OUTSIDE, SAVE_FREQ, Moment
+from lib.killing import Killed, killed
 from lib.remains import Remains, examine
 from sb3_scale.tables import make_table
 
@@ -93,8 +94,10 @@ def add(row: Row, one: Killed, go_on: bool) -> None:
     row.killed.append(one)
     row.remains.append(remains)
     row.problems += remains.lost
-    if remains.loss > SAVE_FREQ:
+    if remains.loss > one.moment.allowed_loss:
         row.problems.append(f"{remains.loss} of {one.decisions} decisions are lost")
+    if one.exit_code not in one.moment.exit_codes:
+        row.problems.append(f"exit code {one.exit_code}: {one.last_words}")
     if go_on and remains.checkpoint is not None:
         problem = resume(one)
         row.resumed += not problem

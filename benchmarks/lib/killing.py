@@ -20,8 +20,10 @@ import numpy as np
 from rl_zoo3.train import train
 from stable_baselines3.common.callbacks import BaseCallback
 
-ENV = "Rising-v0"
-SAVE_FREQ, EVAL_FREQ = 40, 30
+from lib.kill_moments import ENV, EVAL_FREQ, SAVE_FREQ, Moment
+
+OBSERVATIONS = 5000
+"""So many that a file takes milliseconds to write."""
 LONG, SHORT = 100_000, 90
 """Decisions of a training that is killed before its end, and of one that comes to it."""
 PATIENCE = 60.0
@@ -31,7 +33,7 @@ SETTINGS = {
     "policy": "ScalePolicy",
     "n_timesteps": LONG,
     "normalize": {"norm_obs": True, "norm_reward": False},
-    "buffer_size": 300_000,
+    "buffer_size": 1000,
     "learning_starts": 20,
     "batch_size": 16,
     "compile": False,
@@ -40,13 +42,13 @@ SETTINGS = {
         for part, name in (("actor", "squashed-gaussian"), ("critic", "ensemble"))
     },
 }
-"""Small and quick, but with a replay buffer that takes milliseconds to write."""
+"""Small and quick."""
 
 
 class Rising(gymnasium.Env[np.ndarray, np.ndarray]):
     """Every evaluation is better than those before, so that each replaces the best model."""
 
-    observation_space = gymnasium.spaces.Box(-1, 1, (3,), np.float32)
+    observation_space = gymnasium.spaces.Box(-1, 1, (OBSERVATIONS,), np.float32)
     action_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
     steps = 0
 
@@ -71,50 +73,6 @@ gymnasium.register(ENV, f"{__name__}:Rising", max_episode_steps=20)
 
 
 @dataclass(frozen=True)
-class Moment:
-    """
-    When to end a training, and how.
-
-    :param name: in the table
-    :param signals: one after the other; SIGALRM, which nobody handles, comes by the system's clock
-        and ends a process as kill -9 does
-    :param file: pattern of the end of the name that is being written; no file if empty
-    :param within: seconds after it was opened; the moment before it takes its place if 0
-    :param last: whether it is the one that RL-Zoo writes at the end of a training
-    """
-
-    name: str
-    signals: tuple[signal.Signals, ...]
-    file: str = ""
-    within: float = 0.0
-    last: bool = False
-
-
-KILL, CLOCK = (signal.SIGKILL,), (signal.SIGALRM,)
-END, CTRL_C = (signal.SIGTERM,), (signal.SIGINT,)
-INSIDE = (
-    Moment("kill -9, checkpoint", CLOCK, "rl_model_*.zip", 0.01),
-    Moment("kill -9, replay buffer", CLOCK, "replay_buffer.pkl", 0.004),
-    Moment("kill -9, model saved, its buffer not", KILL, "replay_buffer.pkl"),
-    Moment("kill -9, statistics", CLOCK, "-*vecnormalize*.pkl", 0.0005),
-    Moment("kill -9, best model", CLOCK, "best_model.zip", 0.01),
-    Moment("kill -9, evaluations", CLOCK, "evaluations.npz", 0.002),
-    Moment("kill -9, settings", CLOCK, ".yml", 0.002),
-    Moment("kill -9, last model", CLOCK, f"{ENV}.zip", 0.01, last=True),
-    Moment("kill -9, last buffer", CLOCK, "replay_buffer.pkl", 0.004, last=True),
-    Moment("SIGTERM, replay buffer", END, "replay_buffer.pkl", 0.01),
-)
-OUTSIDE = (
-    Moment("kill -9, any time", CLOCK, within=0.02),
-    Moment("SIGTERM", END),
-    Moment("SIGTERM twice", END * 2),
-    Moment("SIGHUP", (signal.SIGHUP,)),
-    Moment("Ctrl-C", CTRL_C),
-    Moment("Ctrl-C twice", CTRL_C * 2),
-)
-
-
-@dataclass(frozen=True)
 class Killed:
     """
     A training that was ended.
@@ -134,6 +92,11 @@ class Killed:
     def run(self) -> Path:
         """The folder that RL-Zoo made."""
         return self.folder / "logs" / "sac" / f"{ENV}_1"
+
+    @property
+    def last_words(self) -> str:
+        """What it printed last."""
+        return (self.folder / "log").read_text().strip().rpartition("\n")[2]
 
     @property
     def placed(self) -> set[Path]:

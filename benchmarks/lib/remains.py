@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from lib.killing import ENV, SAVE_FREQ, Killed
+from lib.kill_moments import ENV, SAVE_FREQ
+from lib.killing import Killed
 from sb3_scale import SAC
 
 
