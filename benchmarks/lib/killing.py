@@ -153,15 +153,11 @@ class Trigger:
         if event not in ("open", "os.rename") or not isinstance(args[0], (str, Path)):
             return
         self._note("")
-        path = Path(args[0])
-        if ".unfinished-" not in str(path):
-            return
         if event == "os.rename" and ".unfinished-" not in str(args[1]):
-            self.placing = os.path.relpath(args[1])
-        wanted = "open" if self.moment.within else "os.rename"
-        if not self.moment.file or (event == "os.rename" and not self.placing):
-            return
-        if event == wanted and fnmatch(path.name, f"*{self.moment.file}"):
+            self._note(os.path.relpath(args[1]))
+        writes = event == "open" and bool(args[2] & (os.O_WRONLY | os.O_RDWR))
+        now = writes if self.moment.within else bool(self.placing)
+        if self.moment.file and now and fnmatch(Path(args[0]).name, f"*{self.moment.file}"):
             self.times -= 1
             if self.times == 0:
                 self.fire()
