@@ -120,7 +120,7 @@ def main() -> None:
         moment = group[number // 2 % len(group)]
         with tempfile.TemporaryDirectory() as folder:
             one = killed(moment, Path(folder), generator)
-            add(rows.setdefault(moment, Row()), one, number % args.resume_every == 0)
+            add(rows.setdefault(moment, Row()), one, (number + 1) % args.resume_every == 0)
     told = [row.texts(moment) for moment, row in sorted(rows.items(), key=lambda x: x[0].name)]
     title = f"{args.kills} trainings killed, a checkpoint every {SAVE_FREQ} decisions"
     console.print(make_table(COLUMNS, told, title))

@@ -5,7 +5,8 @@ The bridge into RL-Zoo, which stays unmodified.
 of that name comes first, ``--gym-packages sb3_scale.zoo.installed`` and ``python -m sb3_scale.zoo
 train`` do the same. Three things of RL-Zoo change: its table of algorithms, its tables of samplers,
 and how ``ExperimentManager`` reads a configuration: where it looks when no ``-conf`` is given, the
-key ``env_backend``, and, for ScalePolicy, callbacks by name and what each checkpoint saves.
+key ``env_backend``, and, for ScalePolicy, callbacks by name, a folder of its own, files replaced as
+wholes and signals that save. A folder after ``-i`` becomes its newest whole checkpoint.
 """
 
 import sys
@@ -19,7 +20,6 @@ from sb3_scale.notices import notice
 from sb3_scale.parts import load_target
 from sb3_scale.plugins import manager
 from sb3_scale.registration import register_envs
-from sb3_scale.zoo import resume
 
 _installed: set[str] = set()
 
@@ -35,6 +35,8 @@ def install() -> None:
     if "tables" not in _installed:
         _installed.add("tables")
         if _is_command(sys.orig_argv):
+            from sb3_scale.zoo import resume
+
             _speak_in_sentences()
             resume.name_checkpoint(sys.argv)
         register_envs()
