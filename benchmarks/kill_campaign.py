@@ -109,7 +109,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[1])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--resume-every", type=int, default=10, help="kills")
+    parser.add_argument("--resume-every", type=int, default=9, help="kills")
     args = parser.parse_args()
     generator = random.Random(args.seed)
     rows: dict[Moment, Row] = {}
