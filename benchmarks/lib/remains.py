@@ -42,7 +42,7 @@ def examine(one: Killed) -> Remains:
     paths = [path for path in sorted(one.run.rglob("*")) if path.is_file() and _is_named(path)]
     lost = [f"{path.name} is gone" for path in sorted(one.placed - set(paths))]
     inside = any(one.run.rglob(".unfinished-*"))
-    whole = 0
+    whole: set[Path] = set()
     models: dict[Path, Any] = {}
     for path in paths:
         try:
@@ -50,25 +50,25 @@ def examine(one: Killed) -> Remains:
                 models[path] = SAC.load(path, device="cpu")
             else:
                 _read(path)
-            whole += 1
+            whole.add(path)
         # Whatever a broken file raises is what the campaign looks for.
         except Exception as error:
             lost.append(f"{path.name}: {type(error).__name__}: {error}")
     saved = {path: model for path, model in models.items() if path.name != "best_model.zip"}
     newest = max(saved, key=lambda path: int(saved[path].num_timesteps), default=None)
     if newest is None:
-        return Remains(whole, lost, None, one.decisions, 0, inside)
+        return Remains(len(whole), lost, None, one.decisions, 0, inside)
     decisions = saved[newest].num_timesteps
     buffer = one.run / "replay_buffer.pkl"
     behind = 0
-    if buffer.exists():
+    if buffer in whole:
         model = saved[newest]
         model.load_replay_buffer(buffer)
         # Stable-Baselines3 stores a transition after its callbacks.
         behind = decisions - model.replay_buffer.size() - (newest.name != f"{ENV}.zip")
-    elif decisions >= SAVE_FREQ:
+    elif decisions >= SAVE_FREQ and not buffer.exists():
         lost.append("a checkpoint has no replay buffer")
-    return Remains(whole, lost, newest, one.decisions - decisions, abs(behind), inside)
+    return Remains(len(whole), lost, newest, one.decisions - decisions, abs(behind), inside)
 
 
 def _is_named(path: Path) -> bool:
