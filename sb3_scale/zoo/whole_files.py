@@ -12,7 +12,7 @@ from typing import Any
 from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback, EvalCallback
 from stable_baselines3.common.save_util import save_to_pkl
 
-from sb3_scale.files import NO_ROOM, UnwritableError, replacing
+from sb3_scale.files import NO_ROOM, UnwritableError, replacing, written_whole
 from sb3_scale.zoo.termination import Termination
 
 STATISTICS = "vecnormalize.pkl"
@@ -63,7 +63,8 @@ class WholeCheckpoints(CheckpointCallback):
                 path = Path(self.save_path) / REPLAY_BUFFER
                 # The first model must not be there without a replay buffer.
                 there = path.exists()
-                model.save_replay_buffer(places.enter_context(replacing(path)) if there else path)
+                file = places.enter_context(written_whole(path, "pkl")) if there else path
+                model.save_replay_buffer(file)
             _save_statistics(model, Path(self._checkpoint_path("vecnormalize_", "pkl")))
             super()._on_step()
         _save_statistics(model, self.params_folder / STATISTICS)
