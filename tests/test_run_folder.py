@@ -228,6 +228,7 @@ class Ask(BaseCallback):
 """
 
 
+@pytest.mark.slow
 def test_processes_that_end_with_the_run_do_not_keep_it_from_saving(tmp_path: Path) -> None:
     """A batch system sends SIGTERM to all of a job."""
     (tmp_path / "ask.py").write_text(ASK)
