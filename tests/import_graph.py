@@ -19,8 +19,8 @@ CORE = "sb3_scale"
 """Also the room of ``sb3_scale/__init__.py``, the public face."""
 
 ORDER = """
-    docstrings errors extending files notices plain specs
-    guard hookspecs quantities structures
+    docstrings errors extending notices plain specs
+    files guard hookspecs quantities structures
     built entry_points
     plugins
     memory parts registration

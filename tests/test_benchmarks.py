@@ -291,3 +291,18 @@ def test_sizes_are_those_of_the_dog():
     env = gymnasium.make("dog-run")
     assert env.observation_space.shape == (OBSERVATIONS,)
     assert env.action_space.shape == (ACTIONS,)
+
+
+@pytest.mark.parametrize(
+    "kills", [6, pytest.param(40, marks=pytest.mark.slow)], ids=["some kills", "each moment"]
+)
+def test_what_is_killed_leaves_whole_files(kills, tmp_path):
+    options = ["--kills", str(kills), "--resume-every", "20"]
+    told = run(tmp_path, "kill_campaign", *options)
+    found = [line.split() for line in told.splitlines() if "kill -9, " in line]
+    assert found
+    for *_, whole, lost, loss, apart, _gone_on, wrong in found:
+        assert int(whole) > 0
+        assert lost == wrong == "0"
+        assert max(int(loss), int(apart)) <= 40
+    assert [row for row in found if row[-7] != "0"], "no kill came while a file was written"

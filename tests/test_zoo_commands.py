@@ -1,9 +1,5 @@
 """RL-Zoo's own commands, unmodified, on our environments and parts."""
 
-import pickle
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -80,31 +76,6 @@ def test_resume(trained: Path) -> None:
     assert "Loading pretrained agent" in output
     assert "Loading replay buffer" in output
     assert (trained / "logs" / "sac" / f"{TASK}_2" / f"{TASK}.zip").exists()
-
-
-def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
-    """Killed, RL-Zoo saves nothing more: what is there must fit its last checkpoint."""
-    command = "-m rl_zoo3.train --algo sac --env dog-run -n 100000 --save-freq 60".split()
-    command += ["--save-replay-buffer", "--eval-freq", "-1", *SMALL]
-    training = subprocess.Popen([sys.executable, *command], cwd=tmp_path)
-    folder = run_folder(tmp_path, "dog-run")
-    try:
-        for _ in range(1200):
-            if (folder / "rl_model_180_steps.zip").exists() or training.poll() is not None:
-                break
-            time.sleep(0.25)
-    finally:
-        training.kill()
-        training.wait()
-    statistics = pickle.loads((folder / "dog-run" / "vecnormalize.pkl").read_bytes()).obs_rms
-    buffer = pickle.loads((folder / "replay_buffer.pkl").read_bytes())
-    # Stable-Baselines3 stores a transition after its callbacks, and counts each observation before.
-    assert buffer.pos in (119, 179, 239)
-    assert round(statistics.count) == buffer.pos + 2
-    agent = str(folder / "rl_model_120_steps.zip")
-    output = train(tmp_path, "dog-run", 60, *FAST, "-i", agent, *SMALL)
-    assert "Loading saved VecNormalize stats" in output
-    assert "Loading replay buffer" in output
 
 
 @pytest.mark.parametrize("script", ["all_plots", "plot_train"])

@@ -10,6 +10,7 @@ from pathlib import Path
 import gymnasium
 import pytest
 import rl_zoo3
+import zoo_commands
 from gymnasium.envs.registration import EnvSpec
 from rl_zoo3 import enjoy, hyperparams_opt, import_envs
 from rl_zoo3.exp_manager import ExperimentManager
@@ -153,3 +154,31 @@ def test_a_backend_finds_what_it_replaces() -> None:
         "eval_env",
         "no_log",
     ]
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ("_save_config", ['self.params_path, "config.yml"', 'self.params_path, "args.yml"']),
+        ("create_callbacks", ["self.callbacks.append", "CheckpointCallback(", "EvalCallback("]),
+        ("learn", ["except KeyboardInterrupt:", "model.env.close()", "except EOFError"]),
+        ("save_trained_model", ["model.save(", "if self.normalize:"]),
+        ("_load_pretrained_agent", ['os.path.dirname(self.trained_agent), "replay_buffer.pkl"']),
+        ("_maybe_normalize", ["os.path.dirname(self.trained_agent), self.env_name"]),
+    ],
+)
+def test_a_run_is_saved_where_we_make_it_whole(method: str, words: list[str]) -> None:
+    source = inspect.getsource(getattr(ExperimentManager, method))
+    for word in words:
+        assert word in source, f"RL-Zoo's {method} no longer has {word}: see zoo.whole_files"
+
+
+def test_the_manager_is_ours_also_where_its_module_is_imported_first(tmp_path: Path) -> None:
+    program = (
+        "import rl_zoo3.exp_manager as module\n"
+        "print(module.ExperimentManager.read_hyperparameters.__code__.co_filename)\n"
+        "print(type(module).__name__)"
+    )
+    done = zoo_commands.run(tmp_path, "-c", program)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [experiment.__file__, "module"]

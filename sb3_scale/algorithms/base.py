@@ -53,6 +53,7 @@ from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.execution.allocator import fresh_pages
 from sb3_scale.execution.captured import release
 from sb3_scale.execution.devices import check_device, check_device_name
+from sb3_scale.files import written_whole
 from sb3_scale.learning.actor_critic import Objective
 from sb3_scale.learning.batch import Batch
 from sb3_scale.learning.update import Learner
@@ -431,13 +432,25 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         """
         Save as Stable-Baselines3 does, with the random states, so that training can resume.
 
-        :param path: of the zip file
+        :param path: of the zip file, which is replaced as a whole, or an open file
         :param exclude: attributes to leave out
         :param include: attributes to keep that are left out by default
+        :raises UnwritableError: if the file cannot be written; the one before is still there
         """
         if self.scaled:
             self.random_states = random_states(self.action_space)
-        super().save(path, exclude, include)
+        with written_whole(path, "zip") as file:
+            super().save(file, exclude, include)
+
+    def save_replay_buffer(self, path: Any) -> None:
+        """
+        Save the replay buffer as Stable-Baselines3 does.
+
+        :param path: of the pickle, which is replaced as a whole, or an open file
+        :raises UnwritableError: if the file cannot be written; the one before is still there
+        """
+        with written_whole(path, "pkl") as file:
+            super().save_replay_buffer(file)
 
     @classmethod
     def load(

@@ -5,7 +5,8 @@ The bridge into RL-Zoo, which stays unmodified.
 of that name comes first, ``--gym-packages sb3_scale.zoo.installed`` and ``python -m sb3_scale.zoo
 train`` do the same. Three things of RL-Zoo change: its table of algorithms, its tables of samplers,
 and how ``ExperimentManager`` reads a configuration: where it looks when no ``-conf`` is given, the
-key ``env_backend``, callbacks by name, and, for ScalePolicy, checks and what each checkpoint saves.
+key ``env_backend``, callbacks by name, and, for ScalePolicy, checks, a folder of its own, files
+replaced as wholes and signals that save. A folder after ``-i`` becomes its newest whole checkpoint.
 Of a run that one of our errors stops before its first step no folder is left.
 """
 
@@ -14,7 +15,7 @@ import traceback
 import warnings
 from collections import Counter
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any
 
 from sb3_scale.errors import Sb3ScaleError
@@ -31,22 +32,36 @@ def install() -> None:
     Make environments, algorithms, configurations and samplers known to RL-Zoo, once.
 
     Importing RL-Zoo imports ``custom_envs``, which calls this function, at times before
-    ``rl_zoo3.exp_manager`` is complete. The scripts that do so (``record_video``) read no
-    configuration; who needs one calls this function again.
+    ``rl_zoo3.exp_manager`` is complete. Then the rest follows when somebody asks that module for
+    its ``ExperimentManager``.
     """
     if "tables" not in _installed:
         _installed.add("tables")
         if _is_command(sys.orig_argv):
+            from sb3_scale.zoo import resume
+
             _speak_in_sentences()
+            resume.name_checkpoint(sys.argv)
         register_envs()
         _install_algorithms()
-    manager_module = sys.modules.get("rl_zoo3.exp_manager")
-    unfinished = manager_module is not None and not hasattr(manager_module, "ExperimentManager")
-    if "experiment" not in _installed and not unfinished:
+    module = sys.modules.get("rl_zoo3.exp_manager")
+    if module is not None and "ExperimentManager" not in vars(module):
+        module.__class__ = _Incomplete
+    elif "experiment" not in _installed:
         _installed.add("experiment")
         from sb3_scale.zoo import experiment
 
         experiment.install()
+
+
+class _Incomplete(ModuleType):
+    """RL-Zoo's module while it is imported; what it is asked for later is complete."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "ExperimentManager" and name in vars(self):
+            self.__class__ = ModuleType  # type: ignore[assignment]
+            install()
+        return ModuleType.__getattribute__(self, name)
 
 
 def _install_algorithms() -> None:

@@ -19,9 +19,12 @@ from sb3_scale.zoo import (
     checks,
     configs,
     evaluated,
+    resume,
+    run_folder,
     samplers,
     settings_files,
     unbegun,
+    whole_files,
 )
 from sb3_scale.zoo.env_kwargs import check_env_kwargs
 
@@ -100,12 +103,14 @@ def _prepare(manager: Any, hyperparams: Hyperparams) -> None:
         manager.eval_env_kwargs,
     ):
         check_env_kwargs(env_id, env_kwargs or {})
-    chosen = callbacks.for_zoo(hyperparams.get("callback"), manager.save_path)
-    callbacks.check_imported(chosen)
+    given = hyperparams.get("callback")
+    # What is wrong is refused before a folder is made.
+    callbacks.check_imported(callbacks.for_zoo(given, manager.save_path))
     checks.check_wrappers(hyperparams)
-    if manager.save_freq > 0 and not manager.optimize_hyperparameters:
-        chosen.append(_save_run_state(manager))
-    hyperparams["callback"] = chosen
+    resume.use(manager)
+    run_folder.claim(manager)
+    whole_files.use(manager)
+    hyperparams["callback"] = callbacks.for_zoo(given, manager.save_path)
     if manager._eval_env_kwargs_args is None and "env_kwargs" in hyperparams:
         # RL-Zoo would evaluate without the file's env_kwargs, with another action_repeat.
         manager.eval_env_kwargs = dict(hyperparams["env_kwargs"])
@@ -129,18 +134,6 @@ def _fill(hyperparams: Hyperparams, n_timesteps: int) -> None:
             key: tuple(value) if isinstance(value, list) else value
             for key, value in monitor.items()
         }
-
-
-def _save_run_state(manager: Any) -> dict[str, Any]:
-    """RL-Zoo's notation for the callback that lets an interrupted run go on."""
-    return {
-        "sb3_scale.zoo.resume.SaveRunState": {
-            "save_freq": manager.save_freq,
-            "folder": manager.save_path,
-            "params_folder": manager.params_path,
-            "replay_buffer": manager.save_replay_buffer,
-        }
-    }
 
 
 def _choose_sampler(algo: str, hyperparams: Hyperparams) -> None:

@@ -1,46 +1,141 @@
-"""What a run needs to go on after an interruption, besides RL-Zoo's checkpoints of the model."""
+"""Where a training goes on: the newest whole checkpoint, with the statistics that belong to it."""
 
+import json
+import pickletools
+import struct
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile, ZipFile
 
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
-from stable_baselines3.common.save_util import save_to_pkl
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
-from sb3_scale.files import replacing
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.notices import notice
+
+OPTIONS = ("-i", "--trained-agent")
+CHECKPOINT = "rl_model_"
+BEST = "best_model.zip"
+
+_DAMAGE = (
+    BadZipFile,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+)
+"""What reading a cut or changed file raises, depending on where it is wrong."""
 
 
-class SaveRunState(BaseCallback):
+def name_checkpoint(words: list[str]) -> None:
     """
-    Saves, with each checkpoint, what RL-Zoo saves at the end only and looks for when it resumes.
+    Put the newest whole checkpoint where RL-Zoo's command line names the folder of a run.
 
-    That is ``vecnormalize.pkl`` and, if wanted, ``replay_buffer.pkl``. Both are replaced as a
-    whole, so an interruption while they are written leaves the previous ones.
-
-    :param save_freq: decisions between checkpoints, RL-Zoo's ``--save-freq``
-    :param folder: of the run
-    :param params_folder: where RL-Zoo keeps the settings of the run
-    :param replay_buffer: whether to save it, RL-Zoo's ``--save-replay-buffer``
+    :param words: of the command line, which change
+    :raises Sb3ScaleError: if the folder has no whole checkpoint
     """
-
-    def __init__(
-        self, save_freq: int, folder: str, params_folder: str, replay_buffer: bool
-    ) -> None:
-        super().__init__()
-        self.save_freq = save_freq
-        self.folder = Path(folder)
-        self.params_folder = Path(params_folder)
-        self.replay_buffer = replay_buffer
-
-    def _on_step(self) -> bool:
-        if self.n_calls % max(self.save_freq // self.training_env.num_envs, 1) == 0:
-            normalization = self.model.get_vec_normalize_env()
-            if normalization is not None:
-                _replace(self.params_folder / "vecnormalize.pkl", normalization)
-            if self.replay_buffer and isinstance(self.model, OffPolicyAlgorithm):
-                _replace(self.folder / "replay_buffer.pkl", self.model.replay_buffer)
-        return True
+    for at, word in enumerate(words):
+        option, _, value = word.partition("=")
+        if option in OPTIONS and value and Path(value).is_dir():
+            words[at] = f"{option}={newest(Path(value))}"
+        elif word in OPTIONS and at + 1 < len(words) and Path(words[at + 1]).is_dir():
+            words[at + 1] = str(newest(Path(words[at + 1])))
 
 
-def _replace(path: Path, value: object) -> None:
-    with replacing(path) as unfinished:
-        save_to_pkl(str(unfinished), value)
+def newest(folder: Path) -> Path:
+    """
+    :param folder: of a run, for instance ``logs/sac/dog-run_1``
+    :return: its newest checkpoint that is whole; the best model only if there is no other
+    :raises Sb3ScaleError: if there is none
+    """
+    found: list[tuple[bool, int, Path]] = []
+    damaged: list[str] = []
+    for path in sorted(folder.glob("[!.]*.zip")):
+        try:
+            found.append((path.name != BEST, _decisions(path), path))
+        except _DAMAGE as error:
+            damaged.append(_told(path, error))
+    for _, decisions, path in sorted(found, reverse=True):
+        try:
+            _check(path)
+        except _DAMAGE as error:
+            damaged.append(_told(path, error))
+            continue
+        if damaged:
+            notice(f"left out: {'; '.join(damaged)}")
+        notice(f"goes on from {path}, saved after {decisions:,} decisions")
+        return path
+    reason = "; ".join(damaged) or "it has no *.zip"
+    raise Sb3ScaleError(f"folder '{folder}' has no whole checkpoint to go on from: {reason}")
+
+
+def use(manager: Any) -> None:
+    """
+    Let a run that goes on from a checkpoint have the statistics that were saved with it.
+
+    RL-Zoo takes the newest, which may be those of a later best model.
+
+    :param manager: RL-Zoo's ``ExperimentManager``
+    :raises Sb3ScaleError: if their file is damaged
+    """
+    if not manager.continue_training:
+        return
+    path = _statistics(Path(manager.trained_agent), manager.env_name)
+    if path is None:
+        return
+    try:
+        _check_pickle(path)
+    except _DAMAGE as error:
+        raise Sb3ScaleError(f"statistics {_told(path, error)}") from None
+    manager._maybe_normalize = partial(_normalize, path, manager._maybe_normalize)
+
+
+def _normalize(path: Path, zoo: Any, env: VecEnv, eval_env: bool) -> VecEnv:
+    wrapped: VecEnv = zoo(env, eval_env)
+    if not isinstance(wrapped, VecNormalize):
+        return wrapped
+    own = VecNormalize.load(str(path), env)
+    own.training, own.norm_reward = wrapped.training, wrapped.norm_reward
+    return own
+
+
+def _statistics(checkpoint: Path, env_name: str) -> Path | None:
+    """Those of a checkpoint, or those that RL-Zoo takes; nothing if there are none."""
+    own = checkpoint.stem.replace(CHECKPOINT, f"{CHECKPOINT}vecnormalize_", 1)
+    places = (checkpoint.with_name(f"{own}.pkl"), checkpoint.parent / env_name / "vecnormalize.pkl")
+    return next((path for path in places if path.is_file()), None)
+
+
+def _decisions(path: Path) -> int:
+    with ZipFile(path) as archive:
+        return int(json.loads(archive.read("data"))["num_timesteps"])
+
+
+def _check(path: Path) -> None:
+    with ZipFile(path) as archive:
+        wrong = archive.testzip()
+    if wrong is not None:
+        raise BadZipFile(f"bad checksum of '{wrong}'")
+    for params in path.parent.glob("*/args.yml"):
+        statistics = _statistics(path, params.parent.name)
+        if statistics is not None:
+            _check_pickle(statistics)
+
+
+def _check_pickle(path: Path) -> None:
+    """Read it to its end without making anything of it."""
+    with path.open("rb") as file:
+        _exhaust(pickletools.genops(file))
+
+
+def _exhaust(items: Iterable[Any]) -> None:
+    for _ in items:
+        pass
+
+
+def _told(path: Path, error: Exception) -> str:
+    return f"'{path}' is damaged: {str(error) or type(error).__name__}"

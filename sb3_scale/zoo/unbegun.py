@@ -38,10 +38,13 @@ def guard(manager: Any, has_begun: Callable[[], bool]) -> Iterator[None]:
 
 def remove(manager: Any) -> None:
     """
-    Remove what RL-Zoo makes before it trains; a folder with anything else stays.
+    Remove what RL-Zoo makes before it trains; a folder with anything else stays, and one that may
+    be another run's.
 
     :param manager: RL-Zoo's ``ExperimentManager``
     """
+    if not vars(manager).get("has_claimed"):
+        return
     folder, settings = Path(manager.save_path), Path(manager.params_path)
     for where, names in ((settings, SETTINGS), (folder, BEFORE)):
         if not where.is_dir():

@@ -1,0 +1,60 @@
+"""SIGTERM and SIGHUP end a training as Ctrl-C does: what was learned is saved."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from stable_baselines3.common.callbacks import BaseCallback
+
+NUMBERS = [number for number in signal.Signals if number.name in ("SIGTERM", "SIGHUP")]
+"""Windows has no SIGHUP."""
+
+
+class Termination(BaseCallback):
+    """
+    Notes that the process is asked to end, and stops the training if nothing else did.
+
+    An attribute ``number`` is the signal that ended the training, 0 if none did.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = 0
+
+    @contextmanager
+    def interrupts(self) -> Iterator[None]:
+        """Within it the first signal is a ``KeyboardInterrupt``; RL-Zoo then saves the model."""
+        with self._handled(self._interrupt):
+            yield
+
+    @contextmanager
+    def waits(self) -> Iterator[None]:
+        """Within it a signal changes nothing."""
+        with self._handled(lambda number, frame: None):
+            yield
+
+    @contextmanager
+    def _handled(self, handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+        # Handlers of others, and nohup's order to ignore, stay.
+        ours = [number for number in NUMBERS if signal.getsignal(number) == signal.SIG_DFL]
+        if threading.current_thread() is not threading.main_thread():
+            ours = []
+        for number in ours:
+            signal.signal(number, handler)
+        try:
+            yield
+        finally:
+            for number in ours:
+                signal.signal(number, signal.SIG_DFL)
+
+    def _interrupt(self, number: int, frame: object) -> None:
+        # Once: a second one would end what RL-Zoo does between training and saving.
+        if not self.number:
+            self.number = number
+            raise KeyboardInterrupt
+
+    def _on_step(self) -> bool:
+        # An exception that a signal raises while memory is freed is lost.
+        return not self.number
