@@ -148,8 +148,8 @@ def _learn(manager: Any, learn: Any, termination: Termination, model: Any) -> No
     try:
         with _in_one_sentence(manager), termination.interrupts():
             learn(model)
-    except (BrokenPipeError, EOFError):
-        # Who ends a group of processes ends those of the environments too.
+    except (BrokenPipeError, EOFError, KeyboardInterrupt):
+        # Who ends a group of processes ends those of the environments too, at times late.
         if not termination.number:
             raise
 
