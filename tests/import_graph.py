@@ -20,6 +20,7 @@ CORE = "sb3_scale"
 
 ORDER = """
     docstrings errors extending files notices specs
+    trust
     hookspecs
     plugins
     parts registration
