@@ -4,6 +4,7 @@ import io
 import pathlib
 import warnings
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -22,11 +23,7 @@ from sb3_scale.algorithms.buffers import (
     fill_up_replay_buffer,
     tell_of_replay_buffer,
 )
-from sb3_scale.algorithms.checkpoints import (
-    random_states,
-    set_random_states,
-    whole_checkpoint,
-)
+from sb3_scale.algorithms.checkpoints import Checkpoint, name_of
 from sb3_scale.algorithms.checks import (
     check_actor,
     check_batch_size,
@@ -38,11 +35,11 @@ from sb3_scale.algorithms.checks import (
     check_transforms,
     is_scale_policy,
 )
+from sb3_scale.algorithms.generators import random_states, set_random_states
 from sb3_scale.algorithms.options import Options
 from sb3_scale.algorithms.schedules import LearningRate
 from sb3_scale.algorithms.training import Learners, Training
 from sb3_scale.execution.allocator import keep_freed_memory
-from sb3_scale.execution.captured import release
 from sb3_scale.execution.devices import check_device
 from sb3_scale.learning.actor_critic import Objective
 from sb3_scale.learning.batch import Batch
@@ -75,6 +72,9 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
     stochastic_actor: ClassVar[bool]
     """Which kind of actor the algorithm needs."""
 
+    changed_after_loading: ClassVar[tuple[str, ...]] = ()
+    """Arguments that :meth:`change` takes, since a loaded tensor would win over them."""
+
     target_interval: ClassVar[str]
     """The argument that says how many gradient steps lie between two moves of the targets."""
 
@@ -88,6 +88,9 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
     capture: bool
     max_grad_norm: float | None
     replay_buffer_class: type[ReplayBuffer] | str | None  # type: ignore[assignment]
+
+    goes_on: bool = False
+    """Whether the random states of a checkpoint wait for ``learn(reset_num_timesteps=False)``."""
 
     training: Training
     """All that a gradient step needs, made of policy and options; copies make their own."""
@@ -237,9 +240,21 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             self.training.collector.start(self, ready)
         return ready
 
-    def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
+    def _setup_learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        reset_num_timesteps: bool = True,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
         before = self._last_obs
-        prepared = super()._setup_learn(*args, **kwargs)
+        if self.goes_on and not reset_num_timesteps:
+            set_random_states(self.random_states, self.action_space)
+        self.goes_on = False
+        prepared = super()._setup_learn(
+            total_timesteps, callback, reset_num_timesteps, *args, **kwargs
+        )
         if self.scaled and self._last_obs is not before:
             self.training.restart()
         return prepared
@@ -344,7 +359,9 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :param include: attributes to keep that are left out by default
         """
         if self.scaled:
-            self.random_states = random_states(self.action_space)
+            self.saved_by = name_of(type(self))
+            if not self.goes_on:
+                self.random_states = random_states(self.action_space)
         super().save(path, exclude, include)
 
     @classmethod
@@ -356,6 +373,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         custom_objects: dict[str, Any] | None = None,
         print_system_info: bool = False,
         force_reset: bool = True,
+        trust: bool = True,
         **kwargs: Any,
     ) -> Self:
         """
@@ -367,20 +385,26 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :param custom_objects: replacements for saved objects
         :param print_system_info: whether to print the versions used
         :param force_reset: whether to reset the environment before training
-        :param kwargs: attributes of the algorithm to change; without ``seed`` the random states of
-            the checkpoint are restored
-        :return: the algorithm
-        :raises Sb3ScaleError: if the file is damaged or a part's package is missing
+        :param trust: whether to unpickle what the file has, which can run any program; without it
+            the few things that a checkpoint needs are read and all else is refused
+        :param kwargs: arguments of the algorithm to change
+        :return: the algorithm; the random generators of the process are as before, but for a
+            ``seed`` that is given, and without one those of the file come with
+            ``learn(reset_num_timesteps=False)``
+        :raises Sb3ScaleError: if the file is damaged, another algorithm's or needs trust, an
+            argument is wrong, or a part's package is missing
         """
-        with whole_checkpoint(path, cls.__name__):
-            model = super().load(
-                path, env, device, custom_objects, print_system_info, force_reset, **kwargs
-            )
-        if model.scaled:
-            release(learner.optimizer for learner in model.learners)
-        if hasattr(model, "random_states") and "seed" not in kwargs:
-            set_random_states(model.random_states, model.action_space)
-        return model
+        checkpoint = Checkpoint.read(path, cls, custom_objects, kwargs, trust)
+        file, data = io.BytesIO(checkpoint.content), checkpoint.data
+        load = partial(super().load, file, env, device, data, print_system_info, force_reset)
+        return checkpoint.make(partial(load, **checkpoint.kwargs))
+
+    def change(self, given: dict[str, Any]) -> None:
+        """
+        Take other values than those of the checkpoint that the algorithm was loaded from.
+
+        :param given: of :attr:`changed_after_loading`
+        """
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what belongs to these very networks; a copy makes its own."""
@@ -392,7 +416,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             self.training = Training(self)
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "training"]
+        return [*super()._excluded_save_params(), "training", "goes_on"]
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         names, variables = super()._get_torch_save_params()
