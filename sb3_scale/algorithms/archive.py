@@ -28,6 +28,7 @@ _DAMAGE = (
     NotImplementedError,
     OSError,
     RuntimeError,
+    ValueError,
 )
 """What ``zipfile`` raises when bytes are wrong, depending on where they are."""
 

@@ -83,6 +83,14 @@ class SoftAlgorithm(ScaleAlgorithm):
         else:
             self.ent_coef_tensor = th.tensor(float(value), device=self.device)
 
+    def ent_coef_value(self) -> th.Tensor:
+        """
+        :return: the present temperature, one number
+        """
+        if self.log_ent_coef is None:
+            return self.ent_coef_tensor
+        return self.log_ent_coef.detach().exp()
+
     def make_objective(self) -> SoftObjective:
         """
         :return: value and entropy, with the algorithm's temperature

@@ -6,17 +6,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch as th
-from stable_baselines3.common.save_util import load_from_pkl
 from torch import nn
 
+from sb3_scale.algorithms import ScaleAlgorithm
+from sb3_scale.diagnostics.randomness import own_random_numbers
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.learning.batch import Step
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import load_target, spec_of
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.runs import read_run
+from sb3_scale.trust.files import read_vec_normalize
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,7 @@ def load_problem(folder: Path, model_file: Path | None, transitions: int, seed: 
     path = model_file or folder / f"{run.env_name}.zip"
     model = _load(run.algo, path)
     _give_transitions(model, folder, run.env_name)
-    np.random.seed(seed)
-    th.manual_seed(seed)
-    with th.no_grad():
+    with own_random_numbers(seed, model.device), th.no_grad():
         policy, training = model.policy, model.training
         step = Step(model.sample(transitions))
         _, target = training.actor_critic.outputs_and_target(step)
@@ -85,7 +84,9 @@ def _load(algo: str, path: Path) -> Any:
         raise Sb3ScaleError(f"there is no model '{path}'")
     # The specification of an algorithm that RL-Zoo lacks says which package has it.
     algorithm = ALGOS.get(algo) or load_target(spec_of("algorithm", algo))
-    model = algorithm.load(path, device="cpu")
+    if not issubclass(algorithm, ScaleAlgorithm):
+        raise Sb3ScaleError(f"'{path}' is of {algorithm.__name__}; allowed: policy: ScalePolicy")
+    model = algorithm.load(path, device="cpu", trust=False)
     if not isinstance(model.policy, ScalePolicy):
         raise Sb3ScaleError(
             f"'{path}' has a {type(model.policy).__name__}; allowed: policy: ScalePolicy"
@@ -110,7 +111,7 @@ def _give_transitions(model: Any, folder: Path, env_name: str) -> None:
         raise Sb3ScaleError(f"'{stored}' has no transitions, and the loss is one of them")
     statistics = folder / env_name / "vecnormalize.pkl"
     if statistics.is_file():
-        model._vec_normalize_env = load_from_pkl(statistics)
+        model._vec_normalize_env = read_vec_normalize(statistics)
 
 
 def _without_scales(critic: nn.Module) -> nn.Module:
