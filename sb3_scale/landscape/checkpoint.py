@@ -1,6 +1,5 @@
 """A trained critic and the data that its loss is computed on."""
 
-import pickle
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -100,12 +99,7 @@ def _give_transitions(model: Any, folder: Path, env_name: str) -> None:
             f"'{folder}' has no replay_buffer.pkl, and the loss is one of stored transitions; "
             "train with --save-replay-buffer"
         )
-    try:
-        # Stable-Baselines3 leaves a file open that it cannot read.
-        with stored.open("rb") as file:
-            model.load_replay_buffer(file)
-    except (pickle.UnpicklingError, EOFError) as error:
-        raise Sb3ScaleError(f"'{stored}' cannot be read: {error}") from None
+    model.load_replay_buffer(stored)
     if model.replay_buffer.size() == 0:
         raise Sb3ScaleError(f"'{stored}' has no transitions, and the loss is one of them")
     statistics = folder / env_name / "vecnormalize.pkl"
