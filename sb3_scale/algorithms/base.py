@@ -16,8 +16,9 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, RolloutReturn
 from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
-from sb3_scale.algorithms import options
+from sb3_scale.algorithms import buffer_files, options
 from sb3_scale.algorithms.buffers import (
     choose_replay_buffer,
     fill_up_replay_buffer,
@@ -28,6 +29,9 @@ from sb3_scale.algorithms.checks import (
     check_actor,
     check_batch_size,
     check_buffer_and_loss,
+    check_fit,
+    check_layout,
+    check_number_of_envs,
     check_replay_buffer,
     check_settings,
     check_stock_kwargs,
@@ -39,6 +43,7 @@ from sb3_scale.algorithms.generators import random_states, set_random_states
 from sb3_scale.algorithms.options import Options
 from sb3_scale.algorithms.schedules import LearningRate
 from sb3_scale.algorithms.training import Learners, Training
+from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.execution.allocator import keep_freed_memory
 from sb3_scale.execution.devices import check_device
 from sb3_scale.learning.actor_critic import Objective
@@ -47,6 +52,7 @@ from sb3_scale.learning.update import Learner
 from sb3_scale.parts import track_providers
 from sb3_scale.policies import ScalePolicy, check_policy_kwargs, check_spaces
 from sb3_scale.protocols import PartConfig
+from sb3_scale.replay import files
 
 
 class ScaleAlgorithm(OffPolicyAlgorithm):
@@ -199,6 +205,8 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             warnings.filterwarnings("ignore", "`n_steps=.* is ignored")
             super()._setup_model()
         self.buffer_size = capacity
+        if self.env is None:
+            self.tiny_replay_buffer = self.replay_buffer
         self.part_providers = used
         check_actor(type(self).__name__, self.policy, self.stochastic_actor)
         check_batch_size(self.batch_size, self.policy)
@@ -208,6 +216,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         if self.env is not None:
             tell_of_replay_buffer(self)
             check_replay_buffer(self)
+            check_layout(self)
         check_buffer_and_loss(self)
         check_transforms(self)
 
@@ -248,14 +257,19 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        before = self._last_obs
+        check_fit(self)
+        set_up = partial(
+            super()._setup_learn, total_timesteps, callback, reset_num_timesteps, *args, **kwargs
+        )
+        if not self.scaled:
+            return set_up()
         if self.goes_on and not reset_num_timesteps:
             set_random_states(self.random_states, self.action_space)
         self.goes_on = False
-        prepared = super()._setup_learn(
-            total_timesteps, callback, reset_num_timesteps, *args, **kwargs
-        )
-        if self.scaled and self._last_obs is not before:
+        before = self._last_obs
+        with self.training.first_observations(self.env):
+            prepared = set_up()
+        if self._last_obs is not before:
             self.training.restart()
         return prepared
 
@@ -284,6 +298,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         """
         if not self.scaled:
             return super().collect_rollouts(env, *args, **kwargs)
+        env = self.training.checked(env)
         collected: RolloutReturn = self.training.collector.collect(self, env, *args, **kwargs)
         return collected
 
@@ -330,25 +345,56 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :param env: the new environment
         :param force_reset: whether to reset it before training
         """
+        if self.scaled:
+            check_number_of_envs(self, env)
         super().set_env(env, force_reset)
-        if self.scaled:
-            check_transforms(self)
-        if fill_up_replay_buffer(self) and self.scaled:
+        if not self.scaled:
+            return
+        check_transforms(self)
+        check_layout(self)
+        if isinstance(self.replay_buffer, HerReplayBuffer):
+            self.replay_buffer.env = self.env
+        if fill_up_replay_buffer(self):
             check_replay_buffer(self)
 
-    def load_replay_buffer(self, path: Any, truncate_last_traj: bool = True) -> None:
+    def save_replay_buffer(self, path: Any) -> None:
         """
-        Load a replay buffer as Stable-Baselines3 does.
+        Save the replay buffer, with a ``ScalePolicy`` as arrays with checksums: only the rows in
+        use, without a second copy in memory. What holds other objects is pickled, see
+        ``docs/replay.md``. A file is replaced as a whole.
 
-        :param path: of the pickle
+        :param path: of the file, ``.pkl`` if it has no ending, or a file that is open
+        """
+        if not self.scaled:
+            super().save_replay_buffer(path)
+            return
+        with buffer_files.writing(path) as file:
+            files.write(self.replay_buffer, file)
+
+    def load_replay_buffer(
+        self, path: Any, truncate_last_traj: bool = True, trust: bool = True
+    ) -> None:
+        """
+        Load a replay buffer, of ours or of Stable-Baselines3.
+
+        :param path: of the file, or a file that is open
         :param truncate_last_traj: see the same method of Stable-Baselines3
-        :raises Sb3ScaleError: if its returns are not those of the algorithm's ``n_steps`` and
-            ``gamma``, or a learner needs single steps that it cannot draw
+        :param trust: whether it may be a pickle, which can run commands
+        :raises Sb3ScaleError: if it is damaged or of another task, its returns are not those of the
+            algorithm's ``n_steps`` and ``gamma``, or a learner needs single steps that it cannot
+            draw; the algorithm keeps the buffer that it has
         """
-        super().load_replay_buffer(path, truncate_last_traj)
-        if self.scaled:
-            check_replay_buffer(self)
-            check_buffer_and_loss(self)
+        if not self.scaled and trust and not buffer_files.holds_arrays(path):
+            super().load_replay_buffer(path, truncate_last_traj)
+            check_fit(self)
+            return
+        before = self.replay_buffer
+        self.replay_buffer = buffer_files.read(self, path, truncate_last_traj, trust)
+        try:
+            check_fit(self)
+        except Sb3ScaleError:
+            self.replay_buffer = before
+            raise
 
     def save(self, path: Any, exclude: Any = None, include: Any = None) -> None:
         """
@@ -416,7 +462,8 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             self.training = Training(self)
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "training", "goes_on"]
+        own = ["training", "goes_on", "tiny_replay_buffer"]
+        return [*super()._excluded_save_params(), *own]
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         names, variables = super()._get_torch_save_params()

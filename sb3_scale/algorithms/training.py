@@ -11,9 +11,11 @@ import numpy as np
 from rich.progress import track
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.utils import update_learning_rate
+from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_scale.algorithms.schedules import schedule
 from sb3_scale.collection.calibration import Calibration
+from sb3_scale.collection.checked import CheckedAnswers
 from sb3_scale.collection.episodes import ObservedBuffer
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.execution.choice import choose_runner, prepare
@@ -84,6 +86,7 @@ class Training:
         self.collector = build("collector", model.collector)
         self.collector.bind(model, [learner.optimizer for learner in self.learners])
         self.is_choosing = False
+        self._checked: CheckedAnswers | None = None
         self.calibration: Calibration | None = None
         if policy.loss.calibrated:
             self.calibration = Calibration(
@@ -251,6 +254,30 @@ class Training:
             yield
         finally:
             self.is_choosing = False
+
+    def checked(self, env: VecEnv) -> VecEnv:
+        """
+        :param env: the environments
+        :return: the same, which stop where they answer with a number that is not finite
+        """
+        if self._checked is None or self._checked.venv is not env:
+            self._checked = CheckedAnswers(env, lambda: self.model.num_timesteps)
+        return self._checked
+
+    @contextmanager
+    def first_observations(self, env: VecEnv) -> Iterator[None]:
+        """
+        Within it, the environments may be reset.
+
+        :param env: the environments
+        :raises Sb3ScaleError: if a number of an observation is not finite
+        """
+        checked = CheckedAnswers(env, lambda: self.model.num_timesteps)
+        before = self.model._last_obs
+        statistics = checked.statistics()
+        yield
+        if self.model._last_obs is not before:
+            checked.check_reset(self.model._last_obs, statistics)
 
     def restart(self) -> None:
         """The environments began anew: what is seen from now on does not go on."""

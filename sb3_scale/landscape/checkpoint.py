@@ -1,6 +1,5 @@
 """A trained critic and the data that its loss is computed on."""
 
-import pickle
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,7 +40,9 @@ class Problem:
     title: str
 
 
-def load_problem(folder: Path, model_file: Path | None, transitions: int, seed: int) -> Problem:
+def load_problem(
+    folder: Path, model_file: Path | None, transitions: int, seed: int, trust: bool = False
+) -> Problem:
     """
     Load a run of RL-Zoo and compute the targets of stored transitions once, with its target
     networks (Ota et al., 2021, appendix A.3).
@@ -50,6 +51,7 @@ def load_problem(folder: Path, model_file: Path | None, transitions: int, seed: 
     :param model_file: a checkpoint, by default the model at the end of the training
     :param transitions: how many to draw
     :param seed: of the draw, and of the actions in the targets, below ``2^32``
+    :param trust: whether to run what is pickled in the model and the replay buffer
     :return: the problem
     :raises Sb3ScaleError: if the run, its model, the package of a part or the replay buffer is
         missing, the policy is no ``ScalePolicy``, there is no transition to draw, or a number is
@@ -61,8 +63,8 @@ def load_problem(folder: Path, model_file: Path | None, transitions: int, seed: 
         raise Sb3ScaleError(f"seed is {seed}; allowed: 0 to {2**32 - 1}")
     run = read_run(folder)
     path = model_file or folder / f"{run.env_name}.zip"
-    model = _load(run.algo, path)
-    _give_transitions(model, folder, run.env_name)
+    model = _load(run.algo, path, trust)
+    _give_transitions(model, folder, run.env_name, trust)
     with own_random_numbers(seed, model.device), th.no_grad():
         policy, training = model.policy, model.training
         step = Step(model.sample(transitions))
@@ -74,7 +76,7 @@ def load_problem(folder: Path, model_file: Path | None, transitions: int, seed: 
     return Problem(critic, features, actions, target, loss, title)
 
 
-def _load(algo: str, path: Path) -> Any:
+def _load(algo: str, path: Path, trust: bool) -> Any:
     from rl_zoo3 import ALGOS
 
     from sb3_scale.zoo import install
@@ -86,7 +88,7 @@ def _load(algo: str, path: Path) -> Any:
     algorithm = ALGOS.get(algo) or load_target(spec_of("algorithm", algo))
     if not issubclass(algorithm, ScaleAlgorithm):
         raise Sb3ScaleError(f"'{path}' is of {algorithm.__name__}; allowed: policy: ScalePolicy")
-    model = algorithm.load(path, device="cpu", trust=False)
+    model = algorithm.load(path, device="cpu", trust=trust)
     if not isinstance(model.policy, ScalePolicy):
         raise Sb3ScaleError(
             f"'{path}' has a {type(model.policy).__name__}; allowed: policy: ScalePolicy"
@@ -94,19 +96,14 @@ def _load(algo: str, path: Path) -> Any:
     return model
 
 
-def _give_transitions(model: Any, folder: Path, env_name: str) -> None:
+def _give_transitions(model: Any, folder: Path, env_name: str, trust: bool) -> None:
     stored = folder / "replay_buffer.pkl"
     if not stored.is_file():
         raise Sb3ScaleError(
             f"'{folder}' has no replay_buffer.pkl, and the loss is one of stored transitions; "
             "train with --save-replay-buffer"
         )
-    try:
-        # Stable-Baselines3 leaves a file open that it cannot read.
-        with stored.open("rb") as file:
-            model.load_replay_buffer(file)
-    except (pickle.UnpicklingError, EOFError) as error:
-        raise Sb3ScaleError(f"'{stored}' cannot be read: {error}") from None
+    model.load_replay_buffer(stored, trust=trust)
     if model.replay_buffer.size() == 0:
         raise Sb3ScaleError(f"'{stored}' has no transitions, and the loss is one of them")
     statistics = folder / env_name / "vecnormalize.pkl"

@@ -61,6 +61,20 @@ def fits_on_device(
     return transitions * transition_bytes <= DEVICE_SHARE * _free(device)
 
 
+def check_host(what: str, size: int) -> None:
+    """
+    :param what: needs memory
+    :param size: how much, in bytes
+    :raises Sb3ScaleError: if the host has not enough
+    """
+    free = _free(th.device("cpu"))
+    if size > LIMIT * free:
+        raise Sb3ScaleError(
+            f"{what} needs {size / 1e9:.1f} GB, and {free / 1e9:.1f} GB of the host's memory are "
+            "free"
+        )
+
+
 def _free(device: th.device) -> int:
     if device.type == "cuda":
         return th.cuda.mem_get_info(device)[0]

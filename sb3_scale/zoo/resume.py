@@ -37,7 +37,7 @@ class SaveRunState(BaseCallback):
             if normalization is not None:
                 _replace(self.params_folder / "vecnormalize.pkl", normalization)
             if self.replay_buffer and isinstance(self.model, OffPolicyAlgorithm):
-                _replace(self.folder / "replay_buffer.pkl", self.model.replay_buffer)
+                self.model.save_replay_buffer(self.folder / "replay_buffer.pkl")
         return True
 
 
