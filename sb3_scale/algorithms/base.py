@@ -261,7 +261,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         set_up = partial(
             super()._setup_learn, total_timesteps, callback, reset_num_timesteps, *args, **kwargs
         )
-        if not self.scaled:
+        if not self.scaled or self.env is None:
             return set_up()
         if self.goes_on and not reset_num_timesteps:
             set_random_states(self.random_states, self.action_space)

@@ -180,11 +180,35 @@ def _checked_arguments(
             check_key(f"{algorithm.__name__}.load has no argument", name, value, arguments)
         checked[_RENAMED.get(name, name)] = value
     if "policy_kwargs" in checked and is_scale_policy(data["policy_class"]):
-        given = algorithm(
-            ScalePolicy, None, policy_kwargs=checked.pop("policy_kwargs"), _init_setup_model=False
-        )
-        check_same_parts(data["policy_kwargs"], given.policy_kwargs, where)
+        _check_parts(checked.pop("policy_kwargs"), data["policy_kwargs"], algorithm, where)
     return checked
+
+
+def check_continues(
+    path: pathlib.Path, algorithm: type["ScaleAlgorithm"], policy_kwargs: Mapping[str, Any]
+) -> None:
+    """
+    Whether settings are those of a checkpoint that a training is to go on from.
+
+    :param path: of the zip file
+    :param algorithm: of the settings
+    :param policy_kwargs: of the settings, for a ``ScalePolicy``
+    :raises Sb3ScaleError: if the file is another algorithm's, has another policy or other parts
+    """
+    where = f"checkpoint {path}"
+    found = parse(_member(read_archive(path), "data"), where)
+    _check_algorithm(found, algorithm, where)
+    known = {key: found[key] for key in ("policy_class", "policy_kwargs") if key in found}
+    stored = unpickled(known, algorithm, {}, True, where)
+    policy = stored.get("policy_class")
+    if isinstance(policy, type) and not is_scale_policy(policy):
+        raise Sb3ScaleError(f"policy is ScalePolicy, and {where} has {policy.__name__}")
+    _check_parts(policy_kwargs, stored.get("policy_kwargs", {}), algorithm, where)
+
+
+def _check_parts(given: Any, stored: Mapping[str, Any], algorithm: Any, where: str) -> None:
+    completed = algorithm(ScalePolicy, None, policy_kwargs=given, _init_setup_model=False)
+    check_same_parts(stored, completed.policy_kwargs, where)
 
 
 @contextmanager

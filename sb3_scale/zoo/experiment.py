@@ -10,6 +10,7 @@ from rl_zoo3.exp_manager import ExperimentManager
 from rl_zoo3.hyperparams_opt import HYPERPARAMS_CONVERTER, HYPERPARAMS_SAMPLER
 
 from sb3_scale.algorithms import ScaleAlgorithm
+from sb3_scale.algorithms.checkpoints import check_continues
 from sb3_scale.parts import resolve
 from sb3_scale.zoo import backends, callbacks, configs, samplers
 from sb3_scale.zoo.env_kwargs import check_env_kwargs
@@ -43,6 +44,10 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
     backends.use(self, hyperparams.pop(backends.KEY, backends.GYMNASIUM))
     if configs.uses_scale_policy(hyperparams):
         configs.check(self.algo, ALGOS[self.algo], hyperparams)
+        given = hyperparams.get("policy_kwargs") or {}
+        # RL-Zoo evaluates a string itself, later, and never gives it to the loaded model.
+        if self.continue_training and isinstance(given, dict):
+            check_continues(Path(self.trained_agent), ALGOS[self.algo], given)
         for env_kwargs in (hyperparams.get("env_kwargs"), self.env_kwargs, self.eval_env_kwargs):
             check_env_kwargs(env_id, env_kwargs or {})
         if "replay_buffer_class" in hyperparams:
