@@ -198,7 +198,9 @@ def check_continues(
     where = f"checkpoint {path}"
     found = parse(_member(read_archive(path), "data"), where)
     _check_algorithm(found, algorithm, where)
-    known = {key: found[key] for key in ("policy_class", "policy_kwargs") if key in found}
+    known: dict[str, Any] = {
+        key: found[key] for key in ("policy_class", "policy_kwargs") if key in found
+    }
     stored = unpickled(known, algorithm, {}, True, where)
     policy = stored.get("policy_class")
     if isinstance(policy, type) and not is_scale_policy(policy):
