@@ -2,35 +2,17 @@
 
 import io
 import pathlib
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from stable_baselines3.common.save_util import open_path
 
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.trust.zips import DAMAGE, check_size
 
 _NEEDED = ("data", "policy.pth", "actor.optimizer.pth", "critic.optimizer.pth")
 """Files of every checkpoint."""
-
-_EXPANSION = 8
-"""Bytes that a byte of a checkpoint may become; the library's savers compress nothing."""
-_SPARE = 2**24
-"""Bytes that any checkpoint may become."""
-
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    ValueError,
-)
-"""What ``zipfile`` raises when bytes are wrong, depending on where they are."""
 
 
 def read_archive(path: str | pathlib.Path | io.BufferedIOBase) -> bytes:
@@ -54,7 +36,7 @@ def read_archive(path: str | pathlib.Path | io.BufferedIOBase) -> bytes:
         path.seek(0)
         content = path.read()
     with _damage(path), zipfile.ZipFile(io.BytesIO(content)) as archive:
-        _check_size(archive, len(content))
+        check_size(archive, len(content))
         wrong = archive.testzip()
         names = archive.namelist()
         for name in names if wrong is None else ():
@@ -63,7 +45,7 @@ def read_archive(path: str | pathlib.Path | io.BufferedIOBase) -> bytes:
                 inner := io.BytesIO(archive.read(name))
             ):
                 with zipfile.ZipFile(inner) as tensors:
-                    _check_size(tensors, archive.getinfo(name).file_size)
+                    check_size(tensors, archive.getinfo(name).file_size)
     if wrong is not None:
         raise Sb3ScaleError(f"checkpoint {path} is damaged: bad checksum of '{wrong}'")
     missing = [name for name in _NEEDED if name not in names]
@@ -76,12 +58,6 @@ def read_archive(path: str | pathlib.Path | io.BufferedIOBase) -> bytes:
 def _damage(path: object) -> Iterator[None]:
     try:
         yield
-    except _DAMAGE as error:
+    except DAMAGE as error:
         reason = str(error) or type(error).__name__
         raise Sb3ScaleError(f"checkpoint {path} is damaged: {reason}") from None
-
-
-def _check_size(archive: zipfile.ZipFile, size: int) -> None:
-    promised = sum(member.file_size for member in archive.infolist())
-    if promised > _EXPANSION * size + _SPARE:
-        raise zipfile.BadZipFile(f"{size} bytes would become {promised}")

@@ -3,6 +3,7 @@
 import inspect
 import io
 import pathlib
+import textwrap
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -19,6 +20,7 @@ from sb3_scale.algorithms.stored_data import check_data, parse, unpickled
 from sb3_scale.algorithms.stored_weights import VARIABLES, check_weights
 from sb3_scale.errors import Sb3ScaleError, check_key
 from sb3_scale.execution.captured import release
+from sb3_scale.parts import check_type
 from sb3_scale.plugins import manager
 from sb3_scale.policies import ScalePolicy
 
@@ -129,8 +131,9 @@ class Checkpoint:
             return load()
         quiet = nullcontext() if self.seeded else kept_generators()
         with quiet, _one_sentence(self.where):
+            variables = self._variables()
             model = load()
-            check_weights(model, self._variables(), self.where)
+            check_weights(model, variables, self.where)
             model.change(self.changed)
         release(learner.optimizer for learner in model.learners)
         if self.seed is not None:
@@ -146,7 +149,8 @@ class Checkpoint:
             return {}
         file = io.BytesIO(_member(self.content, VARIABLES))
         stored = th.load(file, map_location="cpu", weights_only=True)
-        return stored if isinstance(stored, Mapping) else {}
+        check_type(f"{self.where}: {VARIABLES}", "content", stored, dict[str, th.Tensor | None])
+        return dict(stored)
 
 
 def _names(content: bytes) -> list[str]:
@@ -160,10 +164,11 @@ def _member(content: bytes, name: str) -> bytes:
 
 
 def _check_algorithm(found: Mapping[str, Any], algorithm: type, where: str) -> None:
-    own, saved_by = name_of(algorithm), found.get("saved_by")
-    if isinstance(saved_by, str) and saved_by != own:
+    own = name_of(algorithm)
+    saved_by = str(found.get("saved_by", own))[:100]
+    if saved_by != own:
         raise Sb3ScaleError(
-            f"{where} was saved by {saved_by}; load it with {saved_by}.load, not {own}"
+            f"{where} was saved by {saved_by}; load it with {saved_by}.load, not with {own}.load"
         )
     for name in _ONLY_HERE:
         if name in inspect.signature(algorithm).parameters and name not in found:
@@ -221,5 +226,5 @@ def _one_sentence(where: str) -> Iterator[None]:
         if isinstance(error, Sb3ScaleError):
             raise
         # Where the names of networks and optimisers differ, or those of what they hold.
-        reason = " ".join(str(error).split())
+        reason = textwrap.shorten(str(error), 300)
         raise Sb3ScaleError(f"{where} does not fit its own settings: {reason}") from error

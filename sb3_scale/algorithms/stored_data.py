@@ -142,6 +142,7 @@ def check_data(data: Data, algorithm: type["ScaleAlgorithm"], where: str) -> Non
         if key == "env" or callable(getattr(algorithm, key, None)):
             raise Sb3ScaleError(f"{where} has '{key}', which is no setting")
     check_type(where, "policy_class", data["policy_class"], type[BasePolicy])
+    check_type(where, "policy_kwargs", data["policy_kwargs"], dict[str, Any])
     for key in ("observation_space", "action_space"):
         check_type(where, key, data[key], spaces.Space)
     for key, least in _COUNTS.items():
@@ -155,17 +156,26 @@ def check_data(data: Data, algorithm: type["ScaleAlgorithm"], where: str) -> Non
 def _check_arguments(data: Data, algorithm: type["ScaleAlgorithm"], where: str) -> None:
     for key, hint in algorithm.__init__.__annotations__.items():
         value = data.get(key)
-        if value is None or isinstance(value, TrainFreq):
-            continue
+        if key == "train_freq" and isinstance(value, TrainFreq):
+            value = value.frequency
         if isinstance(value, (np.bool_, np.number)):
             value = value.item()
-        check_type(where, key, value, hint)
+        if key in data:
+            check_type(where, key, value, hint)
+    seed, frequency = data.get("seed"), data["train_freq"]
+    if seed is not None and seed < 0:
+        raise _refusal(where, "seed", seed, "nothing, or a whole number, at least 0")
+    if isinstance(frequency, TrainFreq) and frequency.frequency < 1:
+        raise _refusal(where, "train_freq", frequency.frequency, "at least 1")
 
 
 def _check_progress(data: Data, where: str) -> None:
     progress = data.get("_current_progress_remaining", 1)
     if not isinstance(progress, (int, float)) or not math.isfinite(progress):
         raise _refusal(where, "_current_progress_remaining", progress, "a number")
+    for key in ("_last_obs", "_last_original_obs", "_last_episode_starts"):
+        if not isinstance(data.get(key), (np.ndarray, dict, type(None))):
+            raise _refusal(where, key, data[key], "nothing, or arrays")
     for key in ("ep_info_buffer", "ep_success_buffer"):
         episodes = data.get(key)
         if episodes is not None and not isinstance(episodes, deque):

@@ -215,7 +215,8 @@ def _make_normalize(described: Described) -> VecNormalize:
 _MAKERS: dict[tuple[str, str], Maker] = {
     ("builtins", "set"): lambda described: set(*described.args),
     ("builtins", "frozenset"): lambda described: frozenset(*described.args),
-    ("builtins", "bytearray"): lambda described: bytes(described.args[0]),
+    ("builtins", "bytes"): lambda described: b"".join(described.args),
+    ("builtins", "bytearray"): lambda described: b"".join(described.args),
     ("_codecs", "encode"): _make_bytes,
     ("collections", "deque"): _make_deque,
     ("collections", "OrderedDict"): _make_ordered,

@@ -101,8 +101,8 @@ class Names:
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> type[Described]:
-        # NumPy has renamed its folder.
-        module = module.replace("numpy.core", "numpy._core")
+        # Of Python 2, as early protocols write it, and of NumPy 1.
+        module = module.replace("__builtin__", "builtins").replace("numpy.core", "numpy._core")
         return type(name, (Described,), {"name": (module, name)})
 
 
