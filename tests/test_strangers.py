@@ -145,6 +145,13 @@ def test_spaces_and_arrays_are_read_as_they_were(protocol: int) -> None:
         assert np.array_equal(again, array)
 
 
+def test_tensors_are_read_as_they_were() -> None:
+    for tensor in (torch.arange(6.0).reshape(2, 3).T, torch.zeros(1, 0), torch.tensor(3)):
+        assert torch.equal(read(pickle.dumps(tensor), STABLE_BASELINES, "it"), tensor)
+    with pytest.raises(Sb3ScaleError, match="larger than its numbers"):
+        read(pickle.dumps(torch.zeros(1).expand(2**40)), STABLE_BASELINES, "it")
+
+
 def test_statistics_are_read_without_running_them(tmp_path: Path) -> None:
     path, mark = tmp_path / "vecnormalize.pkl", tmp_path / "ran"
     env = VecNormalize(DummyVecEnv([lambda: gym.make("Pendulum-v1")]))
@@ -272,6 +279,7 @@ def test_wrong_tensors_are_one_sentence(saved: Path, tmp_path: Path) -> None:
     model.policy.critic.optimizer.param_groups[0]["lr"] = "x"
     model.save(path)
     assert "the optimizer of the critic has lr 'x'" in refusal(path)
+    model = SAC.load(saved, device="cpu")
     state = next(iter(model.policy.actor.optimizer.state.values()))
     state["exp_avg"] = torch.zeros(1).expand(2**40)
     model.save(path)
@@ -313,10 +321,10 @@ def test_a_checkpoint_of_another_algorithm_is_refused(saved: Path, tmp_path: Pat
 
 def test_wrong_arguments_of_load_are_refused(saved: Path) -> None:
     assert "did you mean 'gamma'?" in refusal(saved, gama=0.5)
-    other = {"critic": {"name": "ensemble", "n_critics": 5, "network": SMALL}}
+    actor = {"name": "squashed-gaussian", "network": SMALL}
+    other = {"actor": actor, "critic": {"name": "ensemble", "n_critics": 5, "network": SMALL}}
     assert "policy_kwargs: critic is" in refusal(saved, policy_kwargs=other)
-    same = {"critic": {"name": "ensemble", "network": SMALL, "n_critics": 2}}
-    same["actor"] = {"name": "squashed-gaussian", "network": SMALL}
+    same = {"actor": actor, "critic": {"name": "ensemble", "network": SMALL, "n_critics": 2}}
     assert SAC.load(saved, device="cpu", policy_kwargs=same, gamma=0.5).gamma == 0.5
 
 

@@ -1,6 +1,8 @@
 """What may be in a file of Stable-Baselines3, made by the constructors of its classes."""
 
 import io
+import math
+import warnings
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -160,20 +162,22 @@ def _make_ordered(described: Described) -> "OrderedDict[Any, Any]":
     return OrderedDict([*(described.args[0] if described.args else ()), *described.items])
 
 
-def _make_storage(described: Described) -> Any:
-    return th.load(io.BytesIO(described.args[0]), map_location="cpu", weights_only=True)
+def _make_storage(described: Described) -> th.Tensor:
+    with warnings.catch_warnings():
+        # PyTorch warns of a class that it writes itself.
+        warnings.simplefilter("ignore", UserWarning)
+        found: Any = th.load(io.BytesIO(described.args[0]), map_location="cpu", weights_only=True)
+        made: th.Tensor = th.tensor([], dtype=found.dtype).set_(found)
+    return made
 
 
 def _make_tensor(described: Described) -> th.Tensor:
-    storage, offset, size, stride = described.args[:4]
-    if (
-        len(size) != 1
-        or tuple(stride) != (1,)
-        or not 0 <= offset <= offset + size[0] <= len(storage)
-    ):
-        raise ValueError("a tensor is no row of numbers")
-    made: th.Tensor = th.tensor([], dtype=storage.dtype).set_(storage)
-    return made[offset : offset + size[0]].clone()
+    row, offset, size, stride = described.args[:4]
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    if min((offset, *size, *stride)) < 0 or max(last + 1, math.prod(size)) > row.numel():
+        raise ValueError("a tensor is larger than its numbers")
+    made: th.Tensor = row.as_strided(size, stride, offset)
+    return made.clone()
 
 
 def _make_float_schedule(described: Described) -> utils.FloatSchedule:
