@@ -122,8 +122,11 @@ def read(content: bytes, names: Names, what: str, instead: str = "") -> Any:
         described = _Unpickler(io.BytesIO(content)).load()
         return _Maker(names, EXPANSION * len(content) + SPARE).make(described)
     except UnknownNameError as error:
+        name = f"'{str(error)[:100]}'"
+        # Its authors write code into the pickle, not a name.
+        needed = "code that is in the file" if name.startswith("'cloudpickle.") else name
         raise Sb3ScaleError(
-            f"{what} needs '{str(error)[:100]}', which is not read from files of strangers; "
+            f"{what} needs {needed}, which is not read from files of strangers; "
             f"allowed: {instead}trust=True, which runs whatever is in the file"
         ) from None
     except DAMAGED as error:
