@@ -19,12 +19,13 @@ from rl_zoo3 import ALGOS
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from lib.reporting import run_parser
 from sb3_scale.diagnostics.q_bias import QBias
 from sb3_scale.runs import Run, read_run
 from sb3_scale.tables import markdown_table
+from sb3_scale.trust.files import read_vec_normalize
 from sb3_scale.zoo import install
 
 KINDS = {"mean_action": True, "sampled": False}
@@ -42,7 +43,7 @@ def environment(run: Run, folder: Path) -> VecEnv:
     env: VecEnv = DummyVecEnv([lambda: Monitor(gymnasium.make(run.env_id, **run.env_kwargs))])
     statistics = folder / run.env_name / "vecnormalize.pkl"
     if statistics.exists():
-        env = VecNormalize.load(str(statistics), env)
+        env = read_vec_normalize(statistics, env)
         env.training = False
     return env
 
@@ -57,7 +58,7 @@ def measure(label: str, folder: Path, episodes: int, seed: int) -> dict[str, Any
     """
     run = read_run(folder)
     env = environment(run, folder)
-    model = ALGOS[run.algo].load(folder / f"{run.env_name}.zip", env=env, device="cpu")
+    model = ALGOS[run.algo].load(folder / f"{run.env_name}.zip", env=env, device="cpu", trust=False)
     model.set_logger(configure(None, []))
     figures: dict[str, Any] = {
         "label": label,

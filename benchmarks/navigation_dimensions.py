@@ -58,7 +58,7 @@ def measure(label: str, folder: Path, episodes: int, seed: int) -> dict[str, Any
     run = read_run(folder)
     env = NavigationVecEnv(run.env_id, episodes, run.env_kwargs)
     env.seed(seed)
-    model = ALGOS[run.algo].load(folder / f"{run.env_name}.zip", device="cpu")
+    model = ALGOS[run.algo].load(folder / f"{run.env_name}.zip", device="cpu", trust=False)
     returns = normalized_returns(model, env)
     progress = folder / "progress.csv"
     logged = pandas.read_csv(progress) if progress.exists() else pandas.DataFrame()

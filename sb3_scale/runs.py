@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 import yaml
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.structures import BoundedLoader, read_yaml
+from sb3_scale.trust.zips import DAMAGE, check_size
 
 ORDERED = "object/apply:collections.OrderedDict"
 
@@ -79,6 +80,9 @@ def read_run(folder: Path) -> Run:
     arguments = _read_yaml(settings_file)
     config = _read_yaml(settings_file.with_name("config.yml"))
     env_kwargs = config.get("env_kwargs") or arguments.get("env_kwargs") or {}
+    if not isinstance(env_kwargs, dict) or not all(isinstance(key, str) for key in env_kwargs):
+        raise Sb3ScaleError(f"'{settings_file}': env_kwargs must be a mapping")
+    repeat = _whole(settings_file, "action_repeat", env_kwargs.get("action_repeat", 1))
     returns, finished_at = _read_monitor(folder)
     evaluations, evaluated_at = _read_evaluations(folder / "evaluations.npz")
     decisions, gradient_steps = _saved_counts(folder, settings_file.parent.name)
@@ -86,9 +90,9 @@ def read_run(folder: Path) -> Run:
         str(arguments.get("algo")),
         str(arguments.get("env")),
         env_kwargs,
-        int(arguments.get("seed", -1)),
+        _whole(settings_file, "seed", arguments.get("seed", -1)),
         config,
-        env_kwargs.get("action_repeat", 1),
+        repeat,
         # The model counts the last, unfinished episode too; an interrupted run has no model.
         int(max([decisions, *finished_at[-1:], *evaluated_at[-1:]])),
         gradient_steps,
@@ -111,6 +115,12 @@ def read_evaluated(folder: Path) -> Run:
     return run
 
 
+def _whole(path: Path, key: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Sb3ScaleError(f"'{path}': {key} is {str(value)[:100]!r}; allowed: a whole number")
+    return value
+
+
 def _runs_below(folder: Path) -> str:
     below = sorted({path.parent for path in folder.glob("**/*monitor.csv")})
     return f"; did you mean '{below[-1]}'?" if below else ""
@@ -121,22 +131,39 @@ def _read_monitor(folder: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]
         from stable_baselines3.common.monitor import load_results
 
         table = load_results(str(folder))
+        returns = table["r"].to_numpy(dtype=np.float64)
+        return returns, table["l"].to_numpy(dtype=np.int64).cumsum()
     except ImportError as error:
         raise Sb3ScaleError(f'{error}: pip install "sb3-scale[zoo]"') from None
-    except (AssertionError, IndexError, KeyError, ValueError) as error:
+    except (
+        AssertionError,
+        AttributeError,
+        IndexError,
+        LookupError,
+        OSError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise Sb3ScaleError(f"a *.monitor.csv in '{folder}' cannot be read: {error}") from None
-    returns = table["r"].to_numpy(dtype=np.float64)
-    return returns, table["l"].to_numpy(dtype=np.int64).cumsum()
 
 
 def _read_evaluations(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     if not path.exists():
         return np.zeros((0, 0)), np.zeros(0, dtype=np.int64)
     try:
+        with ZipFile(path) as archive:
+            check_size(archive, path.stat().st_size)
         with np.load(path) as data:
-            return data["results"].astype(np.float64), data["timesteps"].astype(np.int64)
-    except (BadZipFile, EOFError, KeyError, OSError, ValueError) as error:
+            results = np.asarray(data["results"], np.float64)
+            timesteps = np.asarray(data["timesteps"], np.int64)
+    except (*DAMAGE, KeyError, MemoryError, SyntaxError, TypeError) as error:
         raise Sb3ScaleError(f"'{path}' cannot be read: {error}") from None
+    if results.ndim != 2 or timesteps.shape != results.shape[:1]:
+        raise Sb3ScaleError(
+            f"'{path}' has results of shape {results.shape} and timesteps of shape "
+            f"{timesteps.shape}; allowed: (k, episodes) and (k,)"
+        )
+    return results, timesteps
 
 
 def _saved_counts(folder: Path, model: str) -> tuple[int, int]:
@@ -145,9 +172,10 @@ def _saved_counts(folder: Path, model: str) -> tuple[int, int]:
         return 0, 0
     try:
         with ZipFile(path) as archive:
+            check_size(archive, path.stat().st_size)
             data = json.loads(archive.read("data"))
             return int(data["num_timesteps"]), int(data["_n_updates"])
-    except (BadZipFile, KeyError, OSError, ValueError) as error:
+    except (*DAMAGE, KeyError, OverflowError, RecursionError, TypeError) as error:
         raise Sb3ScaleError(f"'{path}' cannot be read: {error}") from None
 
 

@@ -20,7 +20,7 @@ CORE = "sb3_scale"
 
 ORDER = """
     docstrings errors extending notices plain specs
-    files guard hookspecs quantities structures
+    files guard hookspecs quantities structures trust
     built entry_points
     plugins
     memory parts registration

@@ -155,15 +155,25 @@ def test_n_step_buffer_is_made_again_as_it_was(tmp_path: Path) -> None:
     assert loaded.replay_buffer.buffer_size == 500
 
 
+def drawn() -> list[float]:
+    return [random.random(), np.random.random(), float(torch.rand(1))]
+
+
 def test_seed_of_the_user_wins_over_the_random_states_of_the_file(tmp_path: Path) -> None:
     make(SAC).learn(30).save(tmp_path / "m")
-    drawn = (np.random.random(), torch.rand(1), random.random())
-    SAC.load(tmp_path / "m", device="cpu")
-    assert (np.random.random(), torch.rand(1), random.random()) == drawn
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     SAC.load(tmp_path / "m", device="cpu", seed=5)
-    np_draw = np.random.random()
+    found = np.random.random()
     np.random.seed(5)
-    assert np_draw == np.random.random() != drawn[0]
+    assert found == np.random.random()
+    random.setstate(states[0])
+    np.random.set_state(states[1])
+    torch.set_rng_state(states[2])
+    expected = drawn()
+    loaded = SAC.load(tmp_path / "m", gym.make("Pendulum-v1"), device="cpu", learning_starts=10_000)
+    drawn()
+    loaded.learn(1, reset_num_timesteps=False)
+    assert drawn() == expected
 
 
 def test_settings_in_the_file_are_plain_data(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The command sb3-scale landscape, and the loss that it evaluates."""
 
 import os
+import pickle
 import shutil
 import signal
 import threading
@@ -19,6 +20,7 @@ from small_models import make
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.save_util import load_from_pkl, save_to_pkl
+from strangers import Hidden, pickled, rewrite
 from zoo_commands import run as run_python
 
 from sb3_scale import SAC, TD3
@@ -271,6 +273,22 @@ def test_transitions_of_an_interrupted_save(folder: Path, tmp_path: Path, capsys
     stored = cut / "replay_buffer.pkl"
     stored.write_bytes(stored.read_bytes()[: stored.stat().st_size // 2])
     assert f"'{stored}' cannot be read: " in error(capsys, "landscape", str(cut))
+
+
+@pytest.mark.parametrize("name", ["replay_buffer.pkl", "*/vecnormalize.pkl", "*.zip"])
+def test_a_run_of_a_stranger_runs_nothing(
+    name: str, folder: Path, tmp_path: Path, capsys: Any
+) -> None:
+    foreign, mark = tmp_path / "foreign", tmp_path / "ran"
+    shutil.copytree(folder, foreign)
+    (path,) = foreign.glob(name)
+    if path.suffix == ".zip":
+        (source,) = folder.glob(name)
+        rewrite(source, path, {"lr_schedule": pickled(Hidden(mark))})
+    else:
+        path.write_bytes(pickle.dumps(Hidden(mark)))
+    assert str(path) in error(capsys, "landscape", str(foreign))
+    assert not mark.exists()
 
 
 def test_no_transition(folder: Path, tmp_path: Path, capsys) -> None:

@@ -41,7 +41,9 @@ RATES = [
 ]
 
 
-@pytest.mark.parametrize("rate", RATES, ids=["interpolated", "tensor", "float32", "float64", "constant tensor"])
+@pytest.mark.parametrize(
+    "rate", RATES, ids=["interpolated", "tensor", "float32", "float64", "constant tensor"]
+)
 def test_rates_of_any_kind_can_be_loaded(rate: Any, tmp_path: Path) -> None:
     names = ("learning_rate", "actor_learning_rate", "critic_learning_rate")
     rates = dict.fromkeys([*names, "ent_coef_learning_rate"], rate)

@@ -121,6 +121,51 @@ def test_a_training_without_evaluations_has_failed(swept, tmp_path, monkeypatch)
     assert not folder.finished
 
 
+@pytest.mark.parametrize(
+    "state",
+    [
+        "null",
+        "[]",
+        '{"error": null, "seconds": null, "attempts": null}',
+        '{"error": "", "seconds": "x", "attempts": 1}',
+        '{"error": "", "seconds": NaN, "attempts": 1}',
+        '{"error": "", "seconds": 1, "attempts": true}',
+        '{"error": "", "seconds": 1, "attempts": 1, "commit": 5}',
+        '{"error": "", "seconds": 1, "att',
+        "[" * 100_000,
+        b"\xff\xfe",
+        None,
+    ],
+)
+def test_a_training_whose_state_is_none_is_trained_again(state, tmp_path):
+    one = Training({}, "sac", "Pendulum-v1", 0, {"n_timesteps": 10}, 10, 1, ())
+    folder = TrainingFolder(one, tmp_path / "one")
+    folder.path.mkdir()
+    if state is None:
+        (folder.path / "state.json").mkdir()
+    else:
+        content = state if isinstance(state, bytes) else state.encode()
+        (folder.path / "state.json").write_bytes(content)
+    assert folder.state is None
+    assert not folder.finished
+    folder.prepare()
+    assert [path.name for path in folder.path.iterdir()] == ["settings.yml"]
+
+
+def test_a_file_in_place_of_a_folder_is_replaced_or_named(tmp_path):
+    one = Training({}, "sac", "Pendulum-v1", 0, {"n_timesteps": 10}, 10, 1, ())
+    folder = TrainingFolder(one, tmp_path / "runs" / "one")
+    (tmp_path / "runs").write_text("x")
+    assert folder.state is None
+    with pytest.raises(Sb3ScaleError, match=r"runs/one' cannot be made: "):
+        folder.prepare()
+    (tmp_path / "runs").unlink()
+    (tmp_path / "runs").mkdir()
+    folder.path.symlink_to(tmp_path / "nowhere")
+    folder.prepare()
+    assert (folder.path / "settings.yml").is_file()
+
+
 def test_the_table_has_the_commits_that_were_trained(swept, tmp_path, monkeypatch, capsys):
     commit = git(swept, "rev-parse", "HEAD")
     assert all(commit.startswith(one["commit"]) for one in states(swept).values())

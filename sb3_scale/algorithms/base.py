@@ -5,6 +5,7 @@ import io
 import pathlib
 import warnings
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,8 +18,9 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, RolloutReturn
 from stable_baselines3.common.utils import update_learning_rate
 from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
-from sb3_scale.algorithms import options
+from sb3_scale.algorithms import buffer_files, options
 from sb3_scale.algorithms.arguments import check_buffer_arguments, check_call, check_settings
 from sb3_scale.algorithms.buffers import (
     check_batch_memory,
@@ -28,21 +30,21 @@ from sb3_scale.algorithms.buffers import (
     hold_scaled_actions,
     tell_of_replay_buffer,
 )
-from sb3_scale.algorithms.checkpoints import (
-    random_states,
-    set_random_states,
-    whole_checkpoint,
-)
+from sb3_scale.algorithms.checkpoints import Checkpoint, name_of
 from sb3_scale.algorithms.checks import (
     check_actor,
     check_batch_size,
     check_buffer_and_loss,
+    check_fit,
+    check_layout,
+    check_number_of_envs,
     check_replay_buffer,
     check_stock_kwargs,
     check_stock_policy,
     check_transforms,
     is_scale_policy,
 )
+from sb3_scale.algorithms.generators import random_states, set_random_states
 from sb3_scale.algorithms.idle import ReplacedTrain
 from sb3_scale.algorithms.options import Options
 from sb3_scale.algorithms.schedules import LearningRate, rate_at
@@ -51,7 +53,6 @@ from sb3_scale.algorithms.trial import try_parts
 from sb3_scale.built import recorded_parts
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.execution.allocator import fresh_pages
-from sb3_scale.execution.captured import release
 from sb3_scale.execution.devices import check_device, check_device_name
 from sb3_scale.files import written_whole
 from sb3_scale.learning.actor_critic import Objective
@@ -68,6 +69,7 @@ from sb3_scale.policies import (
     has_whole_actions,
 )
 from sb3_scale.protocols import PartConfig
+from sb3_scale.replay import files
 from sb3_scale.views import views
 
 
@@ -94,6 +96,9 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
     stochastic_actor: ClassVar[bool]
     """Which kind of actor the algorithm needs."""
 
+    changed_after_loading: ClassVar[tuple[str, ...]] = ()
+    """Arguments that :meth:`change` takes, since a loaded tensor would win over them."""
+
     target_interval: ClassVar[str]
     """The argument that says how many gradient steps lie between two moves of the targets."""
 
@@ -113,6 +118,9 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
     capture: bool
     max_grad_norm: float | None
     replay_buffer_class: type[ReplayBuffer] | str | None  # type: ignore[assignment]
+
+    goes_on: bool = False
+    """Whether the random states of a checkpoint wait for ``learn(reset_num_timesteps=False)``."""
 
     training: Training
     """All that a gradient step needs, made of policy and options; copies make their own."""
@@ -243,6 +251,8 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             warnings.filterwarnings("ignore", "`n_steps=.* is ignored")
             super()._setup_model()
         self.buffer_size = capacity
+        if self.env is None:
+            self.tiny_replay_buffer = self.replay_buffer
         self.part_providers = used
         check_actor(type(self).__name__, self.policy, self.stochastic_actor)
         check_batch_size(self.batch_size, self.policy)
@@ -253,6 +263,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             hold_scaled_actions(self)
             tell_of_replay_buffer(self)
             check_replay_buffer(self)
+            check_layout(self)
         check_buffer_and_loss(self)
         check_transforms(self)
 
@@ -304,10 +315,27 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             self.training.collector.start(self, ready)
         return ready
 
-    def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
+    def _setup_learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        reset_num_timesteps: bool = True,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        check_fit(self)
+        set_up = partial(
+            super()._setup_learn, total_timesteps, callback, reset_num_timesteps, *args, **kwargs
+        )
+        if not self.scaled or self.env is None:
+            return set_up()
+        if self.goes_on and not reset_num_timesteps:
+            set_random_states(self.random_states, self.action_space)
+        self.goes_on = False
         before = self._last_obs
-        prepared = super()._setup_learn(*args, **kwargs)
-        if self.scaled and self._last_obs is not before:
+        with self.training.first_observations(self.env):
+            prepared = set_up()
+        if self._last_obs is not before:
             self.training.restart()
         return prepared
 
@@ -358,6 +386,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         """
         if not self.scaled:
             return super().collect_rollouts(env, *args, **kwargs)
+        env = self.training.checked(env)
         collected: RolloutReturn = self.training.collector.collect(self, env, *args, **kwargs)
         return collected
 
@@ -408,25 +437,57 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :param env: the new environment
         :param force_reset: whether to reset it before training
         """
+        if self.scaled:
+            check_number_of_envs(self, env)
         super().set_env(env, force_reset)
-        if self.scaled:
-            check_transforms(self)
-        if fill_up_replay_buffer(self) and self.scaled:
+        if not self.scaled:
+            return
+        check_transforms(self)
+        check_layout(self)
+        if isinstance(self.replay_buffer, HerReplayBuffer):
+            self.replay_buffer.env = self.env
+        if fill_up_replay_buffer(self):
             check_replay_buffer(self)
 
-    def load_replay_buffer(self, path: Any, truncate_last_traj: bool = True) -> None:
+    def save_replay_buffer(self, path: Any) -> None:
         """
-        Load a replay buffer as Stable-Baselines3 does.
+        Save the replay buffer, with a ``ScalePolicy`` as arrays with checksums: only the rows in
+        use, without a second copy in memory. What holds other objects is pickled, see
+        ``docs/replay.md``. A file is replaced as a whole.
 
-        :param path: of the pickle
+        :param path: of the file, ``.pkl`` if it has no ending, or a file that is open
+        :raises UnwritableError: if the file cannot be written; the one before is still there
+        """
+        with written_whole(path, "pkl") as file:
+            if self.scaled:
+                files.write(self.replay_buffer, file)
+            else:
+                super().save_replay_buffer(file)
+
+    def load_replay_buffer(
+        self, path: Any, truncate_last_traj: bool = True, trust: bool = True
+    ) -> None:
+        """
+        Load a replay buffer, of ours or of Stable-Baselines3.
+
+        :param path: of the file, or a file that is open
         :param truncate_last_traj: see the same method of Stable-Baselines3
-        :raises Sb3ScaleError: if its returns are not those of the algorithm's ``n_steps`` and
-            ``gamma``, or a learner needs single steps that it cannot draw
+        :param trust: whether it may be a pickle, which can run commands
+        :raises Sb3ScaleError: if it is damaged or of another task, its returns are not those of the
+            algorithm's ``n_steps`` and ``gamma``, or a learner needs single steps that it cannot
+            draw; the algorithm keeps the buffer that it has
         """
-        super().load_replay_buffer(path, truncate_last_traj)
-        if self.scaled:
-            check_replay_buffer(self)
-            check_buffer_and_loss(self)
+        if not self.scaled and trust and not buffer_files.holds_arrays(path):
+            super().load_replay_buffer(path, truncate_last_traj)
+            check_fit(self)
+            return
+        before = self.replay_buffer
+        self.replay_buffer = buffer_files.read(self, path, truncate_last_traj, trust)
+        try:
+            check_fit(self)
+        except Sb3ScaleError:
+            self.replay_buffer = before
+            raise
 
     def save(self, path: Any, exclude: Any = None, include: Any = None) -> None:
         """
@@ -438,19 +499,11 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :raises UnwritableError: if the file cannot be written; the one before is still there
         """
         if self.scaled:
-            self.random_states = random_states(self.action_space)
+            self.saved_by = name_of(type(self))
+            if not self.goes_on:
+                self.random_states = random_states(self.action_space)
         with written_whole(path, "zip") as file:
             super().save(file, exclude, include)
-
-    def save_replay_buffer(self, path: Any) -> None:
-        """
-        Save the replay buffer as Stable-Baselines3 does.
-
-        :param path: of the pickle, which is replaced as a whole, or an open file
-        :raises UnwritableError: if the file cannot be written; the one before is still there
-        """
-        with written_whole(path, "pkl") as file:
-            super().save_replay_buffer(file)
 
     @classmethod
     def load(
@@ -461,6 +514,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         custom_objects: dict[str, Any] | None = None,
         print_system_info: bool = False,
         force_reset: bool = True,
+        trust: bool = True,
         **kwargs: Any,
     ) -> Self:
         """
@@ -472,20 +526,26 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :param custom_objects: replacements for saved objects
         :param print_system_info: whether to print the versions used
         :param force_reset: whether to reset the environment before training
-        :param kwargs: attributes of the algorithm to change; without ``seed`` the random states of
-            the checkpoint are restored
-        :return: the algorithm
-        :raises Sb3ScaleError: if the file is damaged or a part's package is missing
+        :param trust: whether to unpickle what the file has, which can run any program; without it
+            the few things that a checkpoint needs are read and all else is refused
+        :param kwargs: arguments of the algorithm to change
+        :return: the algorithm; the random generators of the process are as before, but for a
+            ``seed`` that is given, and without one those of the file come with
+            ``learn(reset_num_timesteps=False)``
+        :raises Sb3ScaleError: if the file is damaged, another algorithm's or needs trust, an
+            argument is wrong, or a part's package is missing
         """
-        with whole_checkpoint(path, cls.__name__):
-            model = super().load(
-                path, env, device, custom_objects, print_system_info, force_reset, **kwargs
-            )
-        if model.scaled:
-            release(learner.optimizer for learner in model.learners)
-        if hasattr(model, "random_states") and "seed" not in kwargs:
-            set_random_states(model.random_states, model.action_space)
-        return model
+        checkpoint = Checkpoint.read(path, cls, custom_objects, kwargs, trust)
+        file, data = io.BytesIO(checkpoint.content), checkpoint.data
+        load = partial(super().load, file, env, device, data, print_system_info, force_reset)
+        return checkpoint.make(partial(load, **checkpoint.kwargs))
+
+    def change(self, given: dict[str, Any]) -> None:
+        """
+        Take other values than those of the checkpoint that the algorithm was loaded from.
+
+        :param given: of :attr:`changed_after_loading`
+        """
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what belongs to these very networks; a copy makes its own."""
@@ -497,7 +557,8 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             self.training = Training(self)
 
     def _excluded_save_params(self) -> list[str]:
-        excluded = [*super()._excluded_save_params(), "training"]
+        own = ["training", "goes_on", "tiny_replay_buffer"]
+        excluded = [*super()._excluded_save_params(), *own]
         if not self.scaled:
             # The library's own checkpoint; these are at their defaults with its policies.
             excluded += options.not_of(self._library, self.options) - self.stock_defaults.keys()

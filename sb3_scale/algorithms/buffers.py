@@ -42,7 +42,8 @@ def fill_up_replay_buffer(model: Any) -> bool:
     :return: whether it was made
     """
     buffer = model.replay_buffer
-    if buffer is None or buffer.buffer_size >= model.buffer_size // model.n_envs:
+    # Any other one was loaded or put there by the user.
+    if buffer is None or buffer is not vars(model).pop("tiny_replay_buffer", None):
         return False
     with fresh_pages():
         model.replay_buffer = type(buffer)(

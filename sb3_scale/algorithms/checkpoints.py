@@ -1,107 +1,230 @@
-"""What a checkpoint holds beyond Stable-Baselines3's, and whether one is whole."""
+"""Loads what an algorithm saved: read, checked, and with what the user gives instead."""
 
+import inspect
 import io
 import pathlib
-import random
-import struct
+import textwrap
 import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import numpy as np
 import torch as th
-from gymnasium import spaces
 
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.algorithms.archive import read_archive
+from sb3_scale.algorithms.checks import is_scale_policy
+from sb3_scale.algorithms.generators import kept_generators
+from sb3_scale.algorithms.same_parts import check_same_parts
+from sb3_scale.algorithms.stored_data import check_data, parse, unpickled
+from sb3_scale.algorithms.stored_weights import VARIABLES, check_weights
+from sb3_scale.errors import Sb3ScaleError, check_key
+from sb3_scale.execution.captured import release
+from sb3_scale.parts import check_type
+from sb3_scale.plugins import manager
+from sb3_scale.policies import ScalePolicy
 
-_NEEDED = ("data", "policy.pth", "actor.optimizer.pth", "critic.optimizer.pth")
-"""Files of every checkpoint."""
+if TYPE_CHECKING:
+    from sb3_scale.algorithms.base import ScaleAlgorithm
 
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-)
-"""What ``zipfile`` raises when bytes are wrong, depending on where they are."""
+Model = TypeVar("Model", bound="ScaleAlgorithm")
 
 
-def check_archive(path: str | pathlib.Path | io.BufferedIOBase) -> None:
+_RENAMED = {"stats_window_size": "_stats_window_size"}
+"""Arguments that Stable-Baselines3 stores under another name."""
+_FIXED = ("policy", "env", "device", "_init_setup_model")
+_ONLY_HERE = ("ent_coef", "target_policy_noise")
+"""Arguments that tell the algorithms apart, in files that do not name theirs."""
+
+
+def name_of(algorithm: type) -> str:
     """
-    Find the file as Stable-Baselines3 does; a missing one is left to it.
+    :param algorithm: or a class that a user derived of one
+    :return: package and class of the algorithm that plugins offer
+    """
+    offered = {spec.target.rpartition(":")[2] for _, spec in manager().specs("algorithm")}
+    for base in algorithm.__mro__:
+        if base.__name__ in offered:
+            algorithm = base
+            break
+    return f"{algorithm.__module__.partition('.')[0]}.{algorithm.__name__}"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """
+    A file that is whole and fits, before a model is made of it.
+
+    :param content: of the file
+    :param data: attributes, as the model gets them
+    :param kwargs: attributes that the user gives instead
+    :param changed: such that Stable-Baselines3 would take from the file all the same
+    :param seeded: whether the user gives a seed
+    :param seed: of the file, where the user gives none
+    :param where: it is, for messages
+    """
+
+    content: bytes
+    data: dict[str, Any]
+    kwargs: dict[str, Any]
+    changed: dict[str, Any]
+    seeded: bool
+    seed: int | None
+    where: str
+
+    @classmethod
+    def read(
+        cls,
+        path: str | pathlib.Path | io.BufferedIOBase,
+        algorithm: type["ScaleAlgorithm"],
+        custom_objects: Mapping[str, Any] | None,
+        kwargs: Mapping[str, Any],
+        trust: bool,
+    ) -> Self:
+        """
+        :param path: of the zip file
+        :param algorithm: that loads it
+        :param custom_objects: replacements for saved objects
+        :param kwargs: attributes to change
+        :param trust: whether to run what is pickled in it
+        :return: what it holds
+        :raises Sb3ScaleError: if the file or an argument is wrong, or needs trust
+        """
+        where = f"checkpoint {path}"
+        content = read_archive(path)
+        found = parse(_member(content, "data"), where)
+        _check_algorithm(found, algorithm, where)
+        given = custom_objects or {}
+        data = unpickled(found, algorithm, given, trust, where)
+        policy = data.get("policy_class")
+        scaled = is_scale_policy(policy) if isinstance(policy, type) else True
+        if trust and not scaled:
+            # The library's own file: what it makes of it stays as it is.
+            return cls(content, data, dict(kwargs), {}, True, None, where)
+        check_data(data, algorithm, where)
+        changes = _checked_arguments(kwargs, data, algorithm, where)
+        changed = {}
+        for name in algorithm.changed_after_loading if scaled else ():
+            wanted = changes.pop(name, data.get(name))
+            data.update(unpickled({name: found.get(name)}, algorithm, {}, trust, where))
+            if wanted != data[name]:
+                changed[name] = wanted
+        seeded = not scaled or "seed" in changes or "seed" in given
+        seed = None
+        if not seeded:
+            # Stable-Baselines3 would seed the generators of the process.
+            seed, data["seed"] = data.get("seed"), None
+        return cls(content, data, changes, changed, seeded, seed, where)
+
+    @property
+    def scaled(self) -> bool:
+        """Whether its policy is a ``ScalePolicy``."""
+        return is_scale_policy(self.data["policy_class"])
+
+    def make(self, load: Callable[[], Model]) -> Model:
+        """
+        :param load: the library's, with this file
+        :return: what it loads, checked, with the changes of the user
+        :raises Sb3ScaleError: if networks or optimisers of the file are not those of its settings
+        """
+        if not self.scaled:
+            return load()
+        quiet = nullcontext() if self.seeded else kept_generators()
+        with quiet, _one_sentence(self.where):
+            variables = self._variables()
+            model = load()
+            check_weights(model, variables, self.where)
+            model.change(self.changed)
+        release(learner.optimizer for learner in model.learners)
+        if self.seed is not None:
+            model.seed = self.seed
+            model.action_space.seed(model.seed)
+            if model.env is not None:
+                model.env.seed(model.seed)
+        model.goes_on = not self.seeded and hasattr(model, "random_states")
+        return model
+
+    def _variables(self) -> Mapping[str, Any]:
+        if VARIABLES not in _names(self.content):
+            return {}
+        file = io.BytesIO(_member(self.content, VARIABLES))
+        stored = th.load(file, map_location="cpu", weights_only=True)
+        check_type(f"{self.where}: {VARIABLES}", "content", stored, dict[str, th.Tensor | None])
+        return dict(stored)
+
+
+def _names(content: bytes) -> list[str]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return archive.namelist()
+
+
+def _member(content: bytes, name: str) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return archive.read(name)
+
+
+def _check_algorithm(found: Mapping[str, Any], algorithm: type, where: str) -> None:
+    own = name_of(algorithm)
+    saved_by = str(found.get("saved_by", own))[:100]
+    if saved_by != own:
+        raise Sb3ScaleError(
+            f"{where} was saved by {saved_by}; load it with {saved_by}.load, not with {own}.load"
+        )
+    for name in _ONLY_HERE:
+        if name in inspect.signature(algorithm).parameters and name not in found:
+            raise Sb3ScaleError(f"{where} has no '{name}', so {own} did not save it")
+
+
+def _checked_arguments(
+    kwargs: Mapping[str, Any], data: Mapping[str, Any], algorithm: Any, where: str
+) -> dict[str, Any]:
+    arguments = [name for name in inspect.signature(algorithm).parameters if name not in _FIXED]
+    checked = {}
+    for name, value in kwargs.items():
+        if name not in data:
+            check_key(f"{algorithm.__name__}.load has no argument", name, value, arguments)
+        checked[_RENAMED.get(name, name)] = value
+    if "policy_kwargs" in checked and is_scale_policy(data["policy_class"]):
+        _check_parts(checked.pop("policy_kwargs"), data["policy_kwargs"], algorithm, where)
+    return checked
+
+
+def check_continues(
+    path: pathlib.Path, algorithm: type["ScaleAlgorithm"], policy_kwargs: Mapping[str, Any]
+) -> None:
+    """
+    Whether settings are those of a checkpoint that a training is to go on from.
 
     :param path: of the zip file
-    :raises Sb3ScaleError: if it is damaged or incomplete
+    :param algorithm: of the settings
+    :param policy_kwargs: of the settings, for a ``ScalePolicy``
+    :raises Sb3ScaleError: if the file is another algorithm's, has another policy or other parts
     """
-    if isinstance(path, (str, pathlib.Path)):
-        path = pathlib.Path(path)
-        if not path.exists():
-            path = pathlib.Path(f"{path}.zip")
-        if not path.exists():
-            return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            wrong = archive.testzip()
-            names = archive.namelist()
-    except _DAMAGE as error:
-        reason = str(error) or type(error).__name__
-        raise Sb3ScaleError(f"checkpoint {path} is damaged: {reason}") from None
-    if wrong is not None:
-        raise Sb3ScaleError(f"checkpoint {path} is damaged: bad checksum of '{wrong}'")
-    missing = [name for name in _NEEDED if name not in names]
-    if missing:
-        raise Sb3ScaleError(f"{path} is no whole checkpoint: it lacks '{missing[0]}'")
+    where = f"checkpoint {path}"
+    found = parse(_member(read_archive(path), "data"), where)
+    _check_algorithm(found, algorithm, where)
+    known: dict[str, Any] = {
+        key: found[key] for key in ("policy_class", "policy_kwargs") if key in found
+    }
+    stored = unpickled(known, algorithm, {}, True, where)
+    policy = stored.get("policy_class")
+    if isinstance(policy, type) and not is_scale_policy(policy):
+        raise Sb3ScaleError(f"policy is ScalePolicy, and {where} has {policy.__name__}")
+    _check_parts(policy_kwargs, stored.get("policy_kwargs", {}), algorithm, where)
+
+
+def _check_parts(given: Any, stored: Mapping[str, Any], algorithm: Any, where: str) -> None:
+    completed = algorithm(ScalePolicy, None, policy_kwargs=given, _init_setup_model=False)
+    check_same_parts(stored, completed.policy_kwargs, where)
 
 
 @contextmanager
-def whole_checkpoint(
-    path: str | pathlib.Path | io.BufferedIOBase, algorithm: str
-) -> Iterator[None]:
-    """
-    Within it, what is wrong with a checkpoint becomes one sentence.
-
-    :param path: of the zip file, checked first
-    :param algorithm: that loads it
-    :raises Sb3ScaleError: if it is damaged, incomplete or another algorithm's
-    """
-    check_archive(path)
+def _one_sentence(where: str) -> Iterator[None]:
     try:
         yield
-    except (KeyError, RuntimeError) as error:
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, Sb3ScaleError):
+            raise
         # Where the names of networks and optimisers differ, or those of what they hold.
-        reason = " ".join(str(error).split())
-        raise Sb3ScaleError(
-            f"{path} is no whole checkpoint of {algorithm} of this version: {reason}"
-        ) from error
-
-
-def random_states(action_space: spaces.Space[Any]) -> dict[str, Any]:
-    """
-    :param action_space: whose generator draws the first actions
-    :return: states of all generators that training uses
-    """
-    return {
-        "python": random.getstate(),
-        "numpy": np.random.get_state(),
-        "torch": th.get_rng_state(),
-        "cuda": th.cuda.get_rng_state_all() if th.cuda.is_available() else [],
-        "actions": action_space.np_random.bit_generator.state,
-    }
-
-
-def set_random_states(states: dict[str, Any], action_space: spaces.Space[Any]) -> None:
-    """
-    :param states: of :func:`random_states`
-    :param action_space: whose generator draws the first actions
-    """
-    random.setstate(states["python"])
-    np.random.set_state(states["numpy"])
-    th.set_rng_state(states["torch"])
-    if len(states["cuda"]) == th.cuda.device_count():
-        th.cuda.set_rng_state_all(states["cuda"])
-    action_space.np_random.bit_generator.state = states["actions"]
+        reason = textwrap.shorten(str(error), 300)
+        raise Sb3ScaleError(f"{where} does not fit its own settings: {reason}") from error

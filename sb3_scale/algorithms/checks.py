@@ -6,13 +6,20 @@ from typing import Any
 
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.preprocessing import get_action_dim, get_obs_shape
+from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.notices import notice
 from sb3_scale.policies import ScalePolicy
+from sb3_scale.replay.compact import CompactReplayBuffer
+from sb3_scale.replay.finite import all_finite, first_wrong
 from sb3_scale.replay.one_step import gives_single_steps
 from sb3_scale.replay.weighted import has_priorities
+
+ROWS = 1 << 14
+"""Of a replay buffer that are looked at together."""
 
 
 def is_scale_policy(policy: str | type[BasePolicy]) -> bool:
@@ -83,10 +90,7 @@ def check_stock_policy(model: OffPolicyAlgorithm, own_arguments: Mapping[str, An
     """
     policy = model.policy_class.__name__
     if has_priorities(model.replay_buffer_class):
-        raise Sb3ScaleError(
-            f"replay_buffer_class gives priorities, and {policy} does not know them; allowed with "
-            "policy: ScalePolicy"
-        )
+        raise Sb3ScaleError(_no_priorities(model))
     for name, default in own_arguments.items():
         value = getattr(model, name)
         if type(value) is not type(default) or value != default:
@@ -94,6 +98,13 @@ def check_stock_policy(model: OffPolicyAlgorithm, own_arguments: Mapping[str, An
                 f"{name} is {shown(value)}, and {policy} does not know it; allowed with policy: "
                 "ScalePolicy"
             )
+
+
+def _no_priorities(model: Any) -> str:
+    return (
+        f"replay_buffer_class gives priorities, and {model.policy_class.__name__} does not know "
+        "them; allowed with policy: ScalePolicy"
+    )
 
 
 def check_batch_size(batch_size: int, policy: ScalePolicy) -> None:
@@ -137,6 +148,105 @@ def check_replay_buffer(model: Any) -> None:
         raise Sb3ScaleError(
             f"the {reader} learns from single steps, and {kind} does not give them; allowed: "
             "replay buffers derived from SingleStepReplay, and those of Stable-Baselines3"
+        )
+
+
+def check_fit(model: Any) -> None:
+    """
+    Check a replay buffer that was loaded or put in place.
+
+    :param model: with its policy and its replay buffer
+    :raises Sb3ScaleError: if the two do not fit
+    """
+    buffer, kind = model.replay_buffer, type(model.replay_buffer).__name__
+    if not model.scaled:
+        if has_priorities(buffer):
+            raise Sb3ScaleError(_no_priorities(model))
+        return
+    theirs = (buffer.n_envs, buffer.obs_shape, buffer.action_dim)
+    shape, actions = get_obs_shape(model.observation_space), get_action_dim(model.action_space)
+    for what, found, wanted in zip(
+        ("environments", "shape of observations", "numbers in an action"),
+        theirs,
+        (model.n_envs, shape, actions),
+        strict=True,
+    ):
+        if found != wanted:
+            raise Sb3ScaleError(
+                f"{what} of the replay buffer: {found}, and of the algorithm: {wanted}; allowed: "
+                "the same"
+            )
+    try:
+        inspect.signature(buffer.sample).bind(1, env=None)
+    except TypeError as error:
+        raise Sb3ScaleError(
+            f"{kind} cannot be sampled: {error}; allowed: sample(self, batch_size, env=None)"
+        ) from None
+    check_replay_buffer(model)
+    check_buffer_and_loss(model)
+
+
+def check_stored(buffer: Any, name: str) -> None:
+    """
+    :param buffer: that was loaded
+    :param name: of its file
+    :raises Sb3ScaleError: if float32 does not hold a number in it, or its arrays are of another
+        length
+    """
+    for what in ("observations", "next_observations", "actions", "rewards"):
+        if isinstance(buffer, CompactReplayBuffer) and what == "next_observations":
+            stored: Any = {"": buffer.beside}
+        else:
+            found = getattr(buffer, what, {})
+            stored = found if isinstance(found, dict) else {"": found}
+            for array in stored.values():
+                if array.shape[:2] != (buffer.buffer_size, buffer.n_envs):
+                    raise Sb3ScaleError(
+                        f"replay buffer '{name}' is damaged: its {what} have shape {array.shape}"
+                    )
+        for key, array in stored.items():
+            for start in range(0, len(array), ROWS):
+                chunk = array[start : start + ROWS]
+                if not all_finite(chunk):
+                    (row, *_), value = first_wrong(chunk)
+                    of = f"{what}['{key}']" if key else what
+                    raise Sb3ScaleError(
+                        f"replay buffer '{name}' would poison the training: {value} is in row "
+                        f"{start + row} of its {of}; allowed: finite numbers"
+                    )
+
+
+def check_layout(model: Any) -> None:
+    """
+    :param model: with its environments
+    :raises Sb3ScaleError: if what ``VecNormalize`` gives as original observations has another
+        layout than what the replay buffer stores
+    """
+    normalize = model.get_vec_normalize_env()
+    if normalize is None:
+        return
+    below, ours = (
+        get_obs_shape(each) for each in (normalize.observation_space, model.env.observation_space)
+    )
+    if below != ours:
+        raise Sb3ScaleError(
+            f"observations have shape {below} in VecNormalize and {ours} in the algorithm, and the "
+            "replay buffer stores them as VecNormalize has them; allowed: VecNormalize around "
+            "what changes the shape, for instance VecNormalize(VecTransposeImage(env))"
+        )
+
+
+def check_number_of_envs(model: Any, env: Any) -> None:
+    """
+    :param model: the algorithm
+    :param env: that is about to be set
+    :raises Sb3ScaleError: if it has another number of environments than the algorithm
+    """
+    found = env.num_envs if isinstance(env, VecEnv) else 1
+    if found != model.n_envs:
+        raise Sb3ScaleError(
+            f"env has {found} environments, and the algorithm and its replay buffer have "
+            f"{model.n_envs}; allowed: the same number, or {type(model).__name__}.load(path, env)"
         )
 
 

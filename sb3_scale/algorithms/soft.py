@@ -12,6 +12,7 @@ from torch import nn
 from sb3_scale.algorithms.base import ScaleAlgorithm
 from sb3_scale.algorithms.options import Options, SoftOptions
 from sb3_scale.algorithms.schedules import LearningRate
+from sb3_scale.algorithms.training import Training
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.learning.soft import (
     FixedTemperature,
@@ -26,6 +27,7 @@ class SoftAlgorithm(ScaleAlgorithm):
     """In front of an algorithm that has a temperature, as SAC of Stable-Baselines3 has it."""
 
     options: ClassVar[type[Options]] = SoftOptions
+    changed_after_loading = ("ent_coef", "ent_coef_optimizer_kwargs")
     stochastic_actor = True
     target_interval = "target_update_interval"
 
@@ -55,6 +57,39 @@ class SoftAlgorithm(ScaleAlgorithm):
             self.ent_coef_optimizer = th.optim.Adam(
                 [self.log_ent_coef], lr=self.lr_schedule(1), fused=True, **kwargs
             )
+
+    def change(self, given: dict[str, Any]) -> None:
+        """
+        Begin with another temperature, or other settings of its optimiser, than a checkpoint's.
+
+        :param given: of :attr:`changed_after_loading`
+        """
+        vars(self).update(given)
+        if "ent_coef" in given:
+            check_ent_coef(self.ent_coef)
+            self._make_temperature()
+            self.prepare_optimizers()
+            self.training = Training(self)
+        elif given and self.ent_coef_optimizer is not None:
+            for group in self.ent_coef_optimizer.param_groups:
+                group.update(self.ent_coef_optimizer_kwargs or {})
+
+    def _make_temperature(self) -> None:
+        """As Stable-Baselines3 makes it."""
+        shape, value = th.ones(1, device=self.device), str(self.ent_coef)
+        self.log_ent_coef = self.ent_coef_optimizer = None
+        if value.startswith("auto"):
+            self.log_ent_coef = th.log(shape * float(value.partition("_")[2] or 1))
+        else:
+            self.ent_coef_tensor = th.tensor(float(value), device=self.device)
+
+    def ent_coef_value(self) -> th.Tensor:
+        """
+        :return: the present temperature, one number
+        """
+        if self.log_ent_coef is None:
+            return self.ent_coef_tensor
+        return self.log_ent_coef.detach().exp()
 
     def make_objective(self) -> SoftObjective:
         """

@@ -11,10 +11,12 @@ import numpy as np
 from rich.progress import track
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.utils import update_learning_rate
+from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_scale.algorithms.idle import ReplacedTrain
 from sb3_scale.algorithms.schedules import rate_at, schedule
 from sb3_scale.collection.calibration import Calibration
+from sb3_scale.collection.checked import CheckedAnswers
 from sb3_scale.collection.episodes import ObservedBuffer
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.execution.choice import choose_runner, prepare
@@ -83,6 +85,7 @@ class Training:
         self.collector.bind(model, [learner.optimizer for learner in self.learners])
         self.is_choosing = False
         self.replaced_train: ReplacedTrain | None = None
+        self._checked: CheckedAnswers | None = None
         self.calibration: Calibration | None = None
         if policy.loss.calibrated:
             self.calibration = Calibration(
@@ -273,6 +276,30 @@ class Training:
             yield
         finally:
             self.is_choosing = False
+
+    def checked(self, env: VecEnv) -> VecEnv:
+        """
+        :param env: the environments
+        :return: the same, which stop where they answer with a number that is not finite
+        """
+        if self._checked is None or self._checked.venv is not env:
+            self._checked = CheckedAnswers(env, lambda: self.model.num_timesteps)
+        return self._checked
+
+    @contextmanager
+    def first_observations(self, env: VecEnv) -> Iterator[None]:
+        """
+        Within it, the environments may be reset.
+
+        :param env: the environments
+        :raises Sb3ScaleError: if a number of an observation is not finite
+        """
+        checked = CheckedAnswers(env, lambda: self.model.num_timesteps)
+        before = self.model._last_obs
+        statistics = checked.statistics()
+        yield
+        if self.model._last_obs is not before:
+            checked.check_reset(self.model._last_obs, statistics)
 
     def restart(self) -> None:
         """The environments began anew: what is seen from now on does not go on."""

@@ -37,12 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="PATH", help="without an ending, by default in FOLDER"
     )
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="run what is pickled in the files, such as a replay buffer of an older version",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """
-    :param args: ``folder``, ``model``, ``points``, ``range``, ``transitions``, ``seed`` and
-        ``output``
+    :param args: ``folder``, ``model``, ``points``, ``range``, ``transitions``, ``seed``,
+        ``output`` and ``trust``
     :return: 0, or 130 if interrupted
     :raises Sb3ScaleError: if the run lacks what is needed, a number is out of its range, or
         ``output`` has another surface
@@ -51,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from sb3_scale.landscape.pictures import draw, draw_interactive
     from sb3_scale.landscape.surface import Surface
 
-    problem = load_problem(args.folder, args.model, args.transitions, args.seed)
+    problem = load_problem(args.folder, args.model, args.transitions, args.seed, args.trust)
     surface = Surface(problem, args.points, args.range, args.seed)
     output = args.output or args.folder / "landscape"
     output.parent.mkdir(parents=True, exist_ok=True)

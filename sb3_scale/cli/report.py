@@ -182,13 +182,25 @@ def random_returns(training: Run, episodes: int, packages: Sequence[str]) -> NDA
     """
     import_packages("--gym-packages", packages)
     register_envs()
+    without = "leave the comparison out with --random-episodes 0"
+    # Gymnasium imports what stands before a colon.
+    if ":" in training.env_id:
+        raise Sb3ScaleError(
+            f"the environment '{training.env_id}' of the run names a module; name the package with "
+            f"--gym-packages if you trust it, or {without}"
+        )
     try:
         env = gymnasium.make(training.env_id, **training.env_kwargs)
     except gymnasium.error.UnregisteredEnv:
         raise Sb3ScaleError(
             f"the environment '{training.env_id}' of the run is not installed here; name its "
-            "package with --gym-packages, or leave the comparison out with --random-episodes 0"
+            f"package with --gym-packages, or {without}"
         ) from None
+    except (gymnasium.error.Error, TypeError, ValueError) as error:
+        raise Sb3ScaleError(
+            f"the environment '{training.env_id}' of the run cannot be made with its env_kwargs: "
+            f"{' '.join(str(error).split())}; {without}"
+        ) from error
     env.action_space.seed(0)
     returns = np.zeros(episodes)
     for episode in range(episodes):

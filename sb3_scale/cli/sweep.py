@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         ``dry_run``
     :return: 0, 1 if a training failed, or 130 if interrupted
     :raises Sb3ScaleError: if ``last`` or any training of the grid is wrong, or the folder is in
-        use, before the first starts
+        use, before the first starts; or if a file cannot be written
     """
     from sb3_scale.sweep.grid import read_sweep, trainings
     from sb3_scale.sweep.pool import Pool, free_places, locked
@@ -88,7 +88,10 @@ def run(args: argparse.Namespace) -> int:
     from sb3_scale.sweep.results import per_training
 
     lines = per_training(folders, args.last)
-    _show(lines, tuple(sweep.grid), output)
+    try:
+        _show(lines, tuple(sweep.grid), output)
+    except OSError as error:
+        raise Sb3ScaleError(f"'{error.filename}' cannot be written: {error.strerror}") from None
     return int(lines["error"].astype(bool).any())
 
 

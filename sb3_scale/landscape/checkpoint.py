@@ -1,22 +1,22 @@
 """A trained critic and the data that its loss is computed on."""
 
-import pickle
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch as th
-from stable_baselines3.common.save_util import load_from_pkl
 from torch import nn
 
+from sb3_scale.algorithms import ScaleAlgorithm
+from sb3_scale.diagnostics.randomness import own_random_numbers
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.learning.batch import Step
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import load_target, spec_of
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.runs import read_run
+from sb3_scale.trust.files import read_vec_normalize
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ class Problem:
     title: str
 
 
-def load_problem(folder: Path, model_file: Path | None, transitions: int, seed: int) -> Problem:
+def load_problem(
+    folder: Path, model_file: Path | None, transitions: int, seed: int, trust: bool = False
+) -> Problem:
     """
     Load a run of RL-Zoo and compute the targets of stored transitions once, with its target
     networks (Ota et al., 2021, appendix A.3).
@@ -49,6 +51,7 @@ def load_problem(folder: Path, model_file: Path | None, transitions: int, seed: 
     :param model_file: a checkpoint, by default the model at the end of the training
     :param transitions: how many to draw
     :param seed: of the draw, and of the actions in the targets, below ``2^32``
+    :param trust: whether to run what is pickled in the model and the replay buffer
     :return: the problem
     :raises Sb3ScaleError: if the run, its model, the package of a part or the replay buffer is
         missing, the policy is no ``ScalePolicy``, there is no transition to draw, or a number is
@@ -60,11 +63,9 @@ def load_problem(folder: Path, model_file: Path | None, transitions: int, seed: 
         raise Sb3ScaleError(f"seed is {seed}; allowed: 0 to {2**32 - 1}")
     run = read_run(folder)
     path = model_file or folder / f"{run.env_name}.zip"
-    model = _load(run.algo, path)
-    _give_transitions(model, folder, run.env_name)
-    np.random.seed(seed)
-    th.manual_seed(seed)
-    with th.no_grad():
+    model = _load(run.algo, path, trust)
+    _give_transitions(model, folder, run.env_name, trust)
+    with own_random_numbers(seed, model.device), th.no_grad():
         policy, training = model.policy, model.training
         step = Step(model.sample(transitions))
         _, target = training.actor_critic.outputs_and_target(step)
@@ -75,7 +76,7 @@ def load_problem(folder: Path, model_file: Path | None, transitions: int, seed: 
     return Problem(critic, features, actions, target, loss, title)
 
 
-def _load(algo: str, path: Path) -> Any:
+def _load(algo: str, path: Path, trust: bool) -> Any:
     from rl_zoo3 import ALGOS
 
     from sb3_scale.zoo import install
@@ -85,7 +86,9 @@ def _load(algo: str, path: Path) -> Any:
         raise Sb3ScaleError(f"there is no model '{path}'")
     # The specification of an algorithm that RL-Zoo lacks says which package has it.
     algorithm = ALGOS.get(algo) or load_target(spec_of("algorithm", algo))
-    model = algorithm.load(path, device="cpu")
+    if not issubclass(algorithm, ScaleAlgorithm):
+        raise Sb3ScaleError(f"'{path}' is of {algorithm.__name__}; allowed: policy: ScalePolicy")
+    model = algorithm.load(path, device="cpu", trust=trust)
     if not isinstance(model.policy, ScalePolicy):
         raise Sb3ScaleError(
             f"'{path}' has a {type(model.policy).__name__}; allowed: policy: ScalePolicy"
@@ -93,24 +96,19 @@ def _load(algo: str, path: Path) -> Any:
     return model
 
 
-def _give_transitions(model: Any, folder: Path, env_name: str) -> None:
+def _give_transitions(model: Any, folder: Path, env_name: str, trust: bool) -> None:
     stored = folder / "replay_buffer.pkl"
     if not stored.is_file():
         raise Sb3ScaleError(
             f"'{folder}' has no replay_buffer.pkl, and the loss is one of stored transitions; "
             "train with --save-replay-buffer"
         )
-    try:
-        # Stable-Baselines3 leaves a file open that it cannot read.
-        with stored.open("rb") as file:
-            model.load_replay_buffer(file)
-    except (pickle.UnpicklingError, EOFError) as error:
-        raise Sb3ScaleError(f"'{stored}' cannot be read: {error}") from None
+    model.load_replay_buffer(stored, trust=trust)
     if model.replay_buffer.size() == 0:
         raise Sb3ScaleError(f"'{stored}' has no transitions, and the loss is one of them")
     statistics = folder / env_name / "vecnormalize.pkl"
     if statistics.is_file():
-        model._vec_normalize_env = load_from_pkl(statistics)
+        model._vec_normalize_env = read_vec_normalize(statistics)
 
 
 def _without_scales(critic: nn.Module) -> nn.Module:

@@ -4,9 +4,13 @@ from typing import Any
 
 from stable_baselines3.common.vec_env import VecNormalize
 
+from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.learning.batch import Batch, Transitions
 from sb3_scale.replay.one_step import sample_single_steps
 from sb3_scale.replay.weighted import PrioritizedReplay
+
+_NAMES = ("observations", "actions", "next_observations", "dones", "rewards")
+_PRIORITIZED = (*_NAMES, "importance_weights", "indices")
 
 
 def sample(
@@ -27,21 +31,46 @@ def sample(
     :param progress_remaining: from 1 at the start of the training to 0 at its end
     :param with_transitions: whether learners want single steps
     :return: the batch
+    :raises Sb3ScaleError: if samples of the buffer lack something, or have it in another shape
     """
     prioritized = isinstance(buffer, PrioritizedReplay)
     if prioritized:
         buffer.progress_remaining = progress_remaining
     data = buffer.sample(batch_size, env=env)
+    discounts = getattr(data, "discounts", None)
+    _check(buffer, data, batch_size, discounts, prioritized)
     return Batch(
         data.observations,
         data.next_observations,
         data.actions,
         data.rewards,
-        (1 - data.dones) * (gamma if data.discounts is None else data.discounts),
+        (1 - data.dones) * (gamma if discounts is None else discounts),
         data.importance_weights if prioritized else None,
         data.indices if prioritized else None,
         sample_transitions(buffer, batch_size, env) if with_transitions else None,
     )
+
+
+def _check(buffer: Any, data: Any, size: int, discounts: Any, prioritized: bool) -> None:
+    """Columns of another shape would be spread over the batch without a word."""
+    names = _PRIORITIZED if prioritized else _NAMES
+    missing = [name for name in names if not hasattr(data, name)]
+    if missing:
+        raise Sb3ScaleError(
+            f"samples of {type(buffer).__name__} have no '{missing[0]}'; allowed: samples with "
+            f"{', '.join(names)}"
+        )
+    columns = {"rewards": data.rewards, "dones": data.dones}
+    if discounts is not None:
+        columns["discounts"] = discounts
+    if prioritized:
+        columns["importance_weights"] = data.importance_weights
+    for name, column in columns.items():
+        if column.shape != (size, 1):
+            raise Sb3ScaleError(
+                f"{name} in samples of {type(buffer).__name__} have shape {tuple(column.shape)}; "
+                f"allowed: {(size, 1)}"
+            )
 
 
 def sample_transitions(buffer: Any, batch_size: int, env: VecNormalize | None) -> Transitions:

@@ -1,6 +1,6 @@
 """A replay buffer that stores each observation once."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch as th
@@ -10,11 +10,12 @@ from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.replay.contents import CompactContents, Contents
 from sb3_scale.replay.memory import Storage, choose_place, fits_on_device
 from sb3_scale.replay.normalization import normalize_observations, normalize_rewards
 from sb3_scale.replay.one_step import SingleStepReplay
 from sb3_scale.replay.rows import HOST, Rows, row_type
-from sb3_scale.replay.streams import Streams, check_shapes, check_stream
+from sb3_scale.replay.streams import Shapes, Streams, check_shapes, check_stream
 
 
 class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
@@ -51,6 +52,9 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         there is not enough memory
     """
 
+    contents: ClassVar[type[Contents]] = CompactContents
+    """What of it goes into a file; a subclass with more to save names another, or is pickled."""
+
     _rows: Rows | None = None
 
     def __init__(
@@ -86,6 +90,11 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         place = choose_place(storage, self.device, self._transitions, self.transition_bytes)
         self._rows = Rows(self.buffer_size, n_envs, self.row, place)
         self.streams = Streams(self.buffer_size, n_envs)
+        self._shapes = self._make_shapes()
+
+    def _make_shapes(self) -> Shapes:
+        shape = self.action_space.shape or ()
+        return Shapes(self.n_envs, self.obs_shape, shape, self.action_dim)
 
     @property
     def _transitions(self) -> int:
@@ -150,7 +159,10 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         :param reward: ``(n_envs,)``
         :param done: ``(n_envs,)``
         :param infos: of each environment; ``TimeLimit.truncated`` marks the end by a time limit
+        :raises Sb3ScaleError: if an array has another shape than the spaces ask for; nothing is
+            stored then
         """
+        self._shapes.check(obs, next_obs, action, reward, done, infos=infos)
         timeout = [info.get("TimeLimit.truncated", False) for info in infos]
         rows = self._make_rows(self.n_envs, obs, action, reward, done, timeout)[None]
         following = np.reshape(next_obs, (1, self.n_envs, -1))
@@ -190,8 +202,8 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         :param done: ``(k,)``
         :param timeout: whether an episode ended by a time limit, ``(k,)``
         :param priorities: nothing here; subclasses that draw by priority take ``(k,)``
-        :raises Sb3ScaleError: if there is no such stream, an array has another shape, or there are
-            priorities; nothing is stored then
+        :raises Sb3ScaleError: if there is no such stream, an array has another shape, a number is not
+            finite, or there are priorities; nothing is stored then
         """
         if priorities is not None:
             raise Sb3ScaleError(
@@ -319,6 +331,11 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         """``(buffer_size, n_envs, *shape)``, a copy that cannot be written to."""
         return self._shaped(self._table.next_observations())
 
+    @property
+    def beside(self) -> np.ndarray:
+        """Next observations that are not those of a following row, ``(k, width)``."""
+        return self._table.successors.rows
+
     def _shaped(self, flat: np.ndarray) -> np.ndarray:
         return flat.reshape(self.buffer_size, self.n_envs, *self.obs_shape)
 
@@ -326,6 +343,7 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         """Rows that were written, on the host whatever the device."""
         state = self.__dict__.copy()
         table: Rows = state.pop("_rows")
+        del state["_shapes"]
         kept = table.bytes[: self.streams.longest * self.n_envs].cpu().numpy()
         state["_kept"] = kept, table.successors
         return state
@@ -336,3 +354,4 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         self._rows = Rows(self.buffer_size, self.n_envs, self.row, HOST)
         self._rows.bytes[: len(kept)] = th.from_numpy(kept)
         self._rows.successors = successors
+        self._shapes = self._make_shapes()

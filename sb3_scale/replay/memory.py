@@ -70,6 +70,20 @@ def check_host(name: str, transitions: int, transition_bytes: int) -> None:
     _check(name, "host", th.device("cpu"), transitions, transition_bytes)
 
 
+def check_file(what: str, size: int) -> None:
+    """
+    :param what: of a file needs memory
+    :param size: how much, in bytes
+    :raises Sb3ScaleError: if the host has not enough
+    """
+    free = free_bytes(th.device("cpu"))
+    if size > LIMIT * free:
+        raise Sb3ScaleError(
+            f"{what} needs {size / 1e9:.1f} GB, and {free / 1e9:.1f} GB of the host's memory are "
+            "free"
+        )
+
+
 def _check(
     name: str, storage: str, device: th.device, transitions: int, transition_bytes: int
 ) -> None:

@@ -13,6 +13,13 @@ HOST = th.device("cpu")
 FOLLOWS = -1
 """In place of a slot: the next observation is the observation of the following row."""
 
+_SIGNED = {
+    th.uint16: (th.int16, np.int16),
+    th.uint32: (th.int32, np.int32),
+    th.uint64: (th.int64, np.int64),
+}
+"""What PyTorch gathers and copies in place of types that it only holds: the same bits."""
+
 
 def row_type(observation_space: spaces.Box, action_space: spaces.Space[Any]) -> np.dtype[Any]:
     """
@@ -77,12 +84,15 @@ class Rows:
         self.by_stream = self.bytes.view(self.length, self.n_envs, -1)
         # NumPy writes a row in a fifth of the time that PyTorch takes.
         self.host = self.by_stream.numpy() if place == HOST else None
-        self.fields = {name: self._field(name) for name in self.row.names or ()}
+        names = self.row.names or ()
+        self.kinds = {name: th.from_numpy(np.empty(0, self.row[name].base)).dtype for name in names}
+        self.fields = {name: self._field(name) for name in names}
 
     def _field(self, name: str) -> th.Tensor:
         assert self.row.fields is not None
         field, offset = self.row.fields[name][:2]
-        kind = th.from_numpy(np.empty(0, field.base)).dtype
+        kind = self.kinds[name]
+        kind, _ = _SIGNED.get(kind, (kind, None))
         return self.bytes[:, offset : offset + field.itemsize].view(kind)
 
     def move(self, place: th.device) -> None:
@@ -126,10 +136,15 @@ class Rows:
         size = len(index)
         following = (last + self.n_envs) % len(self.bytes)
         where = upload(np.concatenate((index, following)), self.place)
-        pairs = self.gather("observation", where, pinned)
+        pairs = self._gather_bits("observation", where, pinned)
         found, beside = self.successors.beside(last)
+        kind = self.kinds["observation"]
         if len(found):
+            if kind in _SIGNED:
+                beside = beside.view(_SIGNED[kind][1])
             pairs.index_copy_(0, upload(found + size, self.place), upload(beside, self.place))
+        if kind in _SIGNED:
+            pairs = pairs.view(kind)
         actions = self.gather("action", where[:size], pinned)
         ends = where[:size] if last is index else upload(last, self.place)
         return pairs, actions, self.gather("outcome", ends, pinned)
@@ -141,6 +156,10 @@ class Rows:
         :param pinned: whether the result goes on to a GPU
         :return: a copy, shape ``(k, width of the field)``
         """
+        found, kind = self._gather_bits(name, index, pinned), self.kinds[name]
+        return found.view(kind) if kind in _SIGNED else found
+
+    def _gather_bits(self, name: str, index: th.Tensor, pinned: bool) -> th.Tensor:
         field = self.fields[name]
         shape = (len(index), field.shape[1])
         found = th.empty(shape, dtype=field.dtype, device=self.place, pin_memory=pinned)
@@ -152,7 +171,7 @@ class Rows:
         :return: all rows, ``(length, n_envs, width of the field)``: the memory itself where it is
             on the host, else a copy that cannot be written to
         """
-        array: np.ndarray = self.fields[name].cpu().numpy()
+        array: np.ndarray = self.fields[name].cpu().numpy().view(self.row[name].base)
         if self.place != HOST:
             array.flags.writeable = False
         return array.reshape(self.length, self.n_envs, -1)
@@ -204,10 +223,15 @@ class Successors:
         own = self.own[streams]
         before = self.slots[position - 1, streams]
         newest = before == own
-        same = _same_bits(self.rows[streams], observations[0])
-        before[newest & same] = FOLLOWS
-        for each in np.flatnonzero(newest & ~same):
-            before[each] = self._keep(self.rows[own[each]])
+        expected = self.rows[streams]
+        # Within episodes all are the same, and this tells so in a twentieth of the time.
+        if expected.tobytes() == observations[0].tobytes():
+            before[newest] = FOLLOWS
+        else:
+            same = _same_bits(expected, observations[0])
+            before[newest & same] = FOLLOWS
+            for each in np.flatnonzero(newest & ~same):
+                before[each] = self._keep(self.rows[own[each]])
         overwritten = self.slots[position : position + len(observations), streams]
         self.free.extend(overwritten[overwritten >= len(self.own)].tolist())
         if len(observations) > 1:

@@ -5,6 +5,9 @@ from typing import Any
 import numpy as np
 
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.replay.finite import all_finite, first_wrong
+
+Shape = tuple[int, ...]
 
 
 class Streams:
@@ -109,7 +112,8 @@ def check_shapes(
     :param arrays: of the fragment, by the names of ``add_stream``; ``obs`` and ``reward`` among
         them
     :return: number of transitions
-    :raises Sb3ScaleError: if there is none, or an array has another shape than the others ask for
+    :raises Sb3ScaleError: if there is none, an array has another shape than the others ask for, or
+        a number is not finite
     """
     steps = np.shape(arrays["obs"])[:1]
     if not steps or steps[0] == 0:
@@ -123,4 +127,65 @@ def check_shapes(
             raise Sb3ScaleError(
                 f"{name} of a fragment has shape {np.shape(array)}; allowed: {allowed[0]}"
             )
+        check_finite(f"{name} of a fragment", np.asarray(array))
     return int(steps[0])
+
+
+def check_finite(name: str, array: np.ndarray) -> None:
+    """
+    :param name: of the numbers, for the message
+    :param array: that is about to be stored
+    :raises Sb3ScaleError: if float32 does not hold one of them
+    """
+    if not all_finite(array):
+        place, value = first_wrong(array)
+        at = f"at {list(place)} " if place else ""
+        raise Sb3ScaleError(f"{name} {at}is {value!s:.50}; allowed: finite numbers")
+
+
+class Shapes:
+    """
+    What one call of ``add`` must bring; each combination is looked at once.
+
+    :param n_envs: number of environments
+    :param obs_shape: of one observation
+    :param action_shape: of one action
+    :param action_dim: numbers in an action
+    """
+
+    def __init__(self, n_envs: int, obs_shape: Shape, action_shape: Shape, action_dim: int) -> None:
+        self._n_envs = n_envs
+        observations = [(n_envs, *obs_shape)]
+        actions = [(n_envs, *action_shape), (n_envs, action_dim)]
+        outcomes: list[Shape] = [(n_envs,)]
+        if n_envs == 1:
+            # As in Stable-Baselines3, one environment needs no axis of its own.
+            observations.append(obs_shape)
+            actions += [action_shape, (action_dim,)]
+            outcomes += [(), (1, 1)]
+        self._allowed = {
+            "obs": observations,
+            "next_obs": observations,
+            "action": actions,
+            "reward": outcomes,
+            "done": outcomes,
+        }
+        self._seen: tuple[Any, ...] = ()
+
+    def check(self, *arrays: Any, infos: Any) -> None:
+        """
+        :param arrays: the first arguments of ``add``
+        :param infos: its last
+        :raises Sb3ScaleError: if a shape is another than the spaces ask for
+        """
+        found = (*map(np.shape, arrays), len(infos))
+        if found == self._seen:
+            return
+        for (name, allowed), shape in zip(self._allowed.items(), found, strict=False):
+            if shape not in allowed:
+                raise Sb3ScaleError(f"{name} has shape {shape}; allowed: {allowed[0]}")
+        if len(infos) != self._n_envs:
+            raise Sb3ScaleError(
+                f"infos has {len(infos)} entries; allowed: {self._n_envs}, one per environment"
+            )
+        self._seen = found

@@ -1,6 +1,7 @@
 """The folder of a training: what is in it, and the command that fills it."""
 
 import json
+import math
 import shutil
 import signal
 import subprocess
@@ -34,6 +35,17 @@ class State:
     attempts: int
     commit: str = "unknown"
 
+    @property
+    def whole(self) -> bool:
+        """Whether it is what :meth:`TrainingFolder.end` writes, and nobody's who edited it."""
+        return (
+            isinstance(self.error, str)
+            and type(self.seconds) in (int, float)
+            and 0 <= self.seconds < math.inf
+            and type(self.attempts) is int
+            and isinstance(self.commit, str)
+        )
+
 
 @dataclass(frozen=True)
 class TrainingFolder:
@@ -54,9 +66,10 @@ class TrainingFolder:
     def state(self) -> State | None:
         """How it ended; none if it did not start, or was interrupted."""
         try:
-            return State(**json.loads((self.path / STATE).read_text()))
-        except (FileNotFoundError, ValueError, TypeError):
+            found = State(**json.loads((self.path / STATE).read_text()))
+        except (OSError, RecursionError, ValueError, TypeError):
             return None
+        return found if found.whole else None
 
     @property
     def finished(self) -> bool:
@@ -65,9 +78,18 @@ class TrainingFolder:
         return state is not None and not state.error and not self._error(0)
 
     def prepare(self) -> None:
-        """Empty the folder of what an earlier attempt left, and write the settings."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        self.path.mkdir(parents=True)
+        """
+        Empty the folder of what an earlier attempt left, and write the settings.
+
+        :raises Sb3ScaleError: if it cannot be made
+        """
+        try:
+            if self.path.is_symlink() or self.path.is_file():
+                self.path.unlink()
+            shutil.rmtree(self.path, ignore_errors=True)
+            self.path.mkdir(parents=True)
+        except OSError as error:
+            raise Sb3ScaleError(f"'{self.path}' cannot be made: {error.strerror}") from None
         content = {self.training.env_id: self.training.settings}
         (self.path / SETTINGS).write_text(yaml.safe_dump(content, sort_keys=False))
 

@@ -11,6 +11,7 @@ from rl_zoo3.hyperparams_opt import HYPERPARAMS_CONVERTER, HYPERPARAMS_SAMPLER
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from sb3_scale.algorithms import ScaleAlgorithm
+from sb3_scale.algorithms.checkpoints import check_continues
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.plugins import manager as plugins
 from sb3_scale.zoo import (
@@ -97,6 +98,9 @@ def _prepare(manager: Any, hyperparams: Hyperparams) -> None:
     _fill(hyperparams, manager.n_timesteps)
     configs.check(manager.algo, ALGOS[manager.algo], hyperparams)
     checks.check_options(manager)
+    if manager.continue_training:
+        parts = hyperparams.get("policy_kwargs") or {}
+        check_continues(Path(manager.trained_agent), ALGOS[manager.algo], parts)
     for env_kwargs in (
         hyperparams.get("env_kwargs"),
         manager.env_kwargs,

@@ -13,6 +13,7 @@ from sb3_scale.replay.memory import Storage
 from sb3_scale.replay.normalization import normalize_rewards
 from sb3_scale.replay.rows import upload
 from sb3_scale.replay.weighted import PrioritizedReplay, WeightedSamples
+from sb3_scale_densenet.prioritized_contents import PrioritizedContents
 from sb3_scale_densenet.sum_tree import SumTree
 
 
@@ -50,6 +51,8 @@ class PrioritizedReplayBuffer(CompactReplayBuffer, PrioritizedReplay):
     :raises Sb3ScaleError: if a parameter is out of its range, the observations are no ``Box``, or
         there is not enough memory
     """
+
+    contents = PrioritizedContents
 
     def __init__(
         self,

@@ -1,0 +1,110 @@
+"""Saving and loading the replay buffer of an algorithm."""
+
+import io
+import pathlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+import numpy as np
+from stable_baselines3.common.save_util import open_path
+from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
+
+from sb3_scale.algorithms.checks import check_stored
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.files import replacing
+from sb3_scale.replay import files
+from sb3_scale.replay.spaces import fingerprint, same_number, same_spaces
+
+Place = str | pathlib.Path | io.BufferedIOBase
+
+
+@contextmanager
+def writing(path: Place) -> Iterator[IO[bytes]]:
+    """
+    :param path: of the file, ``.pkl`` if it has no ending, or a file that is open
+    :return: where to write; a file is replaced as a whole, in a folder that is made if need be
+    """
+    if not isinstance(path, (str, pathlib.Path)):
+        yield open_path(path, "w")  # type: ignore[misc]
+        return
+    path = pathlib.Path(path)
+    path = path if path.suffix else path.with_name(f"{path.name}.pkl")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as unfinished, unfinished.open("wb") as file:
+        yield file
+
+
+def holds_arrays(path: Place) -> bool:
+    """
+    :param path: of the file, or a file that is open
+    :return: whether it is one of arrays, which runs nothing when it is read
+    """
+    with _reading(path) as file:
+        return files.is_array_file(_head(file))
+
+
+def read(model: Any, path: Place, truncate_last_traj: bool, trust: bool) -> Any:
+    """
+    :param model: the algorithm
+    :param path: of the file, or a file that is open
+    :param truncate_last_traj: whether the last episode of a ``HerReplayBuffer`` is over
+    :param trust: whether a pickle may be read, which can run commands
+    :return: a replay buffer for the algorithm, which has not changed
+    :raises Sb3ScaleError: if it is damaged, of another task, a pickle that is not trusted, or holds
+        a number that is not finite
+    """
+    name = str(path) if isinstance(path, (str, pathlib.Path)) else type(path).__name__
+    with _reading(path) as file:
+        buffer = _read(model, file, name, trust)
+    check_stored(buffer, name)
+    if not hasattr(buffer, "handle_timeout_termination"):
+        # As in Stable-Baselines3, for buffers of its versions before 2.1.
+        buffer.handle_timeout_termination = False
+        buffer.timeouts = np.zeros_like(buffer.dones)
+    if isinstance(buffer, HerReplayBuffer):
+        if model.env is None:
+            raise Sb3ScaleError(
+                f"'{name}' is a HerReplayBuffer, and there is no environment to compute rewards; "
+                "allowed: after set_env"
+            )
+        buffer.env = model.env
+        if truncate_last_traj:
+            buffer.truncate_last_trajectory()
+    buffer.device = model.device
+    return buffer
+
+
+@contextmanager
+def _reading(path: Place) -> Iterator[Any]:
+    file = open_path(path, "r", suffix="pkl")
+    try:
+        yield file
+    finally:
+        if file is not path:
+            file.close()
+
+
+def _head(file: Any) -> bytes:
+    head: bytes = file.read(4)
+    file.seek(-len(head), io.SEEK_CUR)
+    return head
+
+
+def _read(model: Any, file: Any, name: str, trust: bool) -> Any:
+    head = _head(file)
+    spaces = model.observation_space, model.action_space
+    if files.is_array_file(head):
+        return files.read(file, name, *spaces, model.n_envs)
+    if head[:1] != b"\x80":
+        raise Sb3ScaleError(f"'{name}' is no replay buffer, neither of arrays nor a pickle")
+    if not trust:
+        raise Sb3ScaleError(
+            f"replay buffer '{name}' is a pickle, which can run commands, and trust is False; "
+            "allowed: files of arrays, as save_replay_buffer writes them"
+        )
+    buffer = files.unpickle(file, name)
+    for what, ours in zip(("observation_space", "action_space"), spaces, strict=True):
+        same_spaces(name, what, fingerprint(getattr(buffer, what)), fingerprint(ours))
+    same_number(name, buffer.n_envs, model.n_envs)
+    return buffer

@@ -1,0 +1,134 @@
+"""Environments whose answers are looked at before anybody uses them."""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.vec_env import (
+    VecEnv,
+    VecEnvWrapper,
+    unwrap_vec_normalize,
+)
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.replay.finite import all_finite, first_wrong
+
+
+class CheckedAnswers(VecEnvWrapper):
+    """
+    Stops where environments answer with a number that is not finite, before it is stored or moves
+    the statistics of ``VecNormalize``.
+
+    :param venv: the environments
+    :param num_timesteps: gives the steps of all environments before this one
+    """
+
+    def __init__(self, venv: VecEnv, num_timesteps: Callable[[], int]) -> None:
+        super().__init__(venv)
+        self._num_timesteps = num_timesteps
+        self._normalize = unwrap_vec_normalize(venv)
+        self._raw = _Answers(self._normalize.venv, self._check) if self._normalize else None
+
+    def reset(self) -> VecEnvObs:
+        """
+        :return: first observations
+        """
+        return self.venv.reset()
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """
+        :return: what the environments answer
+        :raises Sb3ScaleError: if a number in it is not finite
+        """
+        if self._normalize is None or self._raw is None:
+            answer = self.venv.step_wait()
+            self._check(*answer)
+            return answer
+        # For the moment of a step, so that callbacks find the wrappers as the user made them.
+        self._normalize.venv, self._raw.venv = self._raw, self._normalize.venv
+        try:
+            return self.venv.step_wait()
+        finally:
+            self._normalize.venv = self._raw.venv
+
+    def statistics(self) -> Any:
+        """
+        :return: those of the observations, if they are normalised
+        """
+        return deepcopy(vars(self._normalize).get("obs_rms")) if self._normalize else None
+
+    def check_reset(self, observations: Any, statistics: Any) -> None:
+        """
+        :param observations: that the environments were reset to
+        :param statistics: from before, which are put back if one is not finite
+        :raises Sb3ScaleError: if a number is not finite
+        """
+        if self._normalize is not None:
+            observations = self._normalize.get_original_obs()
+        try:
+            self._check_observations(observations)
+        except Sb3ScaleError:
+            if statistics is not None and self._normalize is not None:
+                self._normalize.obs_rms = statistics
+            raise
+
+    def _check(self, observations: Any, rewards: Any, dones: Any, infos: Any) -> None:
+        rewards = np.asarray(rewards)
+        if not all_finite(rewards):
+            (index, *_), value = first_wrong(rewards)
+            raise Sb3ScaleError(self._sentence(index, "reward", value))
+        for index in np.flatnonzero(dones):
+            last = infos[index].get("terminal_observation")
+            if last is not None:
+                self._check_observations(_batch_of_one(last), int(index))
+        self._check_observations(observations)
+
+    def _check_observations(self, observations: Any, only: int | None = None) -> None:
+        keyed = observations if isinstance(observations, Mapping) else {"": observations}
+        for key, array in keyed.items():
+            if not all_finite(array):
+                (index, *place), value = first_wrong(array)
+                what = f"observation['{key}']" if key else "observation"
+                what += str(place) if place else ""
+                raise Sb3ScaleError(self._sentence(index if only is None else only, what, value))
+
+    def _sentence(self, index: int, what: str, value: Any) -> str:
+        step = self._num_timesteps() + self.num_envs
+        return (
+            f"environment {index} ({_name(self.venv, index)}) gave {what} = {value!s:.50} at "
+            f"timestep {step}, and nothing of that step is stored; allowed: finite numbers"
+        )
+
+
+class _Answers(VecEnvWrapper):
+    """Between ``VecNormalize`` and the environments."""
+
+    def __init__(self, venv: VecEnv, check: Callable[..., None]) -> None:
+        super().__init__(venv)
+        self._check = check
+
+    def reset(self) -> VecEnvObs:
+        return self.venv.reset()
+
+    def step_wait(self) -> VecEnvStepReturn:
+        answer = self.venv.step_wait()
+        self._check(*answer)
+        return answer
+
+
+def _batch_of_one(observation: Any) -> Any:
+    if isinstance(observation, Mapping):
+        return {key: np.asarray(each)[None] for key, each in observation.items()}
+    return np.asarray(observation)[None]
+
+
+def _name(env: VecEnv, index: int) -> str:
+    """The id of an environment, or its class."""
+    try:
+        text = str(env.env_method("__str__", indices=[index])[0])
+    except (AttributeError, NotImplementedError):
+        # Environments that step in one piece of native code have no methods.
+        return type(env.unwrapped).__name__
+    return text.strip("<>").split("<")[-1].removesuffix(" instance")

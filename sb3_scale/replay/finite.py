@@ -1,0 +1,33 @@
+"""Numbers that a network in float32 can read."""
+
+from typing import Any
+
+import numpy as np
+
+LARGEST = float(np.finfo(np.float32).max)
+
+_SURE = 1e37
+"""A sum of squares up to this leaves no doubt; one call of BLAS finds it."""
+
+
+def all_finite(array: np.ndarray) -> bool:
+    """
+    :param array: of any shape and type
+    :return: whether float32 holds each number; NaN, infinity and 1e40 it does not
+    """
+    if array.dtype.kind != "f":
+        return array.dtype.kind in "biu"
+    return bool(np.vdot(array, array) <= _SURE) or bool((np.abs(array) <= LARGEST).all())
+
+
+def first_wrong(array: np.ndarray) -> tuple[tuple[int, ...], Any]:
+    """
+    :param array: of which :func:`all_finite` is false
+    :return: place and value of the first number that float32 does not hold
+    """
+    if array.dtype.kind == "f":
+        wrong = ~(np.abs(array) <= LARGEST)
+    else:
+        wrong = np.ones(array.shape, bool)
+    place = tuple(int(each) for each in np.argwhere(wrong)[0])
+    return place, array[place]

@@ -1,0 +1,1 @@
+"""Files of strangers: what a pickle describes, made without running what is in it."""
