@@ -248,7 +248,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
 
     def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
         check_fit(self)
-        if not self.scaled:
+        if not self.scaled or self.env is None:
             return super()._setup_learn(*args, **kwargs)
         before = self._last_obs
         with self.training.first_observations(self.env):

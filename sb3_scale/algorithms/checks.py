@@ -253,7 +253,9 @@ def check_layout(model: Any) -> None:
     normalize = model.get_vec_normalize_env()
     if normalize is None:
         return
-    below, ours = (get_obs_shape(each) for each in (normalize.observation_space, model.env.observation_space))
+    below, ours = (
+        get_obs_shape(each) for each in (normalize.observation_space, model.env.observation_space)
+    )
     if below != ours:
         raise Sb3ScaleError(
             f"observations have shape {below} in VecNormalize and {ours} in the algorithm, and the "

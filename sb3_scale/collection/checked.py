@@ -5,8 +5,11 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
-from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecNormalize
-from stable_baselines3.common.vec_env import unwrap_vec_normalize
+from stable_baselines3.common.vec_env import (
+    VecEnv,
+    VecEnvWrapper,
+    unwrap_vec_normalize,
+)
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from sb3_scale.errors import Sb3ScaleError
@@ -76,10 +79,10 @@ class CheckedAnswers(VecEnvWrapper):
         if not all_finite(rewards):
             (index, *_), value = first_wrong(rewards)
             raise Sb3ScaleError(self._sentence(index, "reward", value))
-        for index in np.flatnonzero(dones):
+        for index in np.flatnonzero(dones).tolist():
             last = infos[index].get("terminal_observation")
             if last is not None:
-                self._check_observations(_batch_of_one(last), int(index))
+                self._check_observations(_batch_of_one(last), index)
         self._check_observations(observations)
 
     def _check_observations(self, observations: Any, only: int | None = None) -> None:

@@ -25,9 +25,7 @@ def first_wrong(array: np.ndarray) -> tuple[tuple[int, ...], Any]:
     :param array: of which :func:`all_finite` is false
     :return: place and value of the first number that float32 does not hold
     """
-    if array.dtype.kind == "f":
-        wrong = ~(np.abs(array) <= LARGEST)
-    else:
-        wrong = np.ones(array.shape, bool)
+    is_number = array.dtype.kind == "f"
+    wrong = ~(np.abs(array) <= LARGEST) if is_number else np.ones(array.shape, bool)
     place = tuple(int(each) for each in np.argwhere(wrong)[0])
     return place, array[place]
