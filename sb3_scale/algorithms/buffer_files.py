@@ -26,7 +26,7 @@ def writing(path: Place) -> Iterator[IO[bytes]]:
     :return: where to write; a file is replaced as a whole, in a folder that is made if need be
     """
     if not isinstance(path, (str, pathlib.Path)):
-        yield open_path(path, "w")  # type: ignore[misc]
+        yield open_path(path, "w")
         return
     path = pathlib.Path(path)
     path = path if path.suffix else path.with_name(f"{path.name}.pkl")

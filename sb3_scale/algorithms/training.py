@@ -277,7 +277,7 @@ class Training:
         finally:
             self.is_choosing = False
 
-    def checked(self, env: VecEnv) -> VecEnv:
+    def checked(self, env: VecEnv) -> CheckedAnswers:
         """
         :param env: the environments
         :return: the same, which stop where they answer with a number that is not finite
@@ -294,7 +294,7 @@ class Training:
         :param env: the environments
         :raises Sb3ScaleError: if a number of an observation is not finite
         """
-        checked = CheckedAnswers(env, lambda: self.model.num_timesteps)
+        checked = self.checked(env)
         before = self.model._last_obs
         statistics = checked.statistics()
         yield

@@ -79,10 +79,10 @@ class CheckedAnswers(VecEnvWrapper):
         if not all_finite(rewards):
             (index, *_), value = first_wrong(rewards)
             raise Sb3ScaleError(self._sentence(index, "reward", value))
-        for index in np.flatnonzero(dones):
+        for index in np.flatnonzero(dones).tolist():
             last = infos[index].get("terminal_observation")
             if last is not None:
-                self._check_observations(_batch_of_one(last), int(index))
+                self._check_observations(_batch_of_one(last), index)
         self._check_observations(observations)
 
     def _check_observations(self, observations: Any, only: int | None = None) -> None:

@@ -202,8 +202,8 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         :param done: ``(k,)``
         :param timeout: whether an episode ended by a time limit, ``(k,)``
         :param priorities: nothing here; subclasses that draw by priority take ``(k,)``
-        :raises Sb3ScaleError: if there is no such stream, an array has another shape, a number is not
-            finite, or there are priorities; nothing is stored then
+        :raises Sb3ScaleError: if there is no such stream, an array has another shape, a number is
+            not finite, or there are priorities; nothing is stored then
         """
         if priorities is not None:
             raise Sb3ScaleError(

@@ -30,7 +30,8 @@ from sb3_scale.replay.spaces import fingerprint, same_number, same_spaces
 
 VERSION = 1
 _ABOUT = "about.json"
-_CHUNK = 1 << 24
+_CHUNK = 1 << 18
+"""Bytes at once: they stay in the processor's cache between checksum and copy."""
 _LONGEST_ABOUT = 1 << 22
 """Bytes of a description at most; it has one line per array."""
 
@@ -255,7 +256,7 @@ def _write_array(array: np.ndarray | th.Tensor, member: IO[bytes]) -> None:
         "fortran_order": False,
         "shape": tuple(array.shape),
     }
-    np.lib.format.write_array_header_1_0(member, header)  # type: ignore[arg-type]
+    np.lib.format.write_array_header_1_0(member, header)
     if not len(array):
         return
     rows = max(_CHUNK // max(array[:1].nbytes, 1), 1)
@@ -263,7 +264,7 @@ def _write_array(array: np.ndarray | th.Tensor, member: IO[bytes]) -> None:
         chunk = array[start : start + rows]
         if isinstance(chunk, th.Tensor):
             chunk = chunk.cpu().numpy()
-        member.write(memoryview(np.ascontiguousarray(chunk).reshape(-1).view(np.uint8)))
+        member.write(np.ascontiguousarray(chunk).reshape(-1).view(np.uint8).data)
 
 
 def _read_array(target: np.ndarray, member: IO[bytes]) -> None:
@@ -273,7 +274,7 @@ def _read_array(target: np.ndarray, member: IO[bytes]) -> None:
     shape, fortran, kind = np.lib.format.read_array_header_1_0(member)
     if (shape, fortran, kind) != (target.shape, False, target.dtype):
         raise ValueError(f"an array is {kind} of shape {shape}, and another is described")
-    flat = memoryview(target.reshape(-1).view(np.uint8))
+    flat = target.reshape(-1).view(np.uint8).data
     for start in range(0, len(flat), _CHUNK):
         chunk = member.read(min(_CHUNK, len(flat) - start))
         flat[start : start + len(chunk)] = chunk

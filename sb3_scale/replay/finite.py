@@ -17,7 +17,9 @@ def all_finite(array: np.ndarray) -> bool:
     """
     if array.dtype.kind != "f":
         return array.dtype.kind in "biu"
-    return bool(np.vdot(array, array) <= _SURE) or bool((np.abs(array) <= LARGEST).all())
+    if array.itemsize > 2 and np.vdot(array, array) <= _SURE:
+        return True
+    return bool(_held(array).all())
 
 
 def first_wrong(array: np.ndarray) -> tuple[tuple[int, ...], Any]:
@@ -25,9 +27,13 @@ def first_wrong(array: np.ndarray) -> tuple[tuple[int, ...], Any]:
     :param array: of which :func:`all_finite` is false
     :return: place and value of the first number that float32 does not hold
     """
-    if array.dtype.kind == "f":
-        wrong = ~(np.abs(array) <= LARGEST)
-    else:
-        wrong = np.ones(array.shape, bool)
+    is_number = array.dtype.kind == "f"
+    wrong = ~_held(array) if is_number else np.ones(array.shape, bool)
     place = tuple(int(each) for each in np.argwhere(wrong)[0])
     return place, array[place]
+
+
+def _held(array: np.ndarray) -> np.ndarray:
+    # Of a type that LARGEST would overflow, all finite numbers are below it.
+    held: np.ndarray = np.isfinite(array) if array.itemsize <= 4 else np.abs(array) <= LARGEST
+    return held

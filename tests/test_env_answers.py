@@ -1,0 +1,144 @@
+"""Numbers that are not finite are stopped where an environment gives them."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+from stable_baselines3.common.callbacks import EvalCallback
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFrameStack, VecNormalize
+
+from sb3_scale import SAC, Sb3ScaleError
+from tests.small_models import make
+
+WRONG_STEP = 13
+
+
+class Faulty(gym.Env[Any, Any]):
+    """Gives one wrong number at one step, somewhere."""
+
+    action_space = spaces.Box(-1, 1, (1,))
+
+    def __init__(self, where: str = "", value: float = np.nan, dtype: Any = np.float32) -> None:
+        self.where, self.value, self.taken = where, value, 0
+        self.observation_space: Any = spaces.Box(-9, 9, (3,), dtype)
+        if where == "dict":
+            self.observation_space = spaces.Dict(
+                camera=spaces.Box(0, 255, (2, 2), np.uint8), pose=self.observation_space
+            )
+
+    def observe(self, wrong: bool) -> Any:
+        pose = np.array([0, 0, self.value if wrong else self.taken % 5], np.float64)
+        if self.where == "dict":
+            return {"camera": np.zeros((2, 2), np.uint8), "pose": pose}
+        return pose
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        return self.observe(self.where == "reset"), {}
+
+    def step(self, action: Any) -> Any:
+        self.taken += 1
+        now = self.taken == WRONG_STEP
+        over = now if self.where == "terminal" else self.taken % 5 == 0
+        reward = self.value if now and self.where == "reward" else 1.0
+        wrong = now and self.where in ("observation", "dict", "terminal")
+        return self.observe(wrong), reward, over, False, {}
+
+
+def assert_clean(model: Any) -> None:
+    buffer = model.replay_buffer
+    for stored in (buffer.observations, buffer.next_observations, buffer.rewards):
+        for array in stored.values() if isinstance(stored, dict) else [stored]:
+            assert np.isfinite(array).all()
+    normalize = model.get_vec_normalize_env()
+    if normalize is not None:
+        assert np.isfinite([*normalize.obs_rms.mean, *normalize.obs_rms.var]).all()
+        assert np.isfinite([normalize.ret_rms.mean, normalize.ret_rms.var]).all()
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+@pytest.mark.parametrize("normalized", [False, True])
+@pytest.mark.parametrize(
+    ("where", "value", "told"),
+    [
+        ("reward", np.nan, "reward = nan"),
+        ("reward", -np.inf, "reward = -inf"),
+        ("observation", np.inf, "observation[2] = inf"),
+        ("observation", 1e40, "observation[2] = inf"),
+        ("terminal", np.inf, "observation[2] = inf"),
+    ],
+)
+def test_a_wrong_number_is_told_before_it_is_stored(
+    where: str, value: float, told: str, normalized: bool
+) -> None:
+    env: Any = DummyVecEnv([Faulty, lambda: Faulty(where, value)])
+    env = VecNormalize(env) if normalized else env
+    model = make(SAC, env, learning_starts=8)
+    with pytest.raises(Sb3ScaleError) as refused:
+        model.learn(100)
+    assert str(refused.value).startswith(
+        f"environment 1 (Faulty) gave {told} at timestep {2 * WRONG_STEP}, "
+    )
+    assert model.replay_buffer.size() == WRONG_STEP - 1
+    assert_clean(model)
+
+
+def test_a_number_that_float32_does_not_hold_is_told() -> None:
+    model = make(SAC, Faulty("observation", 1e40, np.float64), learning_starts=50)
+    with pytest.raises(Sb3ScaleError, match=r"observation\[2\] = 1e\+40 at timestep 13"):
+        model.learn(30)
+    assert_clean(model)
+
+
+def test_numbers_that_float32_holds_are_stored() -> None:
+    model = make(SAC, Faulty("observation", 3e38, np.float64), learning_starts=50).learn(20)
+    assert model.replay_buffer.observations.max() == 3e38
+
+
+def test_the_key_of_an_observation_is_told() -> None:
+    model = make(SAC, Faulty("dict"), learning_starts=50)
+    with pytest.raises(Sb3ScaleError, match=r"gave observation\['pose'\]\[2\] = nan at"):
+        model.learn(30)
+    assert_clean(model)
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+def test_a_first_observation_is_looked_at_too(normalized: bool) -> None:
+    env: Any = DummyVecEnv([lambda: Faulty("reset")])
+    model = make(SAC, VecNormalize(env) if normalized else env)
+    with pytest.raises(
+        Sb3ScaleError, match=r"environment 0 \(Faulty\) gave observation\[2\] = nan"
+    ):
+        model.learn(30)
+    assert_clean(model)
+
+
+def test_environments_in_processes_under_wrappers_are_looked_at() -> None:
+    env = SubprocVecEnv([Faulty, lambda: Faulty("reward")], start_method="fork")
+    try:
+        model = make(
+            SAC, VecFrameStack(env, 2), collector="overlapped", learning_starts=8, train_freq=1
+        )
+        with pytest.raises(Sb3ScaleError, match=r"environment 1 \(Faulty\) gave reward = nan at"):
+            model.learn(100)
+        assert_clean(model)
+    finally:
+        env.close()
+
+
+def test_callbacks_find_the_wrappers_that_the_user_made() -> None:
+    """EvalCallback walks through those of training and evaluation side by side."""
+    env, other = (VecNormalize(DummyVecEnv([Faulty]), training) for training in (True, False))
+    model = make(SAC, env, learning_starts=50)
+    model.learn(
+        30, callback=EvalCallback(other, eval_freq=10, n_eval_episodes=1, verbose=0, warn=False)
+    )
+    assert other.obs_rms.count == env.obs_rms.count
+    assert type(env.venv) is DummyVecEnv
+
+
+def test_a_stock_policy_is_left_to_stable_baselines3() -> None:
+    model = SAC("MlpPolicy", Faulty("reward"), learning_starts=50, buffer_size=50, device="cpu")
+    model.learn(20)
+    assert np.isnan(model.replay_buffer.rewards).any()
