@@ -124,12 +124,12 @@ def build(kind: str, config: str | Mapping[str, Any], *context: Any) -> Any:
     target, name, params = resolve(kind, config)
     try:
         part = completed(KINDS[kind], target(*context, **params))
-    except Sb3ScaleError:
+    except (Sb3ScaleError, KeyboardInterrupt):
         raise
     except (TypeError, ValueError, AssertionError) as error:
         raise Sb3ScaleError(f"{kind} '{name}' with {params}: {error}") from error
     # The constructor is a stranger's; whatever it raises becomes one sentence that names the part.
-    except Exception as error:
+    except BaseException as error:
         raise Sb3ScaleError(
             f"{kind} '{name}' with {params} cannot be made: {told(error)}"
         ) from error
