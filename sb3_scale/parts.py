@@ -124,7 +124,7 @@ def build(kind: str, config: str | Mapping[str, Any], *context: Any) -> Any:
     target, name, params = resolve(kind, config)
     try:
         part = completed(KINDS[kind], target(*context, **params))
-    except Sb3ScaleError:
+    except (Sb3ScaleError, KeyboardInterrupt):
         raise
     except (
         ArithmeticError,
@@ -137,7 +137,7 @@ def build(kind: str, config: str | Mapping[str, Any], *context: Any) -> Any:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise Sb3ScaleError(f"{kind} '{name}' with {shown(params)}: {reason}") from error
     # The constructor is a stranger's; whatever it raises becomes one sentence that names the part.
-    except Exception as error:
+    except BaseException as error:
         raise Sb3ScaleError(
             f"{kind} '{name}' with {shown(params)} cannot be made: {told(error)}"
         ) from error

@@ -159,6 +159,11 @@ class Dropped(FlattenExtractor):
         self.flatten = nn.Sequential(nn.Flatten(), nn.Dropout())
 
 
+class Panics(Cubic):
+    def forward(self, outputs, target):
+        raise BaseException("panic")
+
+
 class Vector(Cubic):
     def forward(self, outputs, target):
         return (outputs - target).square()[0]
@@ -194,7 +199,7 @@ OFFERED = {
         NarrowFeatures, OtherWidths, NotFinite, FlattenExtractor, CombinedExtractor, Dropped
     ),
     specs.Loss: (
-        PerSample, NotANumber, Number, FixedLoss, Cubic, HalfCubic, from_function, Vector
+        PerSample, NotANumber, Number, FixedLoss, Cubic, HalfCubic, from_function, Vector, Panics
     ),
     specs.Transform: (ChangesInPlace, ShortensBatches, Tensors),
     specs.Optimizer: (foreign,),
@@ -273,6 +278,7 @@ def norm(name: str) -> dict[str, Any]:
         ({"loss": "Vector"}, "loss 'Vector' gives the shape (2, 1) in forward for a batch of 2; "
          "allowed: ()"),
         ({"loss": "NotANumber"}, "loss 'NotANumber' gives a number that is not finite in forward"),
+        ({"loss": "Panics"}, "loss 'Panics' fails in forward: BaseException: panic"),
         ({"loss": "Number"}, "loss 'Number' gives an object of type float in forward; "),
         ({"loss": "FixedLoss"}, "loss 'FixedLoss' cuts the gradient in forward; allowed: "),
         ({"transforms": ["ChangesInPlace"]}, "transform 'ChangesInPlace' changes its input in "

@@ -109,10 +109,10 @@ def _wrap(made: Built, method: str, check: Callable[[Any, list[Any]], None]) -> 
             before = [tensor._version for tensor in _tensors(given)]
             found = call(*args, **kwargs)
             changed = before != [tensor._version for tensor in _tensors(given)]
-        except Sb3ScaleError:
+        except (Sb3ScaleError, KeyboardInterrupt):
             raise
         # The code is a stranger's; whatever it raises becomes one sentence that names the part.
-        except Exception as error:
+        except BaseException as error:
             raise Sb3ScaleError(f"{_label(made)} fails in {method}: {told(error)}") from error
         if changed:
             raise Sb3ScaleError(

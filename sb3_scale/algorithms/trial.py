@@ -61,10 +61,10 @@ def _act(policy: Any, batch: Batch) -> None:
 def _try_loss(learner: Learner, step: Step) -> None:
     try:
         loss, _ = learner.loss(step)
-    except Sb3ScaleError:
+    except (Sb3ScaleError, KeyboardInterrupt):
         raise
     # A learner is a stranger's, too.
-    except Exception as error:
+    except BaseException as error:
         raise Sb3ScaleError(f"the loss of learner '{learner.name}' fails: {told(error)}") from error
     one = isinstance(loss, th.Tensor) and loss.numel() == 1
     if not one or not bool(loss.isfinite()):
