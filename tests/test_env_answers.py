@@ -6,11 +6,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
+from small_models import make
 from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFrameStack, VecNormalize
 
 from sb3_scale import SAC, Sb3ScaleError
-from tests.small_models import make
 
 WRONG_STEP = 13
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from small_models import make
 from stable_baselines3.common.buffers import DictReplayBuffer, NStepReplayBuffer, ReplayBuffer
 from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
@@ -19,7 +20,6 @@ from sb3_scale import SAC, Sb3ScaleError
 from sb3_scale.replay import files
 from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale_densenet.prioritized import PrioritizedReplayBuffer
-from tests.small_models import make
 
 VECTOR, ACTIONS = spaces.Box(-9, 9, (3,)), spaces.Box(-1, 1, (2,))
 DICT = spaces.Dict(
@@ -323,6 +323,28 @@ def test_a_poisoned_buffer_is_refused(model: Any, tmp_path: Path) -> None:
             model.load_replay_buffer(path)
 
 
+class Keys(gym.Env[Any, Any]):
+    """Actions are whole numbers."""
+
+    observation_space, action_space = VECTOR, spaces.Box(0, 4, (2,), np.int64)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        return np.zeros(3, np.float32), {}
+
+    def step(self, action: Any) -> Any:
+        return np.zeros(3, np.float32), 0.0, False, False, {}
+
+
+@pytest.mark.parametrize("kind", [None, ReplayBuffer])
+def test_whole_actions_come_back_as_they_are_stored(kind: Any, tmp_path: Path) -> None:
+    model = make(SAC, Keys(), replay_buffer_class=kind).learn(9)
+    stored = model.replay_buffer.actions
+    assert 0 < np.abs(stored[:9]).mean() < 1
+    model.save_replay_buffer(tmp_path / "buffer")
+    model.load_replay_buffer(tmp_path / "buffer")
+    assert np.array_equal(model.replay_buffer.actions[:9], stored[:9])
+
+
 class Own(CompactReplayBuffer):
     """Of a user, with more to save than the class that it derives from."""
 
@@ -339,6 +361,7 @@ def test_what_holds_objects_of_a_user_is_pickled(model: Any, tmp_path: Path) -> 
     model.replay_buffer = before
 
 
+@pytest.mark.filterwarnings("ignore:Path .* does not exist")
 def test_files_that_are_open_and_folders_that_are_missing(model: Any, tmp_path: Path) -> None:
     stream = io.BytesIO()
     model.save_replay_buffer(stream)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from small_models import assert_same, learned, make
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.envs import BitFlippingEnv
@@ -22,7 +23,6 @@ from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 from sb3_scale import SAC, Sb3ScaleError
 from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale_densenet.prioritized import PrioritizedReplayBuffer
-from tests.small_models import assert_same, learned, make
 
 BOX, ACTIONS = spaces.Box(-9, 9, (3,)), spaces.Box(-1, 1, (2,))
 

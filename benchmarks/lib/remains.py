@@ -1,6 +1,7 @@
 """What a training that was killed left in its folder."""
 
 import pickle
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,10 @@ def _is_named(path: Path) -> bool:
 
 
 def _read(path: Path) -> None:
-    if path.suffix == ".pkl":
+    if path.name == "replay_buffer.pkl":
+        with zipfile.ZipFile(path) as archive:
+            assert archive.testzip() is None
+    elif path.suffix == ".pkl":
         pickle.loads(path.read_bytes())
     elif path.suffix == ".npz":
         with np.load(path) as data:

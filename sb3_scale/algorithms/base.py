@@ -15,6 +15,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.save_util import open_path
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, RolloutReturn
 from stable_baselines3.common.utils import update_learning_rate
 from stable_baselines3.common.vec_env import VecEnv
@@ -460,7 +461,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         """
         with written_whole(path, "pkl") as file:
             if self.scaled:
-                files.write(self.replay_buffer, file)
+                files.write(self.replay_buffer, open_path(file, "w"))
             else:
                 super().save_replay_buffer(file)
 
@@ -485,6 +486,9 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         self.replay_buffer = buffer_files.read(self, path, truncate_last_traj, trust)
         try:
             check_fit(self)
+            if self.scaled:
+                check_replay_buffer(self)
+                check_buffer_and_loss(self)
         except Sb3ScaleError:
             self.replay_buffer = before
             raise

@@ -1,10 +1,10 @@
-"""Saving and loading the replay buffer of an algorithm."""
+"""Replay buffers from files, for an algorithm."""
 
 import io
 import pathlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from stable_baselines3.common.save_util import open_path
@@ -12,27 +12,10 @@ from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
 from sb3_scale.algorithms.checks import check_stored
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.files import replacing
 from sb3_scale.replay import files
 from sb3_scale.replay.spaces import fingerprint, same_number, same_spaces
 
 Place = str | pathlib.Path | io.BufferedIOBase
-
-
-@contextmanager
-def writing(path: Place) -> Iterator[IO[bytes]]:
-    """
-    :param path: of the file, ``.pkl`` if it has no ending, or a file that is open
-    :return: where to write; a file is replaced as a whole, in a folder that is made if need be
-    """
-    if not isinstance(path, (str, pathlib.Path)):
-        yield open_path(path, "w")
-        return
-    path = pathlib.Path(path)
-    path = path if path.suffix else path.with_name(f"{path.name}.pkl")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as unfinished, unfinished.open("wb") as file:
-        yield file
 
 
 def holds_arrays(path: Place) -> bool:

@@ -153,7 +153,7 @@ def check_replay_buffer(model: Any) -> None:
 
 def check_fit(model: Any) -> None:
     """
-    Check a replay buffer that was loaded or put in place.
+    Check a replay buffer that was loaded or put in place, before it is written or read.
 
     :param model: with its policy and its replay buffer
     :raises Sb3ScaleError: if the two do not fit
@@ -182,8 +182,6 @@ def check_fit(model: Any) -> None:
         raise Sb3ScaleError(
             f"{kind} cannot be sampled: {error}; allowed: sample(self, batch_size, env=None)"
         ) from None
-    check_replay_buffer(model)
-    check_buffer_and_loss(model)
 
 
 def check_stored(buffer: Any, name: str) -> None:

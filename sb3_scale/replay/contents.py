@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sb3_scale.replay.compact import CompactReplayBuffer
 
 Arrays = Mapping[str, np.ndarray | th.Tensor]
-Shapes = Mapping[str, tuple[int, ...]]
+Described = Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]]
 
 STOCK = {
     each.__name__: each
@@ -44,9 +44,9 @@ class Contents(Protocol):
         :return: the rows in use, which may be the buffer's own memory
         """
 
-    def room(self, shapes: Shapes) -> dict[str, np.ndarray]:
+    def room(self, described: Described) -> dict[str, np.ndarray]:
         """
-        :param shapes: of the arrays in the file
+        :param described: type and shape of each array in the file
         :return: where their bytes go, in a buffer that was just made
         :raises ValueError: if they are not those of such a buffer
         """
@@ -102,16 +102,20 @@ class StockContents:
             for name, array in self._all().items()
         }
 
-    def room(self, shapes: Shapes) -> dict[str, np.ndarray]:
+    def room(self, described: Described) -> dict[str, np.ndarray]:
         """
-        :param shapes: of the arrays in the file
+        :param described: type and shape of each array in the file
         :return: where their bytes go
         :raises ValueError: if they are not those of such a buffer
         """
         arrays = self._all()
-        if arrays.keys() != shapes.keys():
-            raise ValueError(f"its arrays are {', '.join(shapes)}, not {', '.join(arrays)}")
-        return {name: array[: (*shapes[name], 0)[0]] for name, array in arrays.items()}
+        if arrays.keys() != described.keys():
+            raise ValueError(f"its arrays are {', '.join(described)}, not {', '.join(arrays)}")
+        kind, _ = described["actions"]
+        if arrays["actions"].dtype.kind in "iu" and kind == np.float32:
+            # Whole actions, which an algorithm stores scaled to [-1, 1].
+            self._buffer.actions = arrays["actions"] = arrays["actions"].astype(kind)
+        return {name: array[: (*described[name][1], 0)[0]] for name, array in arrays.items()}
 
     def take(self, numbers: Mapping[str, float]) -> None:
         """
@@ -176,14 +180,15 @@ class CompactContents:
             "beside": table.successors.rows,
         }
 
-    def room(self, shapes: Shapes) -> dict[str, np.ndarray]:
+    def room(self, described: Described) -> dict[str, np.ndarray]:
         """
-        :param shapes: of the arrays in the file
+        :param described: type and shape of each array in the file
         :return: where their bytes go
         :raises ValueError: if they are not those of such a buffer
         """
         table, streams = self._buffer._table, self._buffer.streams
         successors = table.successors
+        shapes = {name: shape for name, (_, shape) in described.items()}
         successors.rows = np.zeros(shapes["beside"], successors.rows.dtype)
         return {
             "rows": table.bytes.numpy()[: shapes["rows"][0]],

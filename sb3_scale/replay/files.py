@@ -28,7 +28,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.parts import resolve
 from sb3_scale.plugins import manager
-from sb3_scale.replay.contents import STOCK, Contents, contents_of
+from sb3_scale.replay.contents import STOCK, Described, contents_of
 from sb3_scale.replay.memory import check_file
 from sb3_scale.replay.spaces import fingerprint, same_number, same_spaces
 
@@ -184,7 +184,7 @@ def read(
         ):
             same_spaces(name, what, about[what], fingerprint(space))
         same_number(name, about["n_envs"], n_envs)
-        shapes = _check_sizes(archive, about)
+        described = _check_sizes(archive, about)
         kind = _class(name, about["class"])
         buffer = kind(
             about["buffer_size"] * about["n_envs"],
@@ -197,7 +197,12 @@ def read(
         )
         contents = contents_of(buffer)
         assert contents is not None
-        _fill(archive, contents, about, shapes)
+        for key, target in contents.room(described).items():
+            if (target.dtype, target.shape) != described[key]:
+                raise ValueError(f"array '{key}' is not {target.dtype} of shape {target.shape}")
+            with archive.open(_member(key)) as member:
+                _read_array(target, member)
+        contents.take(about["numbers"])
     return buffer
 
 
@@ -247,9 +252,9 @@ def _read_about(archive: zipfile.ZipFile) -> dict[str, Any]:
     return about
 
 
-def _check_sizes(archive: zipfile.ZipFile, about: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+def _check_sizes(archive: zipfile.ZipFile, about: dict[str, Any]) -> Described:
     """What the description says must be in the file, and fit into memory, before any is taken."""
-    shapes, total, row = {}, 0, 0
+    described, total, row = {}, 0, 0
     for key, (kind, shape) in about["arrays"].items():
         dtype = np.dtype(kind)
         if dtype.kind not in "biuf" or any(type(n) is not int or n < 0 for n in shape):
@@ -258,14 +263,14 @@ def _check_sizes(archive: zipfile.ZipFile, about: dict[str, Any]) -> dict[str, t
         stored = archive.getinfo(_member(key)).file_size
         if not size < stored <= size + np.lib.format.BUFFER_SIZE:
             raise ValueError(f"array '{key}' has {stored} bytes, and {size} are described")
-        shapes[key] = tuple(shape)
+        described[key] = dtype, tuple(shape)
         total += size
         row += size // shape[0] if shape and shape[0] else 0
     check_file("the replay buffer's file", total)
     if about["class"] == "stable_baselines3:HerReplayBuffer":
         # It makes objects for each row at once.
         check_file("the replay buffer", about["buffer_size"] * about["n_envs"] * (row + 72))
-    return shapes
+    return described
 
 
 def _class(name: str, found: str) -> Any:
@@ -278,25 +283,6 @@ def _class(name: str, found: str) -> Any:
             f"{', '.join(STOCK)} of stable_baselines3"
         )
     return STOCK[attribute]
-
-
-def _fill(
-    archive: zipfile.ZipFile,
-    contents: Contents,
-    about: dict[str, Any],
-    shapes: dict[str, tuple[int, ...]],
-) -> None:
-    room = contents.room(shapes)
-    for key, target in room.items():
-        kind = np.dtype(about["arrays"][key][0])
-        if (target.dtype, target.shape) != (kind, shapes[key]):
-            raise ValueError(
-                f"array '{key}' is {kind} of shape {shapes[key]}, not {target.dtype} of "
-                f"{target.shape}"
-            )
-        with archive.open(_member(key)) as member:
-            _read_array(target, member)
-    contents.take(about["numbers"])
 
 
 def _write_array(array: np.ndarray | th.Tensor, member: IO[bytes]) -> None:

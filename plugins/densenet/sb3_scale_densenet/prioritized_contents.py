@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sb3_scale.replay.contents import Arrays, CompactContents, Shapes
+from sb3_scale.replay.contents import Arrays, CompactContents, Described
 from sb3_scale_densenet.sum_tree import FAN_OUT
 
 
@@ -42,13 +42,13 @@ class PrioritizedContents(CompactContents):
         found = super().arrays()
         return {**found, **self._own(len(found["rows"]))}
 
-    def room(self, shapes: Shapes) -> dict[str, np.ndarray]:
+    def room(self, described: Described) -> dict[str, np.ndarray]:
         """
-        :param shapes: of the arrays in the file
+        :param described: type and shape of each array in the file
         :return: where their bytes go
         :raises ValueError: if they are not those of such a buffer
         """
-        return {**super().room(shapes), **self._own(shapes["rows"][0])}
+        return {**super().room(described), **self._own(described["rows"][1][0])}
 
     def take(self, numbers: Mapping[str, float]) -> None:
         """
