@@ -114,6 +114,19 @@ def test_what_was_saved_comes_back(kind: Any, space: Any, settings: Any, steps: 
         fill(again, 9, seed)
 
 
+@pytest.mark.parametrize("begun", [b"", b"before"])
+def test_whoever_unpickles_a_file_of_arrays_gets_the_buffer(begun: bytes) -> None:
+    buffer = CompactReplayBuffer(40, VECTOR, ACTIONS, device="cpu", n_envs=2)
+    fill(buffer, 45, seed=0)
+    file = io.BytesIO()
+    file.write(begun)
+    files.write(buffer, file)
+    file.write(b"after")
+    file.seek(len(begun))
+    assert_same_draw(buffer, pickle.load(file))
+    assert file.read() == b"after"
+
+
 def test_streams_of_different_length_come_back() -> None:
     buffer = PrioritizedReplayBuffer(40, VECTOR, ACTIONS, "cpu", 2)
     steps = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)

@@ -69,7 +69,7 @@ def _reading(path: Place) -> Iterator[Any]:
 
 
 def _head(file: Any) -> bytes:
-    head: bytes = file.read(4)
+    head: bytes = file.read(files.HEAD)
     file.seek(-len(head), io.SEEK_CUR)
     return head
 

@@ -1,10 +1,14 @@
 """
 Replay buffers in files: a zip of ``.npy`` arrays, each with a checksum, and a description in JSON.
 
-Nothing in such a file is code. Pickles, of earlier versions and of buffers that hold objects of a
-user, are read too; a pickle can run commands.
+Nothing of such a file is run when it is read here. Pickles, of earlier versions and of buffers that
+hold objects of a user, are read too; a pickle can run commands.
+
+The zip stands inside a pickle that makes the same buffer of it, so that programs which unpickle
+replay buffers themselves, such as ``load_from_pkl`` of Stable-Baselines3, read these files too.
 """
 
+import io
 import json
 import pickle
 import struct
@@ -35,6 +39,13 @@ _CHUNK = 1 << 18
 _LONGEST_ABOUT = 1 << 22
 """Bytes of a description at most; it has one line per array."""
 
+_CALL = b"\x80\x05csb3_scale.replay.files\nrestored\n"
+"""How the pickle begins: protocol 5, and the function that it calls."""
+HEAD = len(_CALL)
+"""Bytes at the beginning of a file that tell what it is."""
+_INTEGER, _BYTES, _END = b"J", b"\x8e", b"\x87R."
+"""Of a pickle: four bytes, a text with its length in eight, and the call with three arguments."""
+
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -56,10 +67,10 @@ _DAMAGE = (
 
 def is_array_file(head: bytes) -> bool:
     """
-    :param head: the first bytes of a file
+    :param head: the first :data:`HEAD` bytes of a file, or all if they are fewer
     :return: whether it is one of arrays, which runs nothing when it is read
     """
-    return head[:4] == b"PK\x03\x04"
+    return head.startswith((b"PK\x03\x04", _CALL))
 
 
 def class_name(buffer: Any) -> str | None:
@@ -103,11 +114,49 @@ def write(buffer: Any, file: IO[bytes]) -> None:
         "numbers": contents.numbers(),
         "arrays": {key: [_type(array).str, list(array.shape)] for key, array in arrays.items()},
     }
+    # What the length of goes before it needs a file that can be sought in.
+    as_pickle = file.seekable()
+    start = _begin(buffer, file) if as_pickle else 0
     with zipfile.ZipFile(file, "w") as archive:
+        if as_pickle:
+            archive.comment = _END
         archive.writestr(_ABOUT, json.dumps(about, default=_plain, indent=1))
         for key, array in arrays.items():
             with archive.open(_member(key), "w", force_zip64=True) as member:
                 _write_array(array, member)
+    if as_pickle:
+        end = file.tell()
+        file.seek(start - 8)
+        file.write(struct.pack("<Q", end - len(_END) - start))
+        file.seek(end)
+
+
+def _begin(buffer: Any, file: IO[bytes]) -> int:
+    """Write the pickle up to the zip, whose length is still to come; where the zip begins."""
+    pickled = pickle.dumps((buffer.observation_space, buffer.action_space))
+    begun = file.tell()
+    rest = _BYTES + struct.pack("<Q", len(pickled)) + pickled + _BYTES + bytes(8)
+    start = begun + len(_CALL) + 5 + len(rest)
+    file.write(_CALL + _INTEGER + struct.pack("<i", start) + rest)
+    return start
+
+
+def restored(start: int, pickled: bytes, content: bytes) -> Any:
+    """
+    What the pickle around a zip of arrays calls.
+
+    :param start: where the zip began in its file
+    :param pickled: spaces of observations and actions
+    :param content: the zip, without its end
+    :return: the buffer, on the host
+    :raises Sb3ScaleError: if the file is damaged, or needs more memory than is free
+    """
+    observation_space, action_space = pickle.loads(pickled)
+    # Places in a zip count from the start of its file.
+    file = io.BytesIO(bytes(start) + content + _END)
+    with _told("the replay buffer is damaged"), zipfile.ZipFile(file) as archive:
+        n_envs = _read_about(archive)["n_envs"]
+    return read(file, "of a pickle", observation_space, action_space, n_envs)
 
 
 def read(
