@@ -114,6 +114,25 @@ def test_a_first_observation_is_looked_at_too(normalized: bool) -> None:
     assert_clean(model)
 
 
+class Misshapen(Faulty):
+    """Its observations have a shape that NumPy spreads over the declared one."""
+
+    def observe(self, wrong: bool) -> Any:
+        return np.float32(1) if self.taken or self.where == "reset" else np.ones((1, 3))
+
+
+@pytest.mark.parametrize("where", ["later", "reset"])
+def test_a_shape_that_dummyvecenv_would_spread_is_told(where: str) -> None:
+    model = make(SAC, Misshapen(where))
+    with pytest.raises(Sb3ScaleError) as refused:
+        model.learn(30)
+    assert str(refused.value) == (
+        "environment 0 (Misshapen) gave an observation of shape () at timestep 1; allowed: (3,)"
+    )
+    assert (model.replay_buffer.size(), model.num_timesteps) == (0, 0)
+    assert "_save_obs" not in vars(model.env.unwrapped)
+
+
 def test_environments_in_processes_under_wrappers_are_looked_at() -> None:
     env = SubprocVecEnv([Faulty, lambda: Faulty("reward")], start_method="fork")
     try:

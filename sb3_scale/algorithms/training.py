@@ -292,12 +292,13 @@ class Training:
         Within it, the environments may be reset.
 
         :param env: the environments
-        :raises Sb3ScaleError: if a number of an observation is not finite
+        :raises Sb3ScaleError: if a number of an observation is not finite, or its shape another
         """
         checked = self.checked(env)
         before = self.model._last_obs
         statistics = checked.statistics()
-        yield
+        with checked.shapes:
+            yield
         if self.model._last_obs is not before:
             checked.check_reset(self.model._last_obs, statistics)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from stable_baselines3.common.vec_env import (
+    DummyVecEnv,
     VecEnv,
     VecEnvWrapper,
     unwrap_vec_normalize,
@@ -19,17 +20,25 @@ from sb3_scale.replay.finite import all_finite, first_wrong
 class CheckedAnswers(VecEnvWrapper):
     """
     Stops where environments answer with a number that is not finite, before it is stored or moves
-    the statistics of ``VecNormalize``.
+    the statistics of ``VecNormalize``, or with a shape that ``DummyVecEnv`` would spread.
 
     :param venv: the environments
     :param num_timesteps: gives the steps of all environments before this one
     """
+
+    shapes: "_Watched"
+    """Within it, observations of another shape stop at ``DummyVecEnv``."""
 
     def __init__(self, venv: VecEnv, num_timesteps: Callable[[], int]) -> None:
         super().__init__(venv)
         self._num_timesteps = num_timesteps
         self._normalize = unwrap_vec_normalize(venv)
         self._raw = _Answers(self._normalize.venv, self._check) if self._normalize else None
+        base = venv.unwrapped
+        self._dummy: Any = base if isinstance(base, DummyVecEnv) else None
+        if self._dummy is not None:
+            self._shapes = {key: self._dummy.buf_obs[key].shape[1:] for key in self._dummy.keys}
+        self.shapes = _Watched(self._dummy, self._save)
 
     def reset(self) -> VecEnvObs:
         """
@@ -40,18 +49,31 @@ class CheckedAnswers(VecEnvWrapper):
     def step_wait(self) -> VecEnvStepReturn:
         """
         :return: what the environments answer
-        :raises Sb3ScaleError: if a number in it is not finite
+        :raises Sb3ScaleError: if a number in it is not finite, or an observation has another shape
         """
-        if self._normalize is None or self._raw is None:
-            answer = self.venv.step_wait()
-            self._check(*answer)
-            return answer
-        # For the moment of a step, so that callbacks find the wrappers as the user made them.
-        self._normalize.venv, self._raw.venv = self._raw, self._normalize.venv
-        try:
-            return self.venv.step_wait()
-        finally:
-            self._normalize.venv = self._raw.venv
+        with self.shapes:
+            if self._normalize is None or self._raw is None:
+                answer = self.venv.step_wait()
+                self._check(*answer)
+                return answer
+            # For the moment of a step, so that callbacks find the wrappers as the user made them.
+            self._normalize.venv, self._raw.venv = self._raw, self._normalize.venv
+            try:
+                return self.venv.step_wait()
+            finally:
+                self._normalize.venv = self._raw.venv
+
+    def _save(self, index: int, observation: Any) -> None:
+        for key, shape in self._shapes.items():
+            found = np.shape(observation if key is None else observation[key])
+            # As in Stable-Baselines3, leading axes of one do no harm.
+            if found != shape and (1,) * (len(found) - len(shape)) + shape != found:
+                what = "observation" if key is None else f"observation['{key}']"
+                raise Sb3ScaleError(
+                    f"environment {index} ({_name(self.venv, index)}) gave an {what} of shape "
+                    f"{found} at timestep {self._num_timesteps() + self.num_envs}; allowed: {shape}"
+                )
+        self.shapes.save_obs(index, observation)
 
     def statistics(self) -> Any:
         """
@@ -79,7 +101,8 @@ class CheckedAnswers(VecEnvWrapper):
         if not all_finite(rewards):
             (index, *_), value = first_wrong(rewards)
             raise Sb3ScaleError(self._sentence(index, "reward", value))
-        for index in np.flatnonzero(dones).tolist():
+        ended = np.flatnonzero(dones).tolist() if np.count_nonzero(dones) else ()
+        for index in ended:
             last = infos[index].get("terminal_observation")
             if last is not None:
                 self._check_observations(_batch_of_one(last), index)
@@ -100,6 +123,22 @@ class CheckedAnswers(VecEnvWrapper):
             f"environment {index} ({_name(self.venv, index)}) gave {what} = {value!s:.50} at "
             f"timestep {step}, and nothing of that step is stored; allowed: finite numbers"
         )
+
+
+class _Watched:
+    """Has a ``DummyVecEnv`` hand its observations to somebody instead of copying them."""
+
+    def __init__(self, dummy: Any, save: Callable[[int, Any], None]) -> None:
+        self._dummy, self._save = dummy, save
+        self.save_obs: Any = None if dummy is None else dummy._save_obs
+
+    def __enter__(self) -> None:
+        if self._dummy is not None:
+            self._dummy._save_obs = self._save
+
+    def __exit__(self, *error: object) -> None:
+        if self._dummy is not None:
+            del self._dummy._save_obs
 
 
 class _Answers(VecEnvWrapper):
