@@ -79,6 +79,8 @@ def assert_same(ours: Any, theirs: Any, where: str) -> None:
     assert type(ours) is type(theirs), where
     if isinstance(theirs, torch.Tensor):
         assert torch.equal(ours, theirs), where
+    elif isinstance(theirs, np.ndarray):
+        assert np.array_equal(ours, theirs), where
     elif isinstance(theirs, dict):
         assert list(ours) == list(theirs), where
         for key in theirs:
