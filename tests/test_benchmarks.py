@@ -263,11 +263,11 @@ def test_cost_growth_goes_on(tmp_path):
     run(tmp_path, "cost_growth", *options.split(), "1")
     first = rows(tmp_path / "growth" / "cost_growth.csv")
     assert [(row["axis"], row["value"]) for row in first] == [("utd", "1"), ("n_envs", "1")]
-    told = run(tmp_path, "cost_growth", *options.split(), "2")
+    told = run(tmp_path, "cost_growth", *options.split(), "8")
     found = rows(tmp_path / "growth" / "cost_growth.csv")
     assert found[:2] == first
     for axis in ("utd", "n_envs"):
-        assert [row["value"] for row in found if row["axis"] == axis] == ["1", "2"]
+        assert [row["value"] for row in found if row["axis"] == axis] == ["1", "2", "4", "8"]
     assert "utd (gradient steps per decision)" in told
     assert (tmp_path / "growth" / "cost_growth.png").stat().st_size > 0
 

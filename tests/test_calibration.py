@@ -81,7 +81,7 @@ def made(algorithm: Any, env: Any, learning_starts: int = 3, **settings: Any) ->
         gamma=GAMMA,
         # Nothing is learned, so that the critic is the one that calibrates.
         learning_rate=0.0,
-        tau=0.0,
+        tau=1e-30,
         seed=0,
         device="cpu",
         policy_kwargs={"loss": "listening"},

@@ -367,7 +367,8 @@ def test_files_that_are_open_and_folders_that_are_missing(model: Any, tmp_path: 
     model.save_replay_buffer(stream)
     stream.seek(0)
     model.load_replay_buffer(stream)
-    model.save_replay_buffer(tmp_path / "new" / "folder" / "buffer")
+    with pytest.warns(UserWarning, match="does not exist"):
+        model.save_replay_buffer(tmp_path / "new" / "folder" / "buffer")
     with (tmp_path / "new/folder/buffer.pkl").open("rb") as file:
         model.load_replay_buffer(file)
         assert not file.closed

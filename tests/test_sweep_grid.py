@@ -533,6 +533,6 @@ def test_what_is_no_yaml_with_an_end_is_one_sentence(tmp_path, capsys, name):
     path = tmp_path / "grid.yml"
     path.write_bytes(content)
     told = error(capsys, "sweep", str(path))
-    assert "grid.yml is not YAML: " in told
+    assert "grid.yml is not " in told
     assert reason in told
     assert len(told) < 600

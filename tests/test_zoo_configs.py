@@ -155,10 +155,14 @@ class Forgets:
     ("target", "sentence"),
     [
         ("sb3_scale:none.yml", "the settings 'forgets-sac' are missing: there is no "),
-        ("no_package:sac.yml", "the settings 'forgets-sac' are in 'no_package:sac.yml': No module"),
+        (
+            "no_package:sac.yml",
+            "the settings 'forgets-sac' are in 'no_package:sac.yml': ModuleNotFoundError",
+        ),
         (
             "sb3_scale.errors:sac.yml",
-            "the settings 'forgets-sac' are in 'sb3_scale.errors:sac.yml'",
+            # From Python 3.12 on, a module's own folder is looked in.
+            "the settings 'forgets-sac' are ",
         ),
         ("broken:sac.yml", "is not YAML"),
     ],
