@@ -236,6 +236,8 @@ def _read_about(archive: zipfile.ZipFile) -> dict[str, Any]:
     for member in archive.infolist():
         if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
             raise ValueError(f"'{member.filename}' is compressed")
+    if archive.infolist()[0].header_offset and archive.comment != _END:
+        raise ValueError("its end is missing")
     if archive.getinfo(_ABOUT).file_size > _LONGEST_ABOUT:
         raise ValueError(f"its {_ABOUT} is too long")
     about: dict[str, Any] = json.loads(archive.read(_ABOUT))
