@@ -1,9 +1,11 @@
 """A sample of what ``make fuzz`` tries: all train, or end with one sentence."""
 
 import gymnasium
+import numpy as np
 import pytest
 from fuzz_settings import Case, case
 from fuzz_trials import ENVS, attempt, register
+from stable_baselines3.common.noise import NormalActionNoise
 
 SEED = 100
 SAMPLE = 40
@@ -34,9 +36,11 @@ def test_the_sample_has_all_kinds() -> None:
 
 
 def test_another_exception_is_a_fault() -> None:
-    def broken(progress: float) -> float:
-        return 1 / 0
+    class Broken(NormalActionNoise):
+        def __call__(self):
+            return 1 / 0
 
-    outcome = attempt(Case(0, 0, "python", "sac", ENVS[0], {"learning_rate": broken}))
+    noise = Broken(np.zeros(2), np.ones(2))
+    outcome = attempt(Case(0, 0, "python", "sac", ENVS[0], {"action_noise": noise}))
     assert outcome.end == "fault"
     assert outcome.text.startswith("ZeroDivisionError")

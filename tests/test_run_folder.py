@@ -203,12 +203,12 @@ def test_a_training_in_a_thread_leaves_signals_alone() -> None:
 
 def test_a_run_without_a_name_of_ours_is_rl_zoos(tmp_path: Path) -> None:
     arguments = (Namespace(), "sac", "Pendulum-v1", str(tmp_path / "logs"))
-    stock = ExperimentManager(*arguments)
+    stock = ExperimentManager(*arguments, log_interval=-1)
     stock.read_hyperparameters()
     changed = {"learn", "save_trained_model", "create_callbacks", "_save_config"}
     assert not changed & vars(stock).keys()
     assert not (tmp_path / "logs").exists()
-    ours = ExperimentManager(*arguments, config=write_settings(tmp_path))
+    ours = ExperimentManager(*arguments, config=write_settings(tmp_path), log_interval=-1)
     ours.read_hyperparameters()
     assert changed <= vars(ours).keys()
 

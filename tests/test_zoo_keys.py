@@ -113,19 +113,24 @@ def refused(**options: Any) -> str:
         ({"policy_kwargs": "dict(critic='ensembl')"}, "did you mean 'ensemble'?"),
         # What only the library, a wrapper or the environment can know, once RL-Zoo has a folder.
         ({"replay_buffer_class": "HerReplayBuffer"}, "sac does not start on 'navigation-2'"),
-        ({"train_freq": 0}, "AssertionError in "),
+        ({"train_freq": 0}, "train_freq is 0; allowed: a whole number of steps, at least 1"),
         ({"callback": "rl_zoo3.callbacks.RawStatisticsCallback"}, "must activate tensorboard"),
-        ({"train_freq": [1, "epoch"]}, "must be either 'step' or 'episode' not 'epoch'!"),
+        ({"train_freq": [1, "epoch"]}, "train_freq is (1, 'epoch'); allowed: a whole number"),
         ({"policy_kwargs": {"actor": "deterministic"}}, "SAC needs a stochastic actor"),
         ({**STOCK, "replay_buffer_class": "compct"}, "did you mean 'compact'?"),
         ({**STOCK, "callback": "csv-loger"}, "did you mean 'csv-logger'?"),
-        ({**STOCK, "callback": "weight-norm"}, "allowed: policy: ScalePolicy"),
         ({**STOCK, "policy": "MlpPolice"}, "did you mean 'MlpPolicy'?"),
     ],
 )
 def test_wrong_values(settings: dict[str, Any], sentence: str) -> None:
     write(**settings)
     assert sentence in refused()
+
+
+def test_a_callback_that_a_stock_policy_cannot_have() -> None:
+    write(**{**STOCK, "callback": "weight-norm"})
+    with pytest.raises(Sb3ScaleError, match="allowed: policy: ScalePolicy"):
+        trained()
 
 
 def test_a_typo_suggests_nothing_that_rl_zoo_gives_itself() -> None:

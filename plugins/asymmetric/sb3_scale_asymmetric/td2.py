@@ -1,12 +1,13 @@
 """TD2 and DDPG: TD3 without what it adds."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import stable_baselines3
 import torch as th
 from stable_baselines3.common.policies import BasePolicy
 
-from sb3_scale.algorithms import TD3, is_scale_policy
+from sb3_scale.algorithms import TD3, Options, is_scale_policy
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.learning.deterministic import DeterministicObjective
 from sb3_scale.parts import parameters, spec_of
@@ -29,6 +30,17 @@ class TD2(TD3):
     log_name: ClassVar[str] = "TD2"
 
 
+@dataclass(frozen=True)
+class DDPGOptions(Options):
+    """
+    Of DDPG, whose class in Stable-Baselines3 leaves it out.
+
+    :param stats_window_size: episodes that the mean return and length in the log are over
+    """
+
+    stats_window_size: int = 100
+
+
 class DDPG(TD2, stable_baselines3.DDPG):
     """
     TD2 with one critic: deep deterministic policy gradient (Lillicrap et al., 2016, algorithm 1).
@@ -37,7 +49,10 @@ class DDPG(TD2, stable_baselines3.DDPG):
     :class:`TD2`.
     """
 
+    options: ClassVar[type[Options]] = DDPGOptions
     fixed: ClassVar[dict[str, Any]] = {}
+
+    stats_window_size: int
 
     def check_arguments(
         self,
@@ -73,6 +88,7 @@ class DDPG(TD2, stable_baselines3.DDPG):
         if not self.scaled:
             super()._setup_model()
             return
+        self._stats_window_size = self.stats_window_size
         # The library's constructor adds it for its own policy.
         self.policy_kwargs.pop("n_critics", None)
         super()._setup_model()
