@@ -22,6 +22,8 @@ EXTRACTOR_KEYS = (
 SDE_KEYS = ("log_std_init", "use_expln", "clip_mean", "sde_net_arch")
 """What goes with ``use_sde``."""
 
+EXAMPLE = "parts, such as critic: {name: ensemble, network: {name: mlp, width: 256, depth: 2}}"
+
 NO_SDE = (
     "use_sde is true, and ScalePolicy has no state-dependent exploration; allowed: false, and for "
     "noise that lasts over several steps action_noise=OrnsteinUhlenbeckActionNoise(...), in a YAML "
@@ -49,7 +51,8 @@ def check_stock_words(policy_kwargs: Mapping[str, Any]) -> None:
         text = yaml.safe_dump(
             in_our_words(policy_kwargs), default_flow_style=True, sort_keys=False, width=10**6
         )
-        instead = text.strip().removeprefix("{").removesuffix("}")
+        # Nothing is left of values that no policy takes.
+        instead = text.strip().removeprefix("{").removesuffix("}") or EXAMPLE
     raise Sb3ScaleError(
         f"policy_kwargs: {found[0]} is {_shown(policy_kwargs[found[0]])}, which is for policies of "
         f"Stable-Baselines3; allowed with ScalePolicy: {instead}"
@@ -66,7 +69,7 @@ def in_our_words(policy_kwargs: Mapping[str, Any]) -> dict[str, Any]:
     for part, name, side in (("actor", "squashed-gaussian", "pi"), ("critic", "ensemble", "qf")):
         network = _network(policy_kwargs, side)
         given = policy_kwargs.get(part, name)
-        words = {"name": given} if isinstance(given, str) else dict(given)
+        words = dict(given) if isinstance(given, Mapping) else {"name": given}
         if network:
             words["network"] = network
         if part == "critic" and "n_critics" in policy_kwargs:
@@ -75,7 +78,8 @@ def in_our_words(policy_kwargs: Mapping[str, Any]) -> dict[str, Any]:
             parts[part] = words
     if "optimizer_class" in policy_kwargs or "optimizer_kwargs" in policy_kwargs:
         name = getattr(policy_kwargs.get("optimizer_class"), "__name__", "Adam").lower()
-        parts["optimizer"] = {"name": name, **(policy_kwargs.get("optimizer_kwargs") or {})}
+        given = policy_kwargs.get("optimizer_kwargs")
+        parts["optimizer"] = {"name": name, **(given if isinstance(given, Mapping) else {})}
         if len(parts["optimizer"]) == 1:
             parts["optimizer"] = name
     return parts
@@ -86,7 +90,7 @@ def _network(policy_kwargs: Mapping[str, Any], side: str) -> dict[str, Any]:
     if isinstance(widths, Mapping):
         widths = widths.get(side)
     words: dict[str, Any] = {}
-    if widths is not None:
+    if isinstance(widths, (list, tuple)) and all(isinstance(width, int) for width in widths):
         words = {"width": max(widths)} if widths else {}
         words["depth"] = len(widths)
     for name, kind in ACTIVATIONS.items():

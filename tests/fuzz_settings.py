@@ -253,25 +253,28 @@ def mutated(valid_case: Case, chance: random.Random) -> Case:
             told.append(f"{path} is missing")
         else:
             holder[
-                chance.choice(("width", "name", "loss", "net_arch", "policy", "", "x" * 3000))
+                chance.choice(("width", "name", "loss", "net_arch", "polcy", "", "x" * 3000))
             ] = 1
             told.append(f"{path} has another key beside it")
     return replace(valid_case, settings=settings, mutation="; ".join(told))
 
 
-def _places(value: Any, path: str) -> Iterator[tuple[Any, Any, str]]:
+def _places(value: Any, path: str, seen: set[int] | None = None) -> Iterator[tuple[Any, Any, str]]:
+    """Each once, however often it is referred to."""
+    seen = set() if seen is None else seen
     if isinstance(value, dict):
         items: Iterator[tuple[Any, Any]] = iter(list(value.items()))
     elif isinstance(value, list):
         items = iter(list(enumerate(value)))
     else:
         return
+    if id(value) in seen:
+        return
+    seen.add(id(value))
     for key, each in items:
         here = f"{path}.{str(key)[:40]}".strip(".")
         yield value, key, here
-        # A list that holds itself has no end.
-        if len(path) < 200:
-            yield from _places(each, here)
+        yield from _places(each, here, seen)
 
 
 def _misspelled(word: str, chance: random.Random) -> str:

@@ -144,6 +144,11 @@ def test_the_same_settings_without_a_mistake_train() -> None:
             r"did you mean 'critic'\?",
         ),
         (
+            {"net_arch": 1},
+            "policy_kwargs: net_arch is 1, which is for policies of Stable-Baselines3; allowed with "
+            r"ScalePolicy: parts, such as critic: \{.*",
+        ),
+        (
             {"net_arch": [64]},
             r"policy_kwargs: net_arch is \[64\], which is for policies of Stable-Baselines3; "
             r"allowed with ScalePolicy: actor: .*",
