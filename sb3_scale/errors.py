@@ -50,13 +50,14 @@ class _Short(reprlib.Repr):
 _short = _Short()
 
 
-def shown(value: object) -> str:
+def shown(value: object, width: int = WIDTH) -> str:
     """
     :param value: what a user gave, of any size, even one that holds itself
+    :param width: characters at most
     :return: as Python writes it, in one short line
     """
     text = " ".join(_short.repr(value).split())
-    return text if len(text) <= WIDTH else f"{text[: WIDTH - 40]}...{text[-37:]}"
+    return text if len(text) <= width else f"{text[: width - 40]}...{text[-37:]}"
 
 
 def shortened(name: object) -> str:
@@ -100,7 +101,7 @@ def check_key(lack: str, key: object, value: object, known: Collection[str]) -> 
     :raises Sb3ScaleError: if there is no such key
     """
     if key not in known:
-        text = f"{lack} {shown(str(key))} (its value was {shown(value)})"
+        text = f"{lack} {shown(str(key))} (its value was {shown(value, 150)})"
         raise Sb3ScaleError(text + suggestion(str(key), known))
 
 

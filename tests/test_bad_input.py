@@ -145,8 +145,8 @@ def test_the_same_settings_without_a_mistake_train() -> None:
         ),
         (
             {"net_arch": 1},
-            "policy_kwargs: net_arch is 1, which is for policies of Stable-Baselines3; allowed with "
-            r"ScalePolicy: parts, such as critic: \{.*",
+            "policy_kwargs: net_arch is 1, which is for policies of Stable-Baselines3; allowed "
+            r"with ScalePolicy: parts, such as critic: \{.*",
         ),
         (
             {"net_arch": [64]},
