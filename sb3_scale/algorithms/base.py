@@ -3,7 +3,6 @@
 import inspect
 import io
 import pathlib
-import warnings
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -22,53 +21,27 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
 from sb3_scale.algorithms import buffer_files, options
-from sb3_scale.algorithms.arguments import check_buffer_arguments, check_call, check_settings
-from sb3_scale.algorithms.buffers import (
-    check_batch_memory,
-    check_buffer_memory,
-    choose_replay_buffer,
-    fill_up_replay_buffer,
-    hold_scaled_actions,
-    tell_of_replay_buffer,
-)
+from sb3_scale.algorithms.buffers import fill_up_replay_buffer
 from sb3_scale.algorithms.checkpoints import Checkpoint, name_of
 from sb3_scale.algorithms.checks import (
-    check_actor,
-    check_batch_size,
-    check_buffer_and_loss,
     check_fit,
     check_layout,
     check_number_of_envs,
     check_replay_buffer,
-    check_stock_kwargs,
-    check_stock_policy,
     check_transforms,
-    is_scale_policy,
 )
 from sb3_scale.algorithms.generators import random_states, set_random_states
 from sb3_scale.algorithms.idle import ReplacedTrain
 from sb3_scale.algorithms.options import Options
 from sb3_scale.algorithms.schedules import LearningRate, rate_at
+from sb3_scale.algorithms.setup import checked_policy_kwargs, construct, set_up
 from sb3_scale.algorithms.training import Learners, Training
-from sb3_scale.algorithms.trial import try_parts
-from sb3_scale.built import recorded_parts
-from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.execution.allocator import fresh_pages
-from sb3_scale.execution.devices import check_device, check_device_name
 from sb3_scale.files import written_whole
 from sb3_scale.learning.actor_critic import Objective
 from sb3_scale.learning.batch import Batch
 from sb3_scale.learning.update import Learner
-from sb3_scale.memory import networks_within
-from sb3_scale.parts import track_providers
-from sb3_scale.plain import plain, plain_groups
-from sb3_scale.policies import (
-    ScalePolicy,
-    check_bounds,
-    check_policy_kwargs,
-    check_spaces,
-    has_whole_actions,
-)
+from sb3_scale.plain import plain_groups
+from sb3_scale.policies import ScalePolicy, has_whole_actions
 from sb3_scale.protocols import PartConfig
 from sb3_scale.replay import files
 from sb3_scale.views import views
@@ -120,6 +93,12 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
     max_grad_norm: float | None
     replay_buffer_class: type[ReplayBuffer] | str | None  # type: ignore[assignment]
 
+    part_providers: dict[str, str]
+    """Which distribution each part comes from, saved to name one that is missing."""
+
+    tiny_replay_buffer: ReplayBuffer | None
+    """The buffer of an algorithm that was loaded for prediction."""
+
     goes_on: bool = False
     """Whether the random states of a checkpoint wait for ``learn(reset_num_timesteps=False)``."""
 
@@ -135,31 +114,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             options.compose_constructor(cls, cls._library, cls.options, cls.fixed)
 
     def _construct(self, given: dict[str, Any]) -> None:
-        check_call(type(self), self.policy_aliases, given)
-        own = options.defaults(self.options)
-        if is_scale_policy(given["policy"]):
-            # A buffer's own arguments may be arrays that are meant to be.
-            theirs = ("replay_buffer_kwargs",)
-            given = {key: each if key in theirs else plain(each) for key, each in given.items()}
-        else:
-            own.update(self.stock_defaults)
-        own.update({name: given.pop(name) for name in own.keys() & given.keys()})
-        setup = given.pop("_init_setup_model", True)
-        given["policy_kwargs"] = self.check_arguments(
-            given["policy"], given.get("policy_kwargs"), given.get("device", "auto")
-        )
-        try:
-            self._library.__init__(self, **given, **self.fixed, _init_setup_model=False)
-        except AssertionError:
-            # The library asserts that it knows the action space; our users get a sentence.
-            if is_scale_policy(given["policy"]):
-                check_spaces(self.action_space)
-            raise
-        if self.env is not None:
-            check_bounds(self.action_space)
-        vars(self).update(own)
-        if setup:
-            self._setup_model()
+        construct(self, given)
 
     def check_arguments(
         self,
@@ -177,15 +132,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             not changed
         :raises Sb3ScaleError: if an argument or the device cannot be used
         """
-        if not is_scale_policy(policy):
-            check_device_name("device", device)
-            check_stock_kwargs(self.policy_aliases, policy, policy_kwargs or {})
-            return policy_kwargs
-        if not (isinstance(device, str) and device == "auto"):
-            check_device("device", device, "cpu, auto")
-        policy_kwargs = {**self.default_parts, **(policy_kwargs or {})}
-        check_policy_kwargs(policy_kwargs)
-        return policy_kwargs
+        return checked_policy_kwargs(self, policy, policy_kwargs, device)
 
     def make_objective(self) -> Objective:
         """
@@ -223,50 +170,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         return issubclass(self.policy_class, ScalePolicy)
 
     def _setup_model(self) -> None:
-        check_settings(self)
-        choose_replay_buffer(self)
-        check_buffer_arguments(self)
-        if not self.scaled:
-            check_stock_policy(self, {**options.defaults(self.options), **self.stock_defaults})
-            try:
-                super()._setup_model()
-            except MemoryError as error:
-                raise Sb3ScaleError(f"buffer_size is {self.buffer_size}: {error}") from error
-            return
-        capacity = self.buffer_size
-        if self.env is None:
-            # Loaded for prediction: set_env makes the real buffer.
-            self.buffer_size = 1
-        check_spaces(self.action_space)
-        check_buffer_memory(self)
-        check_batch_memory(self)
-        providers = getattr(self, "part_providers", {})
-        with (
-            warnings.catch_warnings(),
-            fresh_pages(),
-            track_providers(providers) as used,
-            recorded_parts() as parts,
-            networks_within(self.device),
-        ):
-            # Not ignored: check_replay_buffer wants the buffer's to be the same.
-            warnings.filterwarnings("ignore", "`n_steps=.* is ignored")
-            super()._setup_model()
-        self.buffer_size = capacity
-        if self.env is None:
-            self.tiny_replay_buffer = self.replay_buffer
-        self.part_providers = used
-        check_actor(type(self).__name__, self.policy, self.stochastic_actor)
-        check_batch_size(self.batch_size, self.policy)
-        self.prepare_optimizers()
-        self.training = Training(self)
-        try_parts(self.policy, self.training.learners, parts)
-        if self.env is not None:
-            hold_scaled_actions(self)
-            tell_of_replay_buffer(self)
-            check_replay_buffer(self)
-            check_layout(self)
-        check_buffer_and_loss(self)
-        check_transforms(self)
+        set_up(self, super()._setup_model)
 
     def _update_learning_rate(self, optimizers: Any) -> None:
         if not self.scaled:
@@ -478,20 +382,8 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             algorithm's ``n_steps`` and ``gamma``, or a learner needs single steps that it cannot
             draw; the algorithm keeps the buffer that it has
         """
-        if not self.scaled and trust and not buffer_files.holds_arrays(path):
-            super().load_replay_buffer(path, truncate_last_traj)
-            check_fit(self)
-            return
-        before = self.replay_buffer
-        self.replay_buffer = buffer_files.read(self, path, truncate_last_traj, trust)
-        try:
-            check_fit(self)
-            if self.scaled:
-                check_replay_buffer(self)
-                check_buffer_and_loss(self)
-        except Sb3ScaleError:
-            self.replay_buffer = before
-            raise
+        load = super().load_replay_buffer
+        buffer_files.load(self, path, truncate_last_traj, trust, load)
 
     def save(self, path: Any, exclude: Any = None, include: Any = None) -> None:
         """

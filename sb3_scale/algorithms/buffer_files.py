@@ -2,7 +2,7 @@
 
 import io
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,12 @@ import numpy as np
 from stable_baselines3.common.save_util import open_path
 from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
-from sb3_scale.algorithms.checks import check_stored
+from sb3_scale.algorithms.checks import (
+    check_buffer_and_loss,
+    check_fit,
+    check_replay_buffer,
+    check_stored,
+)
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.replay import files
 from sb3_scale.replay.spaces import fingerprint, same_number, same_spaces
@@ -25,6 +30,39 @@ def holds_arrays(path: Place) -> bool:
     """
     with _reading(path) as file:
         return files.is_array_file(_head(file))
+
+
+def load(
+    model: Any,
+    path: Place,
+    truncate_last_traj: bool,
+    trust: bool,
+    library_load: Callable[[Place, bool], None],
+) -> None:
+    """
+    Give an algorithm the replay buffer of a file.
+
+    :param model: the algorithm, which keeps the buffer that it has if the file's does not fit
+    :param path: of the file, or a file that is open
+    :param truncate_last_traj: whether the last episode of a ``HerReplayBuffer`` is over
+    :param trust: whether a pickle may be read, which can run commands
+    :param library_load: the method of Stable-Baselines3, for its own policies and files
+    :raises Sb3ScaleError: if the file cannot be read, or its buffer does not fit
+    """
+    if not model.scaled and trust and not holds_arrays(path):
+        library_load(path, truncate_last_traj)
+        check_fit(model)
+        return
+    before = model.replay_buffer
+    model.replay_buffer = read(model, path, truncate_last_traj, trust)
+    try:
+        check_fit(model)
+        if model.scaled:
+            check_replay_buffer(model)
+            check_buffer_and_loss(model)
+    except Sb3ScaleError:
+        model.replay_buffer = before
+        raise
 
 
 def read(model: Any, path: Place, truncate_last_traj: bool, trust: bool) -> Any:
