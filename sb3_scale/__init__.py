@@ -24,6 +24,7 @@ from sb3_scale.specs import (
     Network,
     Norm,
     Optimizer,
+    Recipe,
     Reduction,
     ReplayBuffer,
     Spec,
@@ -36,12 +37,14 @@ from sb3_scale.specs import (
 if TYPE_CHECKING:
     from sb3_scale.algorithms import SAC, TD3
     from sb3_scale.policies import ScalePolicy
+    from sb3_scale.recipes.model import recipe
     from sb3_scale.registration import register_envs
 
 _LAZY = {
     "SAC": "sb3_scale.algorithms",
     "TD3": "sb3_scale.algorithms",
     "ScalePolicy": "sb3_scale.policies",
+    "recipe": "sb3_scale.recipes.model",
     "register_envs": "sb3_scale.registration",
 }
 
@@ -61,6 +64,7 @@ __all__ = [
     "Network",
     "Norm",
     "Optimizer",
+    "Recipe",
     "Reduction",
     "ReplayBuffer",
     "Sb3ScaleError",
@@ -71,6 +75,7 @@ __all__ = [
     "Value",
     "ZooConfig",
     "hookimpl",
+    "recipe",
     "register_envs",
 ]
 

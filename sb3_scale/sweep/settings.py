@@ -15,7 +15,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.execution.allocator import return_freed_memory
-from sb3_scale.sweep.changes import Settings
+from sb3_scale.recipes.changes import Settings
 from sb3_scale.zoo import backends, callbacks, checks, configs
 from sb3_scale.zoo.env_kwargs import check_env_kwargs
 

@@ -8,7 +8,7 @@ Reinforcement Learning with Batch and Weight Normalization", NeurIPS 2025.
 
 from collections.abc import Iterator
 
-from sb3_scale import Algorithm, Spec, ZooConfig, hookimpl
+from sb3_scale import Algorithm, Recipe, Spec, ZooConfig, hookimpl
 
 SETTINGS = {
     "crossq-wn": "Palenicek et al., 2025, Table 1: CrossQ with weight normalisation at UTD 5.",
@@ -34,10 +34,9 @@ def sb3_scale_components() -> Iterator[Spec]:
         algo="crossq",
     )
     for name, summary in SETTINGS.items():
-        yield ZooConfig(
+        yield Recipe(
             name,
             f"sb3_scale_crossq:{name}.yml",
             summary=summary,
             algo="sac",
-            on_request=True,
         )
