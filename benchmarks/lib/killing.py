@@ -214,6 +214,9 @@ def _train(moment: Moment, folder: Path, times: int, share: float) -> NoReturn:
     code = 1
     try:
         os.chdir(folder)
+        # nohup and a shell's background have them ignored.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         log = os.open("log", os.O_WRONLY | os.O_CREAT)
         os.dup2(log, 1)
         os.dup2(log, 2)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium
+from gymnasium import spaces
 from gymnasium.envs.registration import load_env_creator
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.monitor import Monitor
@@ -15,6 +16,19 @@ from sb3_scale.registration import env_hint, register_envs
 
 AnyEnv = str | gymnasium.Env[Any, Any] | VecEnv | Callable[..., Any]
 """An id of Gymnasium, an environment, several, or a class or function that makes one."""
+
+
+class SpacesOnly(gymnasium.Env[Any, Any]):
+    """
+    Has the spaces of a task, and nothing else.
+
+    :param observations: observation space
+    :param actions: action space
+    """
+
+    def __init__(self, observations: spaces.Space[Any], actions: spaces.Space[Any]) -> None:
+        self.observation_space = observations
+        self.action_space = actions
 
 
 def parameters_of(env_id: str) -> Mapping[str, inspect.Parameter]:
@@ -83,8 +97,8 @@ def as_vec_env(env: AnyEnv, n_envs: int, env_kwargs: Mapping[str, Any]) -> VecEn
 
 def max_episode_steps(env: VecEnv) -> int | None:
     """
-    Of the spec that Gymnasium keeps, or of an attribute ``max_episode_steps``, which a class can
-    have that ends its episodes itself.
+    Of the spec that Gymnasium keeps, of a ``TimeLimit``, or of an attribute ``max_episode_steps``,
+    which a class can have that ends its episodes itself.
 
     :param env: the environments, of which the first counts
     :return: decisions in the longest episode, if that is known
@@ -92,6 +106,8 @@ def max_episode_steps(env: VecEnv) -> int | None:
     spec = env.get_attr("spec", 0)[0] if env.has_attr("spec") else None
     if spec is not None and spec.max_episode_steps is not None:
         return int(spec.max_episode_steps)
-    if env.has_attr("max_episode_steps"):
-        return int(env.get_attr("max_episode_steps", 0)[0])
+    # The second is that of Gymnasium's TimeLimit around a class that is not registered.
+    for name in ("max_episode_steps", "_max_episode_steps"):
+        if env.has_attr(name):
+            return int(env.get_attr(name, 0)[0])
     return None
