@@ -18,7 +18,7 @@ from sb3_scale.parts import load_target, settings_path
 from sb3_scale.plugins import manager
 from sb3_scale.quantities import Within
 from sb3_scale.recipes import environments, files, resolve
-from sb3_scale.recipes.changes import Settings
+from sb3_scale.recipes.changes import Settings, together
 from sb3_scale.recipes.environments import AnyEnv
 
 OF_ZOO = ("env_backend", "env_wrapper", "frame_stack", "monitor_kwargs", "vec_env_wrapper")
@@ -63,7 +63,7 @@ def recipe(name: str, env: AnyEnv, **changes: Any) -> ScaleAlgorithm:
             f"recipe is {shown(changes['recipe'])} among the changes of '{name}'; allowed: "
             "its name as the first argument"
         )
-    settings = resolve.changed(own, changes, spec.algo, env_id)
+    settings = resolve.changed(own, together([changes]), spec.algo, env_id)
     for key in OF_ZOO:
         if settings.get(key) is not None:
             raise Sb3ScaleError(

@@ -39,6 +39,7 @@ def plain(settings: Mapping[str, Any], algo: str, env_id: str | None) -> Setting
     :raises Sb3ScaleError: if there is no such recipe, it is for another algorithm, begins with
         itself, or a change leads into what is no mapping
     """
+    together([dict(settings)])
     return _plain(settings, algo, env_id, ())
 
 
@@ -47,14 +48,14 @@ def changed(
 ) -> Settings:
     """
     :param settings: of a task
-    :param changes: of them; a ``recipe`` among them takes the place of the settings
+    :param changes: of them, put together; a ``recipe`` among them takes the place of the settings
     :param algo: name of the algorithm
     :param env_id: the task, if it has a name
     :return: settings without recipe and paths
     :raises Sb3ScaleError: as :func:`plain`
     """
     if "recipe" in changes:
-        return plain(changes, algo, env_id)
+        return _plain(changes, algo, env_id, ())
     return _with(plain(settings, algo, env_id), changes)
 
 
@@ -77,8 +78,9 @@ def _plain(
 
 
 def _with(settings: Settings, changes: Mapping[str, Any]) -> Settings:
-    for key, value in together([dict(changes)]).items():
-        change(settings, key, deepcopy(value))
+    # What is inside a setting comes after the setting.
+    for key in sorted(changes, key=lambda path: path.count(".")):
+        change(settings, key, deepcopy(changes[key]))
     return settings
 
 

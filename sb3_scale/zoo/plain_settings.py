@@ -12,7 +12,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.notices import notice
 from sb3_scale.recipes import environments, resolve
-from sb3_scale.recipes.changes import Settings
+from sb3_scale.recipes.changes import Settings, together
 from sb3_scale.zoo import settings_files
 
 
@@ -32,7 +32,7 @@ def in_place_of_recipes(manager: Any) -> Iterator[None]:
     if not (resolve.asks(task) or resolve.asks(changes or {})):
         yield
         return
-    found = resolved(task, changes or {}, manager.algo, env_id, manager.env_kwargs)
+    found = resolved(task, together([changes or {}]), manager.algo, env_id, manager.env_kwargs)
     # A name without the ending of a file is a module to RL-Zoo, which this one is.
     module: Any = ModuleType(f"{config}, made plain")
     module.hyperparams = {env_id: found}
@@ -54,7 +54,7 @@ def resolved(
 ) -> Settings:
     """
     :param task: settings of the task
-    :param changes: of them; a ``recipe`` among them takes the place of the settings
+    :param changes: of them, put together; a ``recipe`` among them takes the place of the settings
     :param algo: name of the algorithm
     :param env_id: the task
     :param env_kwargs: in the place of those of the settings
