@@ -3,8 +3,8 @@ CrossQ with batch and weight normalisation.
 
 Sources: Bhatt et al., "CrossQ: Batch Normalization in Deep Reinforcement Learning for Greater
 Sample Efficiency and Simplicity", ICLR 2024, and Palenicek et al., "Scaling Off-Policy
-Reinforcement Learning with Batch and Weight Normalization", NeurIPS 2025, and "XQC: Well-Conditioned
-Optimization Accelerates Deep Reinforcement Learning", ICLR 2026.
+Reinforcement Learning with Batch and Weight Normalization", NeurIPS 2025, and "XQC:
+Well-Conditioned Optimization Accelerates Deep Reinforcement Learning", ICLR 2026.
 """
 
 from collections.abc import Iterator
