@@ -49,7 +49,7 @@ class ZetaNoiseActor(SquashedGaussianActor, Explorer):
         kept = self._kept.to(mean)
         if kept.shape != (rows, n_actions + 1):
             kept = mean.new_zeros(rows, n_actions + 1)
-        noise, left = kept.split((n_actions, 1), dim=1)
+        noise, left = kept[:, :-1], kept[:, -1:]
         over = left < 1
         noise = torch.where(over, torch.randn_like(mean), noise)
         drawn = 1 + torch.searchsorted(self.chances, torch.rand_like(left))
