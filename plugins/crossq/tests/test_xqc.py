@@ -166,7 +166,8 @@ def test_rates_of_actor_and_temperature_end_where_theirs_do() -> None:
 @pytest.mark.slow
 def test_a_compiled_step_is_that_of_eager_execution() -> None:
     eager, compiled = narrow("xqc").learn(40), narrow("xqc", compile=True).learn(40)
-    for expected, found in zip(
-        eager.policy.parameters(), compiled.policy.parameters(), strict=True
-    ):
-        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+    found = dict(compiled.policy.named_parameters())
+    for name, expected in eager.policy.named_parameters():
+        # The next norm takes a shift of the input away, so that its gradient is rounding alone.
+        if not name.endswith("input_norm.bias"):
+            torch.testing.assert_close(found[name], expected, rtol=1e-3, atol=1e-5, msg=name)
