@@ -159,6 +159,34 @@ def test_norms_of_the_actor_see_both_halves_or_the_first(joint_batch: bool) -> N
     )
 
 
+def test_the_actor_sees_features_of_its_own_extractor() -> None:
+    """Not of the extractor's Polyak copy, which the target critic reads."""
+    ofenet = {"name": "ofenet", "width": 4, "depth": 1, "pretraining_steps": 1}
+    actor = {"name": "squashed-gaussian", "network": NETWORK, "joint_batch": True}
+    model = SAC(
+        "ScalePolicy",
+        "Pendulum-v1",
+        learning_starts=30,
+        batch_size=16,
+        policy_kwargs={"actor": actor, "extractor": ofenet},
+        seed=0,
+        device="cpu",
+    ).learn(50)
+    policy, step = model.policy, Step(model.sample(16))
+    assert policy.extractor_target is not policy.extractor
+    model.training.actor_critic.critic_loss(step)
+    norm = policy.actor.network.input_norm
+    before = norm.running_mean.clone()
+    model.training.objective.actor_loss(policy, step)
+    with torch.no_grad():
+        batch = step.batch
+        both = [policy.features(each) for each in (batch.observations, batch.next_observations)]
+    moved = before[0, 0].lerp(torch.cat(both).mean(dim=0), 0.01)
+    torch.testing.assert_close(norm.running_mean[0, 0], moved)
+    both[1] = policy.target_features(step.batch.next_observations)
+    assert not before[0, 0].lerp(torch.cat(both).mean(dim=0), 0.01).allclose(moved, atol=1e-6)
+
+
 def test_norm_placements() -> None:
     """Pre-activation lies between linear layer and activation, without a norm of the input."""
     torch.manual_seed(0)

@@ -127,6 +127,13 @@ def test_a_copy_on_another_device_explores_too() -> None:
     assert model.policy.actor.get_extra_state().numel() == 0
 
 
+def test_it_goes_on_after_a_reset() -> None:
+    model = make(SAC, parts={"actor": {**ACTOR, "exponent": 0.0}})
+    model.learn(60, callback=build("callback", {"name": "reset", "interval": 40}))
+    assert model._n_updates == 40
+    assert model.policy.actor.get_extra_state().shape == (1, 2)
+
+
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
