@@ -8,12 +8,12 @@ from sb3_scale.specs import (
     Algorithm,
     Callback,
     Collector,
-    Constraint,
     Critic,
     Extractor,
     Loss,
     Network,
     Norm,
+    NormConstraint,
     Optimizer,
     Recipe,
     Reduction,
@@ -60,6 +60,13 @@ def sb3_scale_components() -> Iterator[Spec]:
         equation="(x - mean(x)) / sqrt(var(x) + eps) * weight + bias",
     )
     yield Norm(
+        "rms",
+        "sb3_scale.nn.norms:EnsembleRMSNorm",
+        summary="Division by the root mean square, with a scale per ensemble member.",
+        reference="Zhang and Sennrich, Root Mean Square Layer Normalization, 2019",
+        equation="x / sqrt(mean(x^2) + eps) * weight",
+    )
+    yield Norm(
         "batch",
         "sb3_scale.nn.batch_norm:EnsembleBatchNorm",
         summary="Batch normalisation with statistics, scale and shift per ensemble member.",
@@ -73,13 +80,13 @@ def sb3_scale_components() -> Iterator[Spec]:
         reference="Ioffe, Batch Renormalization, 2017, algorithm 1; Bhatt et al., CrossQ, 2024",
         equation="((x - mean_b(x)) / std_b(x) * r + d) * weight + bias",
     )
-    yield Constraint(
+    yield NormConstraint(
         "unit-norm",
         "sb3_scale.nn.unit_norm:UnitNormConstraint",
         summary="Projects the weights of each neuron to norm 1 after each gradient step.",
         reference="Palenicek et al., Scaling Off-Policy RL with Batch and Weight Normalization, "
         "2025, section 4",
-        equation="w <- w / ||w||",
+        equation="w <- w / ||w||, of norms (w, b) <- sqrt(d) (w, b) / ||(w, b)||",
     )
     yield Critic(
         "ensemble",

@@ -68,7 +68,7 @@ def _decay_groups(module: nn.Module, decay: dict[str, float]) -> list[dict[str, 
     layers = linear_layers(module)
     hidden = [layer.weight for layer in layers if not layer.output]
     output = [layer.weight for layer in layers if layer.output]
-    biases = [layer.bias for layer in layers]
+    biases = [layer.bias for layer in layers if layer.bias is not None]
     taken = {id(parameter) for parameter in hidden + output + biases}
     other = [parameter for parameter in module.parameters() if id(parameter) not in taken]
     groups = {"hidden": hidden, "output": output, "bias": biases, "other": other}

@@ -14,6 +14,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import nn
 
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
+from sb3_scale.nn.base import Explorer
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import build, check_type, spec_of
 from sb3_scale.protocols import PartConfig
@@ -103,6 +104,8 @@ class ScalePolicy(BasePolicy):
             self.extractor, extractor_target and self.critic.target and learned
         )
 
+        self.actor_joint_batch: bool = getattr(self.actor, "joint_batch", False)
+        self._exploring = False
         apart = [learner.modules.values() for learner in self.extractor.learners(self)]
         self.critic_trains_extractor = not any(
             module is self.extractor for modules in apart for module in modules
@@ -199,8 +202,28 @@ class ScalePolicy(BasePolicy):
         """
         return self._predict(obs, deterministic)
 
+    def explore(
+        self, observation: np.ndarray | dict[str, np.ndarray], deterministic: bool = False
+    ) -> tuple[np.ndarray, tuple[np.ndarray, ...] | None]:
+        """
+        Choose the actions of the training, where an actor may explore in its own way.
+
+        :param observation: of all environments
+        :param deterministic: whether to return the mode instead
+        :return: actions and state, as from ``predict``
+        """
+        self._exploring = not deterministic and isinstance(self.actor, Explorer)
+        try:
+            return self.predict(observation, deterministic=deterministic)
+        finally:
+            self._exploring = False
+
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> th.Tensor:
-        actions: th.Tensor = self.actor(self.features(observation), deterministic)
+        features = self.features(observation)
+        if self._exploring:
+            explored: th.Tensor = self.actor.explore(features)
+            return explored
+        actions: th.Tensor = self.actor(features, deterministic)
         return actions
 
     def scale_action(self, action: np.ndarray) -> np.ndarray:

@@ -76,6 +76,16 @@ class Constraint(Spec):
 
 
 @dataclass(frozen=True)
+class NormConstraint(Constraint):
+    """
+    A rule that the parameters of norms obey too, see :class:`sb3_scale.protocols.Constraint`;
+    chosen as any constraint.
+    """
+
+    context: ClassVar[tuple[str, ...]] = ("layers", "norms")
+
+
+@dataclass(frozen=True)
 class Actor(Spec):
     """A policy head with its network, see :class:`sb3_scale.protocols.Actor`."""
 

@@ -17,7 +17,8 @@ from sb3_scale.nn.actors import SquashedGaussianActor, log_tanh_slope
 from sb3_scale.nn.critics import EnsembleCritic
 from sb3_scale.nn.linear import EnsembleLinear, linear_layers
 from sb3_scale.nn.losses import HuberLoss, MSELoss
-from sb3_scale.nn.norms import EnsembleLayerNorm
+from sb3_scale.nn.mlp import MLP
+from sb3_scale.nn.norms import EnsembleLayerNorm, EnsembleRMSNorm
 from sb3_scale.optimizers import adamw
 from sb3_scale.protocols import PartConfig
 
@@ -325,6 +326,50 @@ def test_layer_norm(affine: bool) -> None:
     expected = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 0.1) * scale + shift
     np.testing.assert_allclose(norm(x).detach().numpy(), expected, **CLOSE)
     assert len(list(norm.parameters())) == (2 if affine else 0)
+
+
+def test_ensemble_linear_without_bias() -> None:
+    torch.manual_seed(0)
+    linear, x = EnsembleLinear(4, 3, 2, bias=False), random(2, 7, 4)
+    assert [name for name, _ in linear.named_parameters()] == ["weight"]
+    expected = np.einsum("mbi,mio->mbo", x.numpy(), linear.weight.detach().numpy())
+    np.testing.assert_allclose(linear(x).detach().numpy(), expected, **CLOSE)
+    network = MLP(4, 2, width=8, depth=3, norm="batch", bias=False)
+    assert sum(p.numel() for p in network.parameters()) == 2 * (4 * 8 + 2 * 64 + 3 * 16)
+
+
+def test_rms_norm() -> None:
+    norm, x = EnsembleRMSNorm(6, 3, eps=0.1), 2 * random(3, 7, 6) + 1
+    norm.weight.data = random(3, 1, 6, seed=1)
+    data = x.numpy().astype(float)
+    root = np.sqrt((data * data).sum(axis=-1) / 6 + 0.1)
+    expected = data / root[..., None] * norm.weight.detach().numpy()
+    np.testing.assert_allclose(norm(x).detach().numpy(), expected, **CLOSE)
+
+
+def test_heads_of_mean_and_log_sigma() -> None:
+    """Each is a network of its own on what both read."""
+    torch.manual_seed(1)
+    actor = SquashedGaussianActor(5, 3, SMALL, heads={"name": "mlp", "width": 4, "depth": 1})
+    features = random(6, 5)
+    hidden = actor.network(features[None])[0].detach().numpy()
+    weights = [p.detach().numpy() for p in (*actor.heads.parameters(), *actor.output.parameters())]
+    outputs = []
+    for w1, b1, w2, b2 in zip(*weights, strict=True):
+        outputs.append(np.maximum(hidden @ w1 + b1, 0) @ w2 + b2)
+    mean, log_std = actor.distribution(features)
+    np.testing.assert_allclose(mean.detach().numpy(), outputs[0], **CLOSE)
+    np.testing.assert_allclose(log_std.detach().numpy(), outputs[1], **CLOSE)
+    assert actor.action_log_prob(features)[0].shape == (6, 3)
+
+
+def test_orthogonal_output_alone() -> None:
+    critic = EnsembleCritic(3, 1, network=SMALL, init="orthogonal-output", output_gain=3.0)
+    first, *_, output = linear_layers(critic)
+    for weight in output.weight.detach().numpy():
+        np.testing.assert_allclose(weight.T @ weight, [[9]], rtol=1e-5)
+    assert not output.bias.any()
+    assert first.bias.all()
 
 
 def test_orthogonal_initialisation() -> None:

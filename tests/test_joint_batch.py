@@ -21,9 +21,9 @@ NETWORK = {
 }
 
 
-def make(target: bool, joint_batch: bool = True) -> Any:
+def make(target: bool, joint_batch: bool = True, actor: dict[str, Any] | None = None) -> Any:
     parts = {
-        "actor": {"name": "squashed-gaussian", "network": NETWORK},
+        "actor": {"name": "squashed-gaussian", "network": NETWORK, **(actor or {})},
         "critic": {
             "name": "ensemble", "network": NETWORK, "joint_batch": joint_batch, "target": target,
         },
@@ -37,21 +37,25 @@ def make(target: bool, joint_batch: bool = True) -> Any:
 
 
 def numpy_critic(critic: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return numpy_network(critic, critic.n_critics, x)
+
+
+def numpy_network(part: Any, n_members: int, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Outputs with the statistics of ``x``, in double precision, and the input's mean."""
-    outputs, network = [], critic.network
-    for member in range(critic.n_critics):
+    outputs, network = [], part.network
+    for member in range(n_members):
 
         def array(tensor: torch.Tensor, member: int = member) -> np.ndarray:
             return tensor[member].detach().double().numpy()
 
-        def norm(part: Any, h: np.ndarray) -> np.ndarray:
+        def norm(layer: Any, h: np.ndarray) -> np.ndarray:
             standard = (h - h.mean(axis=0)) / np.sqrt(h.var(axis=0) + 1e-3)
-            return standard * array(part.weight) + array(part.bias)
+            return standard * array(layer.weight) + array(layer.bias)
 
         h = norm(network.input_norm, x)
-        for linear, part in zip(network.linears, network.norms, strict=True):
-            h = norm(part, np.maximum(h @ array(linear.weight) + array(linear.bias), 0))
-        outputs.append(h @ array(critic.output.weight) + array(critic.output.bias))
+        for linear, layer in zip(network.linears, network.norms, strict=True):
+            h = norm(layer, np.maximum(h @ array(linear.weight) + array(linear.bias), 0))
+        outputs.append(h @ array(part.output.weight) + array(part.output.bias))
     return np.stack(outputs), x.mean(axis=0)
 
 
@@ -119,6 +123,68 @@ def test_two_passes_without_joint_batch() -> None:
     current = torch.cat((step.features, step.batch.actions), dim=1).double().numpy()
     expected, _ = numpy_critic(model.policy.critic, current)
     np.testing.assert_allclose(outputs.detach().numpy(), expected, atol=1e-4)
+
+
+def actor_by_hand(actor: Any, x: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Actions with the statistics of ``x``, and the surprise of each, in double precision."""
+    outputs, _ = numpy_network(actor, 1, x)
+    mean, log_std = np.split(outputs[0], 2, axis=1)
+    torch.manual_seed(seed)
+    noise = torch.randn(mean.shape).numpy()
+    u = mean + np.exp(log_std) * noise
+    density = -(noise**2) / 2 - log_std - np.log(2 * np.pi) / 2
+    return np.tanh(u), (density - np.log(1 / np.cosh(u) ** 2)).sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("joint_batch", [True, False])
+def test_norms_of_the_actor_see_both_halves_or_the_first(joint_batch: bool) -> None:
+    model = make(True, actor={"joint_batch": joint_batch})
+    policy, step = model.policy, Step(model.sample(16))
+    model.training.actor_critic.critic_loss(step)
+    running = policy.actor.network.input_norm.running_mean.clone()
+    torch.manual_seed(5)
+    loss, _ = model.training.objective.actor_loss(policy, step)
+    observations = step.features.double().numpy()
+    if joint_batch:
+        observations = np.concatenate((observations, step.next_features.double().numpy()))
+    actions, log_prob = (part[:16] for part in actor_by_hand(policy.actor, observations, seed=5))
+    np.testing.assert_allclose(step.shared["log_prob"].numpy(), log_prob, rtol=1e-3, atol=1e-3)
+    with torch.no_grad():
+        q = policy.critic.judge(policy.critic(step.features, torch.from_numpy(actions).float()))
+    expected = float(model.ent_coef_value()) * log_prob - q.numpy()
+    np.testing.assert_allclose(loss.item(), expected.mean(), rtol=1e-4)
+    moved = 0.99 * running.numpy()[0] + 0.01 * observations.mean(axis=0)
+    np.testing.assert_allclose(
+        policy.actor.network.input_norm.running_mean.numpy()[0], moved, rtol=1e-4, atol=1e-6
+    )
+
+
+def test_the_actor_sees_features_of_its_own_extractor() -> None:
+    """Not of the extractor's Polyak copy, which the target critic reads."""
+    ofenet = {"name": "ofenet", "width": 4, "depth": 1, "pretraining_steps": 1}
+    actor = {"name": "squashed-gaussian", "network": NETWORK, "joint_batch": True}
+    model = SAC(
+        "ScalePolicy",
+        "Pendulum-v1",
+        learning_starts=30,
+        batch_size=16,
+        policy_kwargs={"actor": actor, "extractor": ofenet},
+        seed=0,
+        device="cpu",
+    ).learn(50)
+    policy, step = model.policy, Step(model.sample(16))
+    assert policy.extractor_target is not policy.extractor
+    model.training.actor_critic.critic_loss(step)
+    norm = policy.actor.network.input_norm
+    before = norm.running_mean.clone()
+    model.training.objective.actor_loss(policy, step)
+    with torch.no_grad():
+        batch = step.batch
+        both = [policy.features(each) for each in (batch.observations, batch.next_observations)]
+    moved = before[0, 0].lerp(torch.cat(both).mean(dim=0), 0.01)
+    torch.testing.assert_close(norm.running_mean[0, 0], moved)
+    both[1] = policy.target_features(step.batch.next_observations)
+    assert not before[0, 0].lerp(torch.cat(both).mean(dim=0), 0.01).allclose(moved, atol=1e-6)
 
 
 def test_norm_placements() -> None:

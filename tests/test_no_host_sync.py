@@ -4,6 +4,7 @@ from typing import Any
 
 import gymnasium
 import pytest
+import rivals
 import small_models
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -83,6 +84,14 @@ def test_exploration_and_quantiles_read_nothing() -> None:
     with Recorder() as recorder:
         model.training.update.step(model.sample(8), 1, MetricsLog())
     assert "aten::std_mean" in recorder.names or "aten::std" in recorder.names
+    assert not READS & set(recorder.names)
+
+
+@pytest.mark.parametrize("name", ["xqc", "simba", "simbav2", "flashsac", "brc"])
+def test_the_settings_of_other_papers_read_nothing(name: str) -> None:
+    model = rivals.narrow(name, learning_starts=20).learn(25)
+    with Recorder() as recorder:
+        model.training.update.step(model.sample(8), model.policy_delay, MetricsLog())
     assert not READS & set(recorder.names)
 
 

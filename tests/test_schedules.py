@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from sb3_scale import SAC
+from sb3_scale import SAC, Sb3ScaleError
 from sb3_scale.algorithms.schedules import schedule
 
 
@@ -16,6 +16,9 @@ from sb3_scale.algorithms.schedules import schedule
         ("lin_1e-3_2e-4", [1e-3, 6e-4, 2e-4]),
         ("cos_1e-3", [1e-3, 5e-4, 0.0]),
         ("cos_1e-3_2e-4", [1e-3, 6e-4, 2e-4]),
+        # The actor of XQC steps once in three; that of FlashSAC comes to the cosine's middle.
+        ("lin_3e-4_3e-5_0.3333333", [3e-4, 2.55e-4, 2.1e-4]),
+        ("cos_4_2_0.5", [4.0, 3 + math.cos(math.pi / 4), 3.0]),
         pytest.param(lambda remaining: 2 * remaining, [2.0, 1.0, 0.0], id="function"),
     ],
     ids=str,
@@ -28,6 +31,14 @@ def test_start_middle_and_end(rate: object, expected: list[float]) -> None:
 def test_cosine_at_a_third() -> None:
     rate = schedule("learning_rate", "cos_3.0_1.0")(2 / 3)
     assert rate == pytest.approx(1 + (1 + math.cos(math.pi / 3)))
+
+
+@pytest.mark.parametrize(
+    "rate", ["lin", "lin_1_2_0", "cos_1_2_1.5", "cos_1_2_nan", "lin_1_2_0.5_1", "tan_1", "lin_1_x"]
+)
+def test_text_that_is_no_rate(rate: str) -> None:
+    with pytest.raises(Sb3ScaleError, match=f"actor_learning_rate is '{rate}'; allowed: a number"):
+        schedule("actor_learning_rate", rate)
 
 
 def test_rates_reach_the_optimisers() -> None:

@@ -29,6 +29,9 @@ from sb3_scale.testing import check_component, check_trains
 SMALL = {
     ("network", "modern"): {"width": 16, "inner_width": 32},
     ("network", "bronet"): {"width": 16},
+    ("network", "simba"): {"width": 16},
+    ("network", "simbav2"): {"width": 16},
+    ("network", "flashsac"): {"width": 16},
     ("extractor", "ofenet"): {"width": 16, "depth": 2, "pretraining_steps": 3},
     ("callback", "reset"): {"interval": 20},
 }

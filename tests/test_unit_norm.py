@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sb3_scale import SAC
+from sb3_scale import SAC, Sb3ScaleError
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import build
 from sb3_scale.testing import check_component
@@ -105,6 +105,58 @@ def test_projection_by_hand() -> None:
     build("constraint", "unit-norm", linear_layers(critic)).project_()
     np.testing.assert_allclose(layer.weight[0, :, 0].detach(), [1 / 3, 2 / 3], rtol=1e-6)
     np.testing.assert_allclose(layer.bias[0, 0, 0].detach(), -2 / 3, rtol=1e-6)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_layers_without_bias(bias: bool) -> None:
+    """What the constraint says of biases is then without effect."""
+    network = {**BATCH_NORM, "bias": False}
+    constraint = {"name": "unit-norm", "bias": bias}
+    critic = build(
+        "critic",
+        {"name": "ensemble", "network": network, "constraint": constraint, "init": "orthogonal"},
+        3,
+        2,
+    )
+    first, second, output = linear_layers(critic)
+    assert (first.bias, second.bias) == (None, None)
+    assert not output.bias.any()
+    for layer in (first, second):
+        weight = layer.weight.detach().double().numpy()
+        np.testing.assert_allclose((weight**2).sum(axis=1), 1, atol=1e-6)
+
+
+def parameters_of_norms(critic: Any) -> list[np.ndarray]:
+    """Scale and shift of each norm, ``(m, 2 d)``, in double precision."""
+    found = []
+    for norm in [critic.network.input_norm, *critic.network.norms]:
+        both = [each.detach().double().numpy()[:, 0] for each in norm.parameters()]
+        found.append(np.concatenate(both, axis=1))
+    return found
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer", "rms"])
+def test_scale_and_shift_of_norms_on_a_sphere(norm: str) -> None:
+    config = {
+        "name": "ensemble",
+        "network": {**BATCH_NORM, "norm": norm, "norm_input": True},
+        "constraint": {"name": "unit-norm", "norm_params": True},
+    }
+    torch.manual_seed(0)
+    critic = build("critic", config, 3, 2)
+    for parameter in critic.parameters():
+        torch.nn.init.normal_(parameter)
+    before = parameters_of_norms(critic)
+    critic.project_()
+    for old, new, size in zip(before, parameters_of_norms(critic), (5, 8, 8), strict=True):
+        wanted = old / np.sqrt((old**2).sum(axis=1, keepdims=True)) * np.sqrt(size)
+        np.testing.assert_allclose(new, wanted, rtol=1e-5)
+
+
+def test_norm_params_without_norms_is_told() -> None:
+    config = {"name": "ensemble", "constraint": {"name": "unit-norm", "norm_params": True}}
+    with pytest.raises(Sb3ScaleError, match="norm_params is true, and no norm has a scale; allow"):
+        build("critic", config, 3, 2)
 
 
 def test_contract() -> None:

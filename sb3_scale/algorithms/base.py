@@ -332,7 +332,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         if self.scaled and self.training.is_choosing:
             choose: Any = self.training.collector.choose
             chosen: tuple[np.ndarray, tuple[np.ndarray, ...] | None]
-            chosen = choose(self.policy.predict, observation, deterministic)
+            chosen = choose(self.policy.explore, observation, deterministic)
             return chosen
         return super().predict(observation, state, episode_start, deterministic)
 

@@ -16,6 +16,9 @@ LearningRate = float | str | Schedule | None
 """
 A rate, ``"lin_3e-4"`` as in RL-Zoo, ``"lin_3e-4_3e-5"`` or ``"cos_3e-4_3e-5"`` with the rate at the
 end, a function of the remaining progress, or the common rate.
+
+``"cos_3e-4_3e-5_0.5"`` ends half-way: an optimiser that steps once in two gradient steps, and whose
+schedule advances with its own steps, comes no further.
 """
 
 
@@ -40,6 +43,26 @@ class CosineSchedule:
         """
         done = 1 - progress_remaining
         return self.end + (self.start - self.end) * (1 + math.cos(math.pi * done)) / 2
+
+
+class PartOfTheWay:
+    """
+    The beginning of a schedule, stretched over the whole training.
+
+    :param whole: a function of the remaining progress
+    :param share: of its way, above 0 and at most 1
+    """
+
+    def __init__(self, whole: Schedule, share: float) -> None:
+        self.whole = whole
+        self.share = share
+
+    def __call__(self, progress_remaining: float) -> float:
+        """
+        :param progress_remaining: 1 at the start, 0 at the end
+        :return: the rate
+        """
+        return self.whole(1 - self.share * (1 - progress_remaining))
 
 
 def schedule(name: str, rate: Any, text: bool = True) -> Schedule:
@@ -105,11 +128,15 @@ def rate_at(name: str, found: Schedule, progress: float, given: object = None) -
 
 
 def _from_text(rate: str) -> Schedule | None:
-    shape, *ends = rate.split("_")
-    try:
-        start, end = map(float, ends) if len(ends) == 2 else (float(*ends), 0.0)
-    except (TypeError, ValueError):
+    shape, *written = rate.split("_")
+    if shape not in ("lin", "cos") or not 1 <= len(written) <= 3:
         return None
-    if shape == "lin":
-        return LinearSchedule(start, end, 1.0)
-    return CosineSchedule(start, end) if shape == "cos" else None
+    try:
+        start, *rest = map(float, written)
+    except ValueError:
+        return None
+    end, share = rest + [0.0, 1.0][len(rest) :]
+    if not 0 < share <= 1:
+        return None
+    whole = LinearSchedule(start, end, 1.0) if shape == "lin" else CosineSchedule(start, end)
+    return whole if share == 1 else PartOfTheWay(whole, share)

@@ -29,16 +29,16 @@ class ActingCopy:
         self._policy = policy
         self._copy = deepcopy(policy, absent).requires_grad_(False).to(device)
 
-    def predict(
+    def explore(
         self, *args: Any, **kwargs: Any
     ) -> tuple[np.ndarray, tuple[np.ndarray, ...] | None]:
         """
-        :param args: of ``stable_baselines3.common.policies.BasePolicy.predict``
+        :param args: of :meth:`sb3_scale.policies.ScalePolicy.explore`
         :param kwargs: of the same
         :return: actions and state, as from the policy itself
         """
         self._refresh()
-        return self._copy.predict(*args, **kwargs)
+        return self._copy.explore(*args, **kwargs)
 
     @th.no_grad()
     def _refresh(self) -> None:

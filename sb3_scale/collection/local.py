@@ -73,13 +73,13 @@ class LocalCollector:
         """
         Choose the actions of the next environment step.
 
-        :param predict: of the policy
+        :param predict: of the policy, its ``explore``
         :param observation: of all environments
         :param deterministic: whether to take the mode instead of a sample
         :return: actions and state, as from ``predict``
         """
         if self._acting is not None:
-            predict = self._acting.predict
+            predict = self._acting.explore
         found: tuple[np.ndarray, tuple[np.ndarray, ...] | None] = predict(
             observation, deterministic=deterministic
         )

@@ -25,6 +25,7 @@ class Policy(Protocol):
     loss: Any
     transforms: Any
     critic_trains_extractor: bool
+    actor_joint_batch: bool
 
     def features(self, observations: Any, training: bool = False) -> th.Tensor:
         """Features of observations, ``(b, features_dim)``."""

@@ -98,12 +98,27 @@ class SoftObjective:
         :param step: after the critic's part of it, gets ``log_prob``
         :return: a scalar, and the temperature
         """
-        actions, log_prob = policy.actor.action_log_prob(step.features, training=True)
+        actions, log_prob = self._actions(policy, step)
         values = policy.critic.judge(policy.critic_outputs(step.features, actions))
         ent_coef = self.temperature()
         step.shared["log_prob"] = log_prob.detach()
         loss = (ent_coef * log_prob - values).mean()
         return loss, {"ent_coef": ent_coef.reshape(())}
+
+    @staticmethod
+    def _actions(policy: Policy, step: Step) -> tuple[th.Tensor, th.Tensor]:
+        """Actions at s and their log-probabilities, where norms see s or both s and s'."""
+        if not policy.actor_joint_batch:
+            actions, log_prob = policy.actor.action_log_prob(step.features, training=True)
+            return actions, log_prob
+        next_features = step.next_features
+        if policy.extractor_target is not policy.extractor:
+            with th.no_grad():
+                next_features = policy.features(step.batch.next_observations)
+        both = th.cat((step.features, next_features))
+        actions, log_prob = policy.actor.action_log_prob(both, training=True)
+        half = len(step.features)
+        return actions[:half], log_prob[:half]
 
     def bonus(self, log_prob: th.Tensor) -> th.Tensor | None:
         """

@@ -1,7 +1,7 @@
 """Policy heads."""
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -54,6 +54,7 @@ class GaussianNetwork(ConstrainedModule):
     :param log_std_bound: ``clamp`` as in Stable-Baselines3, or ``tanh`` which maps smoothly between
         the bounds as in DrQ
     :param init: initialisation of the linear layers
+    :param heads: more hidden layers, of mean and log sigma each its own
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class GaussianNetwork(ConstrainedModule):
         log_std_max: float,
         log_std_bound: Literal["clamp", "tanh"],
         init: Init,
+        heads: PartConfig | None = None,
     ) -> None:
         super().__init__()
         if not -math.inf < log_std_min < log_std_max < math.inf:
@@ -77,7 +79,13 @@ class GaussianNetwork(ConstrainedModule):
         self.log_std_max = log_std_max
         self.log_std_bound = log_std_bound
         self.network = build("network", network, in_features, 1)
-        self.output = EnsembleLinear(self.network.out_features, 2 * out_features, 1, output=True)
+        width = self.network.out_features
+        self.heads: Any = None
+        if heads is None:
+            self.output = EnsembleLinear(width, 2 * out_features, 1, output=True)
+        else:
+            self.heads = build("network", heads, width, 2)
+            self.output = EnsembleLinear(self.heads.out_features, out_features, 2, output=True)
         self.initialize(init, constraint)
 
     def distribution(self, inputs: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:
@@ -86,8 +94,12 @@ class GaussianNetwork(ConstrainedModule):
         :param training: whether norms use the statistics of this batch
         :return: mean and log standard deviation, each ``(batch, out_features)``
         """
-        outputs = self.output(self.network(inputs.unsqueeze(0), training)).squeeze(0)
-        mean, log_std = outputs.chunk(2, dim=-1)
+        hidden = self.network(inputs.unsqueeze(0), training)
+        if self.heads is None:
+            mean, log_std = self.output(hidden).squeeze(0).chunk(2, dim=-1)
+        else:
+            both: Tensor = self.output(self.heads(hidden.expand(2, -1, -1), training))
+            mean, log_std = both.unbind(0)
         if self.log_std_bound == "clamp":
             return mean, log_std.clamp(self.log_std_min, self.log_std_max)
         span = self.log_std_max - self.log_std_min
@@ -111,6 +123,9 @@ class SquashedGaussianActor(GaussianNetwork):
         the bounds as in DrQ
     :param init: initialisation of the linear layers
     :param target: whether a Polyak copy chooses the next action in the bootstrap target
+    :param joint_batch: whether the actor's loss passes [s ; s'] through the actor, whose norms so
+        see both, and reads the first half (FlashSAC)
+    :param heads: more hidden layers, of mean and log sigma each its own (SimbaV2)
     """
 
     stochastic = True
@@ -126,6 +141,8 @@ class SquashedGaussianActor(GaussianNetwork):
         log_std_bound: Literal["clamp", "tanh"] = "clamp",
         init: Init = "default",
         target: bool = False,
+        joint_batch: bool = False,
+        heads: PartConfig | None = None,
     ) -> None:
         super().__init__(
             features_dim,
@@ -136,8 +153,10 @@ class SquashedGaussianActor(GaussianNetwork):
             log_std_max,
             log_std_bound,
             init,
+            heads,
         )
         self.target = target
+        self.joint_batch = joint_batch
 
     def forward(
         self, features: Tensor, deterministic: bool = False, training: bool = False

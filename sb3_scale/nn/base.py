@@ -2,17 +2,22 @@
 
 import math
 from collections.abc import Iterable
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
 from sb3_scale.learning.update import Learner
 from sb3_scale.nn.linear import linear_layers, orthogonal_
-from sb3_scale.parts import build
+from sb3_scale.nn.norms import norm_parameters
+from sb3_scale.parts import build, spec_of
 from sb3_scale.protocols import Constraint, PartConfig, TrainedPolicy
+from sb3_scale.specs import NormConstraint
 
-Init = Literal["default", "orthogonal"]
-"""Initialisation: that of ``torch.nn.Linear``, or orthogonal, of hidden layers with gain sqrt 2."""
+Init = Literal["default", "orthogonal", "orthogonal-output"]
+"""
+Initialisation: that of ``torch.nn.Linear`` or of the network's own, or orthogonal, of hidden layers
+with gain sqrt 2; or orthogonal in the output layers alone.
+"""
 
 
 class Part(nn.Module):
@@ -61,14 +66,36 @@ class ConstrainedModule(Part):
             layers[-1].output = True
         if init == "orthogonal":
             orthogonal_(layers, gain=math.sqrt(2), output_gain=output_gain)
+        elif init == "orthogonal-output":
+            orthogonal_([layer for layer in layers if layer.output], output_gain, output_gain)
         if constraint is not None:
-            self.constraint = build("constraint", constraint, layers)
+            context: list[Any] = [layers]
+            if isinstance(spec_of("constraint", constraint), NormConstraint):
+                context.append(norm_parameters(self))
+            self.constraint = build("constraint", constraint, *context)
             self.project_()
 
     def project_(self) -> None:
         """Restore the constraint, after each change of the weights."""
         if self.constraint is not None:
             self.constraint.project_()
+
+
+class Explorer:
+    """
+    What an actor also derives from that chooses the actions of the training in another way than it
+    samples, for instance by what it remembers of its last choice.
+    """
+
+    def explore(self, features: Tensor) -> Tensor:
+        """
+        Called for each decision of the training after the random ones, with the same environment
+        in the same row, and never in evaluation or in a loss.
+
+        :param features: shape ``(n_envs, features_dim)``
+        :return: actions in [-1, 1], shape ``(n_envs, action_dim)``
+        """
+        raise NotImplementedError
 
 
 class Extractor(Part):

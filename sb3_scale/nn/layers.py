@@ -17,6 +17,7 @@ class HiddenLayer(nn.Module):
     :param n_members: size of the ensemble
     :param activation: its name, or nothing
     :param norm: between the two, or nothing
+    :param bias: whether there is a b
     """
 
     def __init__(
@@ -26,9 +27,10 @@ class HiddenLayer(nn.Module):
         n_members: int,
         activation: Activation | None,
         norm: PartConfig | None,
+        bias: bool = True,
     ) -> None:
         super().__init__()
-        self.linear = EnsembleLinear(in_features, out_features, n_members)
+        self.linear = EnsembleLinear(in_features, out_features, n_members, bias=bias)
         self.norm: nn.Module | None = None
         if norm is not None:
             self.norm = build("norm", norm, out_features, n_members)

@@ -22,20 +22,26 @@ class EnsembleLinear(nn.Module):
     :param n_members: size of the ensemble
     :param output: whether it gives the outputs of an actor or critic, or of one of several networks
         in it; constraints of hidden layers leave it alone
+    :param bias: whether it has one
     :raises Sb3ScaleError: where a policy is made, if the memory does not hold it
     """
 
     def __init__(
-        self, in_features: int, out_features: int, n_members: int, output: bool = False
+        self,
+        in_features: int,
+        out_features: int,
+        n_members: int,
+        output: bool = False,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         self.output = output
         self.in_features = in_features
         self.out_features = out_features
         self.n_members = n_members
-        check_parameters(n_members * (in_features + 1) * out_features)
+        check_parameters(n_members * (in_features + bias) * out_features)
         self.weight = nn.Parameter(torch.empty(n_members, in_features, out_features))
-        self.bias = nn.Parameter(torch.empty(n_members, 1, out_features))
+        self.bias = nn.Parameter(torch.empty(n_members, 1, out_features)) if bias else None
         self.scale: nn.Module | None = None
         """
         Set by a constraint that divides the weight by something in the forward pass: maps the
@@ -43,7 +49,8 @@ class EnsembleLinear(nn.Module):
         """
         bound = 1 / math.sqrt(in_features)
         nn.init.uniform_(self.weight, -bound, bound)
-        nn.init.uniform_(self.bias, -bound, bound)
+        if self.bias is not None:
+            nn.init.uniform_(self.bias, -bound, bound)
 
     def forward(self, x: Tensor) -> Tensor:
         """
@@ -52,7 +59,9 @@ class EnsembleLinear(nn.Module):
         """
         # Not `baddbmm`, which copies the bias first and cannot be fused with what follows. Where
         # autocast rounds the product, everything after it is float32 again.
-        product = torch.bmm(x, self.weight).to(self.bias.dtype)
+        product = torch.bmm(x, self.weight).to(self.weight.dtype)
+        if self.bias is None:
+            return product if self.scale is None else product * self.scale(self.weight)
         if self.scale is None:
             return product.add_(self.bias)
         return torch.addcmul(self.bias, product, self.scale(self.weight))
@@ -89,4 +98,5 @@ def orthogonal_(layers: Sequence[EnsembleLinear], gain: float, output_gain: floa
     for layer in layers:
         for member in layer.weight.data:
             nn.init.orthogonal_(member, output_gain if layer is layers[-1] else gain)
-        nn.init.zeros_(layer.bias)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)

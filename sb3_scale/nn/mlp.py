@@ -30,6 +30,7 @@ class MLP(nn.Module):
     :param norm_placement: ``pre-activation``, between each linear layer and its activation, or
         ``post-activation``
     :param norm_input: whether the norm comes before the first linear layer too
+    :param bias: whether the linear layers have one; a norm before the activation has its own
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class MLP(nn.Module):
         norm: PartConfig | None = None,
         norm_placement: Literal["pre-activation", "post-activation"] = "pre-activation",
         norm_input: bool = False,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         check_at_least(1, width=width)
@@ -49,7 +51,9 @@ class MLP(nn.Module):
         if norm_input and norm is None:
             raise ValueError("norm_input needs a norm")
         sizes = [in_features] + [width] * depth
-        self.linears = nn.ModuleList(EnsembleLinear(i, o, n_members) for i, o in pairwise(sizes))
+        self.linears = nn.ModuleList(
+            EnsembleLinear(i, o, n_members, bias=bias) for i, o in pairwise(sizes)
+        )
         self.input_norm = None
         if norm is not None and norm_input:
             self.input_norm = build("norm", norm, in_features, n_members)

@@ -1,9 +1,11 @@
 """Weight normalisation as a projection."""
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
 import torch
+from torch import nn
 
 from sb3_scale.nn.linear import EnsembleLinear
 
@@ -18,24 +20,37 @@ class UnitNormConstraint:
     paper's text normalises the weights of hidden layers; the authors' released code normalises
     weight and bias of a neuron together, and the weights of the output layer too.
 
+    FlashSAC keeps the parameters of norms on a sphere too: scale and shift of a norm of d features
+    together have norm sqrt(d), as at the start.
+
     :param layers: linear layers of one actor or critic, input first, output last
+    :param norms: scale and shift of each norm in it
     :param per: whether each output ``neuron`` has norm 1, or the whole weight ``matrix``
     :param bias: whether the bias counts as one more weight of its neuron; never in the output
         layer
     :param output_layer: whether the output layer is normalised too
+    :param norm_params: whether scale and shift of each norm are
     """
 
     def __init__(
         self,
         layers: Sequence[EnsembleLinear],
+        norms: Sequence[Sequence[nn.Parameter]] = (),
         per: Literal["neuron", "matrix"] = "neuron",
         bias: bool = True,
         output_layer: bool = False,
+        norm_params: bool = False,
     ) -> None:
         self.per = per
         self.bias = bias
         self.hidden = list(layers[:-1])
         self.output = list(layers[-1:]) if output_layer else []
+        self.norms = list(norms) if norm_params else []
+        if norm_params and not self.norms:
+            raise ValueError(
+                "norm_params is true, and no norm has a scale; allowed: networks with norms, such "
+                "as {name: mlp, norm: batch}"
+            )
 
     @torch.no_grad()
     def project_(self) -> None:
@@ -43,11 +58,17 @@ class UnitNormConstraint:
         dims = 1 if self.per == "neuron" else (1, 2)
         for layer in self.hidden + self.output:
             total = layer.weight.square().sum(dim=dims, keepdim=True)
-            with_bias = self.bias and layer not in self.output
-            if with_bias:
-                square = layer.bias.square()
+            with_bias = layer.bias if self.bias and layer not in self.output else None
+            if with_bias is not None:
+                square = with_bias.square()
                 total += square if self.per == "neuron" else square.sum(dim=2, keepdim=True)
             inverse = torch.rsqrt(total)
             layer.weight.mul_(inverse)
-            if with_bias:
-                layer.bias.mul_(inverse)
+            if with_bias is not None:
+                with_bias.mul_(inverse)
+        for parameters in self.norms:
+            joined = torch.cat(list(parameters), dim=1)
+            size = math.sqrt(joined.shape[2])
+            inverse = size * torch.rsqrt(joined.square().sum(dim=(1, 2), keepdim=True))
+            for parameter in parameters:
+                parameter.mul_(inverse)

@@ -55,6 +55,9 @@ class Actor(Trainable, Protocol):
     """
     A policy head with its network. Made as ``Actor(features_dim, action_dim, **params)``.
 
+    An actor whose loss passes ``[s ; s']`` through it has an attribute ``joint_batch = True``; one
+    that explores in another way than it samples derives from :class:`sb3_scale.nn.base.Explorer`.
+
     :param features_dim: width of the features
     :param action_dim: number of actions, each in [-1, 1]
     """

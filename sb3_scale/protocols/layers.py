@@ -43,7 +43,9 @@ class Norm(Protocol):
 
 class Constraint(Protocol):
     """
-    Keeps weights in a set. Made as ``Constraint(layers, **params)``.
+    Keeps weights in a set. Made as ``Constraint(layers, **params)``, or as
+    ``Constraint(layers, norms, **params)`` by a :class:`sb3_scale.specs.NormConstraint`, where
+    ``norms`` has scale and shift of each norm, see :func:`sb3_scale.nn.norms.norm_parameters`.
 
     :param layers: all ensemble linear layers of one actor or critic, input first, output last
     """

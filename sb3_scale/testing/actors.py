@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sb3_scale.nn.base import Explorer
 from sb3_scale.testing.learners import prepared_step, trained_by
 from sb3_scale.testing.modules import (
     check_copies,
@@ -44,6 +45,11 @@ def check_actor(subject: Subject) -> None:
 
     check_evaluation(subject, actor, evaluate)
     check_rows(subject, evaluate(actor), actor(features[:1], deterministic=True))
+    if isinstance(actor, Explorer):
+        with torch.no_grad():
+            explored = subject.call("explore", actor.explore, features)
+        explored = subject.tensor("explore", explored, (BATCH, ACTIONS))
+        subject.require(bool((explored.abs() <= 1).all()), "leaves [-1, 1] in explore")
     if actor.stochastic:
         output = _check_log_prob(subject, actor, features)
     else:

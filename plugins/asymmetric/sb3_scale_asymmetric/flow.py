@@ -44,8 +44,8 @@ class AffineCoupling(ConstrainedModule):
         self.network = build("network", network, features_dim + n_kept, 1)
         self.output = EnsembleLinear(self.network.out_features, 2 * n_moved, 1, output=True)
         self.initialize(init, constraint)
-        nn.init.zeros_(self.output.weight)
-        nn.init.zeros_(self.output.bias)
+        for parameter in self.output.parameters():
+            nn.init.zeros_(parameter)
         self.project_()
         if self.output.scale is not None or not self.output.weight.isfinite().all():
             raise ValueError(

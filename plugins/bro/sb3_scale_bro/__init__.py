@@ -15,6 +15,7 @@ _BRO = "Nauman et al., Bigger, Regularized, Optimistic, 2024"
 SETTINGS = {
     "sr-sac": "D'Oro et al., 2023: SAC at UTD 32 with resets every 80000 decisions.",
     "bro": "Nauman et al., 2024: BRO at UTD 10.",
+    "brc": "Nauman et al., 2025: BRC, a categorical BRO without resets, for one task.",
 }
 """Files of settings in this package, for ``--conf-file NAME``."""
 

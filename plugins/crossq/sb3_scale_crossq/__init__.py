@@ -3,7 +3,8 @@ CrossQ with batch and weight normalisation.
 
 Sources: Bhatt et al., "CrossQ: Batch Normalization in Deep Reinforcement Learning for Greater
 Sample Efficiency and Simplicity", ICLR 2024, and Palenicek et al., "Scaling Off-Policy
-Reinforcement Learning with Batch and Weight Normalization", NeurIPS 2025.
+Reinforcement Learning with Batch and Weight Normalization", NeurIPS 2025, and "XQC:
+Well-Conditioned Optimization Accelerates Deep Reinforcement Learning", ICLR 2026.
 """
 
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from sb3_scale import Algorithm, Recipe, Spec, ZooConfig, hookimpl
 
 SETTINGS = {
     "crossq-wn": "Palenicek et al., 2025, Table 1: CrossQ with weight normalisation at UTD 5.",
+    "xqc": "Palenicek et al., 2026: XQC, with a categorical value and scaled rewards.",
     "sac-baseline": "Palenicek et al., 2025, Table 1: SAC.",
 }
 """Files of settings in this package, for ``--conf-file NAME``."""
