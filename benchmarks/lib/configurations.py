@@ -8,10 +8,13 @@ import inspect
 from dataclasses import dataclass, field
 from typing import Any
 
+import yaml
 from stable_baselines3.common.logger import Logger
 
 import sb3_scale
 from lib.measuring import Spaces, fill
+from sb3_scale.parts import settings_path
+from sb3_scale.plugins import manager
 from sb3_scale_crossq.algorithm import CrossQ
 
 OBSERVATIONS, ACTIONS = 223, 38
@@ -143,6 +146,19 @@ def densenet(width: int, title: str) -> Configuration:
     )
 
 
+def published(name: str, title: str) -> Configuration:
+    """
+    :param name: of a file of settings of a plugin
+    :param title: for a table
+    :return: SAC with the parts and the policy delay of these settings
+    """
+    _, spec = manager().find("zoo-config", name)
+    assert isinstance(spec, sb3_scale.ZooConfig)
+    entry = yaml.safe_load(settings_path(spec).read_text())["default"]
+    settings = {"policy_delay": entry.get("policy_delay", 1)}
+    return Configuration(title, sb3_scale.SAC, entry["policy_kwargs"], settings=settings)
+
+
 CONFIGURATIONS: dict[str, Configuration] = {
     "sac-256": sac(256, 256),
     "sac-256-512": sac(256, 512),
@@ -153,6 +169,9 @@ CONFIGURATIONS: dict[str, Configuration] = {
     "modern2": modern(2),
     "modern4": modern(4),
     "densenet-l": densenet(2048, "densenet-L, 2 x 2048"),
+    "xqc": published("xqc", "XQC"),
+    "simbav2": published("simbav2", "SimbaV2, one critic"),
+    "flashsac": published("flashsac", "FlashSAC"),
 }
 
 
