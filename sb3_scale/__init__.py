@@ -25,6 +25,7 @@ from sb3_scale.specs import (
     Norm,
     NormConstraint,
     Optimizer,
+    Recipe,
     Reduction,
     ReplayBuffer,
     Spec,
@@ -37,12 +38,14 @@ from sb3_scale.specs import (
 if TYPE_CHECKING:
     from sb3_scale.algorithms import SAC, TD3
     from sb3_scale.policies import ScalePolicy
+    from sb3_scale.recipes.model import recipe
     from sb3_scale.registration import register_envs
 
 _LAZY = {
     "SAC": "sb3_scale.algorithms",
     "TD3": "sb3_scale.algorithms",
     "ScalePolicy": "sb3_scale.policies",
+    "recipe": "sb3_scale.recipes.model",
     "register_envs": "sb3_scale.registration",
 }
 
@@ -63,6 +66,7 @@ __all__ = [
     "Norm",
     "NormConstraint",
     "Optimizer",
+    "Recipe",
     "Reduction",
     "ReplayBuffer",
     "Sb3ScaleError",
@@ -73,6 +77,7 @@ __all__ = [
     "Value",
     "ZooConfig",
     "hookimpl",
+    "recipe",
     "register_envs",
 ]
 

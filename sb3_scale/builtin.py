@@ -15,6 +15,7 @@ from sb3_scale.specs import (
     Norm,
     NormConstraint,
     Optimizer,
+    Recipe,
     Reduction,
     ReplayBuffer,
     Spec,
@@ -162,6 +163,7 @@ def sb3_scale_components() -> Iterator[Spec]:
         summary="Writes every logged figure to a CSV file.",
     )
     yield from _diagnostics()
+    yield from _recipes()
     for algo, summary in _SETTINGS.items():
         yield ZooConfig(
             f"core-{algo}",
@@ -169,6 +171,32 @@ def sb3_scale_components() -> Iterator[Spec]:
             summary=summary,
             algo=algo,
         )
+
+
+def _recipes() -> Iterator[Spec]:
+    """Settings for any environment."""
+    yield Recipe(
+        "default",
+        "sb3_scale:zoo_configs/recipes/default.yml",
+        summary="What we recommend: CrossQ with batch and weight normalisation, as measured here.",
+        reference="Palenicek et al., Scaling Off-Policy RL with Batch and Weight Normalization, "
+        "2025",
+        algo="sac",
+    )
+    yield Recipe(
+        "sac",
+        "sb3_scale:zoo_configs/recipes/sac.yml",
+        summary="SAC with the networks of Stable-Baselines3, made of our parts.",
+        reference="Haarnoja et al., Soft Actor-Critic Algorithms and Applications, 2018",
+        algo="sac",
+    )
+    yield Recipe(
+        "td3",
+        "sb3_scale:zoo_configs/recipes/td3.yml",
+        summary="TD3 with the networks of Stable-Baselines3, made of our parts.",
+        reference="Fujimoto et al., Addressing Function Approximation Error, 2018",
+        algo="td3",
+    )
 
 
 def _estimates() -> Iterator[Spec]:

@@ -15,10 +15,18 @@ from typing import Any
 import yaml
 
 from sb3_scale.docstrings import docstring_parameters, parameter_docs
-from sb3_scale.parts import annotations, build, load_target, parameters, type_name
+from sb3_scale.parts import (
+    annotations,
+    build,
+    load_target,
+    parameters,
+    settings_path,
+    type_name,
+)
 from sb3_scale.plugins import CORE, Plugin, manager
 from sb3_scale.protocols import PartConfig
-from sb3_scale.specs import Env, EnvBackend, Spec, ZooConfig
+from sb3_scale.recipes import files, resolve
+from sb3_scale.specs import Env, EnvBackend, Recipe, Spec, ZooConfig
 
 POLICY_KINDS = (
     "network",
@@ -99,9 +107,10 @@ def describe(kind: str, name: str) -> Part:
     :raises Sb3ScaleError: if there is no such part, or its code cannot be imported
     """
     plugin, spec = manager().find(kind, name)
-    if isinstance(spec, ZooConfig):
+    if isinstance(spec, (Recipe, ZooConfig)):
         command = f"python -m rl_zoo3.train --algo {spec.algo} --env dog-run --conf-file {name}"
-        return _heading(plugin, spec, command=command)
+        example = _recipe(spec) if isinstance(spec, Recipe) else ""
+        return _heading(plugin, spec, command=command, example=example)
     known = settable(spec)
     command, example = _example(spec, known)
     return _heading(
@@ -114,6 +123,12 @@ def _heading(plugin: Plugin, spec: Spec, **more: Any) -> Part:
     return Part(
         spec.kind, **texts, distribution=plugin.distribution, version=plugin.version, **more
     )
+
+
+def _recipe(spec: Recipe) -> str:
+    """The whole of it, for any environment."""
+    own = files.settings_for(settings_path(spec))
+    return _to_yaml(files.DEFAULT, resolve.plain(own, spec.algo, None))
 
 
 def settable(spec: Spec) -> dict[str, inspect.Parameter]:

@@ -19,7 +19,7 @@ from sb3_scale.built import Built, completed, record
 from sb3_scale.errors import Sb3ScaleError, check_key, shortened, shown
 from sb3_scale.guard import importing, telling, told
 from sb3_scale.plugins import Plugin, manager
-from sb3_scale.specs import KINDS, Spec, ZooConfig
+from sb3_scale.specs import KINDS, Recipe, Spec, ZooConfig
 
 _providers: ContextVar[Mapping[str, str] | None] = ContextVar("providers", default=None)
 _used: ContextVar[dict[str, str] | None] = ContextVar("used", default=None)
@@ -70,7 +70,7 @@ def load_target(spec: Spec) -> Any:
     return found
 
 
-def settings_path(spec: ZooConfig) -> Path:
+def settings_path(spec: ZooConfig | Recipe) -> Path:
     """
     :param spec: a file of settings
     :return: where it is

@@ -298,14 +298,27 @@ class ZooConfig(Spec):
     A file of hyperparameters for RL-Zoo; ``target`` is ``"package:folder/file.yml"``.
 
     :param algo: name of the algorithm, as in ``--algo``
-    :param on_request: whether only ``--conf-file NAME`` reads it, so that it may have tasks that
-        another file has
     """
 
     kind: ClassVar[str] = "zoo-config"
 
     algo: str = ""
-    on_request: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe(Spec):
+    """
+    Complete settings for any environment with their kind of spaces, asked for by name.
+
+    ``target`` is ``"package:folder/file.yml"``, a file of RL-Zoo's settings with a ``default``;
+    tasks beside it are exceptions.
+
+    :param algo: name of the algorithm, as in ``--algo``
+    """
+
+    kind: ClassVar[str] = "recipe"
+
+    algo: str = ""
 
 
 KINDS: dict[str, type[Spec]] = {
@@ -329,6 +342,7 @@ KINDS: dict[str, type[Spec]] = {
         Env,
         EnvBackend,
         ZooConfig,
+        Recipe,
     )
 }
 """Spec class of each part kind."""

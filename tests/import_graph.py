@@ -33,6 +33,7 @@ ORDER = """
     views execution
     collection
     algorithms callbacks builtin
+    recipes
     sb3_scale
     catalogue runs tables
     diagnostics zoo

@@ -9,6 +9,7 @@ from torch import nn
 
 from sb3_scale import SAC
 from sb3_scale.policies import ScalePolicy
+from sb3_scale.recipes import files, resolve
 from sb3_scale.zoo import configs
 
 DOG = spaces.Box(-1, 1, (223,)), spaces.Box(-1, 1, (38,))
@@ -18,12 +19,12 @@ OF_RL_ZOO = ("n_timesteps", "policy", "normalize")
 
 
 def settings(name: str) -> dict[str, Any]:
-    """The settings of any task, in a file of a plugin."""
-    path = configs.by_name("sac", name)
-    assert path is not None
-    content = configs.read(path)
-    assert list(content) == ["default"]
-    entry: dict[str, Any] = content["default"]
+    """A recipe, for an environment that takes no action_repeat."""
+    path = files.path_of(name, "sac")
+    assert list(configs.read(path)) == ["default"]
+    entry = resolve.plain(files.settings_for(path), "sac", None)
+    resolve.repeat_actions(entry, False)
+    resolve.choose_gamma(entry, 500)
     assert (entry["policy"], entry["n_timesteps"], entry["gamma"]) == ("ScalePolicy", 5e5, 0.99)
     return entry
 

@@ -65,7 +65,7 @@ def test_wheels_hold_what_they_must(wheels: Path) -> None:
         wheel.name.split("-")[0]: zipfile.ZipFile(wheel).namelist() for wheel in wheels.iterdir()
     }
     assert set(names) == {project(folder)["name"].replace("-", "_") for folder in DISTRIBUTIONS}
-    core = {"zoo_configs/sac.yml", "zoo_configs/td3.yml", "known_parts.json"}
+    core = {"zoo_configs/sac.yml", "zoo_configs/recipes/default.yml", "known_parts.json"}
     assert {f"sb3_scale/{name}" for name in core} <= set(names["sb3_scale"])
     assert "custom_envs.py" in names["sb3_scale_envs"]
     for package, listed in names.items():
@@ -74,7 +74,7 @@ def test_wheels_hold_what_they_must(wheels: Path) -> None:
 
 
 def test_wheels_hold_all_settings(wheels: Path) -> None:
-    for plugin, spec in manager().specs("zoo-config"):
+    for plugin, spec in (*manager().specs("zoo-config"), *manager().specs("recipe")):
         package, _, name = spec.target.partition(":")
         (wheel,) = wheels.glob(f"{plugin.distribution.replace('-', '_')}-*.whl")
         assert f"{package}/{name}" in zipfile.ZipFile(wheel).namelist()
@@ -146,5 +146,5 @@ def test_settings_of_a_missing_plugin_name_the_package(fresh: Path, tmp_path: Pa
     remove = [str(fresh), "-m", "pip", "uninstall", "-q", "-y", "sb3-scale-bro"]
     subprocess.run(remove, check=True)
     sentence = refused(run(tmp_path, *train, python=str(fresh)))
-    assert sentence.startswith("error: there is no zoo-config 'bro'; it comes with sb3-scale-bro: ")
+    assert sentence.startswith("error: there is no recipe 'bro'; it comes with sb3-scale-bro: ")
     assert sentence.endswith("pip install sb3-scale-bro")

@@ -47,11 +47,19 @@ def build_tasks(fence: Fence) -> None:
     import yaml
     from gymnasium import spaces
 
-    from sb3_scale import SAC, TD3, ScalePolicy
+    from sb3_scale import ScalePolicy
+    from sb3_scale.parts import load_target
+    from sb3_scale.plugins import manager
+    from sb3_scale.recipes import resolve
     from sb3_scale.zoo import configs
 
-    algo, algorithm = ("td3", TD3) if "--algo td3" in fence.text else ("sac", SAC)
-    for task, settings in yaml.safe_load(fence.text).items():
+    named = re.search(r"--algo (\w+)", fence.text)
+    algo = named[1] if named else "sac"
+    algorithm = load_target(manager().find("algorithm", algo)[1])
+    for task, given in yaml.safe_load(fence.text).items():
+        settings = resolve.plain(given, algo, task)
+        resolve.repeat_actions(settings, False)
+        resolve.choose_gamma(settings, None)
         assert settings["policy"] == "ScalePolicy", task
         assert "n_timesteps" in settings, task
         configs.check(algo, algorithm, settings)

@@ -34,7 +34,7 @@ def test_listing_loads_plugins_and_nothing_heavy() -> None:
 def test_the_package_of_a_missing_part_is_known_without_anything_heavy() -> None:
     found = loaded(
         "from sb3_scale.plugins import known_parts\n"
-        "assert known_parts()['zoo-config']['bro'] == 'sb3-scale-bro'"
+        "assert known_parts()['recipe']['bro'] == 'sb3-scale-bro'"
     )
     assert not set(found) & {*HEAVY, "sb3_scale.nn"}
 

@@ -120,7 +120,7 @@ FAULTS = {
         "from sb3_scale import hookimpl\n@hookimpl\ndef sb3_scale_components(): return ['mine']",
         "TypeError: sb3_scale_components gave 'mine', which is none of the specs Network, Norm, "
         "Constraint, Actor, Critic, Value, Reduction, Extractor, Loss, Optimizer, ReplayBuffer, "
-        "Transform, Collector, Callback, Algorithm, Env, EnvBackend, ZooConfig",
+        "Transform, Collector, Callback, Algorithm, Env, EnvBackend, ZooConfig, Recipe",
     ),
     "panics": (
         "class Panic(BaseException): pass\nraise Panic('called `unwrap()`\\non a `None` value')",
@@ -154,7 +154,7 @@ FAULTS = {
         "TypeError: sb3_scale_components gave Own(name='x', target='y:Z', summary='', "
         "reference='', equation=''), which is none of the specs Network, Norm, Constraint, Actor, "
         "Critic, Value, Reduction, Extractor, Loss, Optimizer, ReplayBuffer, Transform, "
-        "Collector, Callback, Algorithm, Env, EnvBackend, ZooConfig",
+        "Collector, Callback, Algorithm, Env, EnvBackend, ZooConfig, Recipe",
     ),
     "no-list": (
         "from sb3_scale import hookimpl\n@hookimpl\ndef sb3_scale_components(): return 3",
@@ -418,7 +418,7 @@ def test_register_by_hand() -> None:
 @pytest.mark.parametrize(
     ("kind", "name", "package"),
     [
-        ("zoo-config", "bro", "sb3-scale-bro"),
+        ("recipe", "bro", "sb3-scale-bro"),
         ("network", "modern", "sb3-scale-spectral"),
         ("algorithm", "td2", "sb3-scale-asymmetric"),
         ("env", "dog-run", "sb3-scale-envs"),

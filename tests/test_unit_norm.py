@@ -30,7 +30,7 @@ def norms(module: torch.nn.Module, per: str, bias: bool) -> list[np.ndarray]:
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("output_layer", [True, False])
 def test_norms_stay_one(per: str, bias: bool, output_layer: bool) -> None:
-    """After each of 500 updates, in critic, target and actor."""
+    """After each of 200 updates, in critic, target and actor."""
     constraint = {"name": "unit-norm", "per": per, "bias": bias, "output_layer": output_layer}
     parts: dict[str, Any] = {
         "actor": {"name": "squashed-gaussian", "network": BATCH_NORM, "constraint": constraint},
@@ -62,7 +62,7 @@ def test_norms_stay_one(per: str, bias: bool, output_layer: bool) -> None:
 
     check()
     model.learn(40)
-    for _ in range(500):
+    for _ in range(200):
         model.train(1, 16)
         check()
 

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from zoo_commands import FAST, SMALL, run, run_process, train
 
+ROOT = Path(__file__).parents[1]
 TASK = "pendulum-swingup"
 
 MODERN = (
@@ -51,8 +52,10 @@ def test_saved_settings_are_those_of_the_file(trained: Path) -> None:
     saved = yaml.load(
         (run_folder(trained) / TASK / "config.yml").read_text(), Loader=yaml.UnsafeLoader
     )
-    source = Path(__file__).parents[1] / "zoo_configs" / "sac.yml"
-    assert dict(saved)["policy_kwargs"] == yaml.safe_load(source.read_text())[TASK]["policy_kwargs"]
+    recipe = yaml.safe_load((ROOT / "zoo_configs/recipes/default.yml").read_text())
+    assert dict(saved)["policy_kwargs"] == recipe["default"]["policy_kwargs"]
+    assert dict(saved)["gamma"] == 0.99
+    assert dict(saved)["env_kwargs"] == {"action_repeat": 2}
 
 
 def test_enjoy(trained: Path) -> None:

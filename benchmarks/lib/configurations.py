@@ -8,13 +8,11 @@ import inspect
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
 from stable_baselines3.common.logger import Logger
 
 import sb3_scale
 from lib.measuring import Spaces, fill
-from sb3_scale.parts import settings_path
-from sb3_scale.plugins import manager
+from sb3_scale.recipes import files, resolve
 from sb3_scale_crossq.algorithm import CrossQ
 
 OBSERVATIONS, ACTIONS = 223, 38
@@ -148,13 +146,11 @@ def densenet(width: int, title: str) -> Configuration:
 
 def published(name: str, title: str) -> Configuration:
     """
-    :param name: of a file of settings of a plugin
+    :param name: of a recipe for SAC
     :param title: for a table
-    :return: SAC with the parts and the policy delay of these settings
+    :return: SAC with the parts and the policy delay of the recipe
     """
-    _, spec = manager().find("zoo-config", name)
-    assert isinstance(spec, sb3_scale.ZooConfig)
-    entry = yaml.safe_load(settings_path(spec).read_text())["default"]
+    entry = resolve.plain(files.settings_for(files.path_of(name, "sac")), "sac", None)
     settings = {"policy_delay": entry.get("policy_delay", 1)}
     return Configuration(title, sb3_scale.SAC, entry["policy_kwargs"], settings=settings)
 

@@ -195,7 +195,9 @@ def killed(moment: Moment, folder: Path, generator: random.Random) -> Killed:
     for name, settings in (("train", {**SETTINGS, "callback": [callback]}), ("resume", SETTINGS)):
         # JSON is YAML.
         (folder / f"{name}.yml").write_text(json.dumps({ENV: settings}))
-    times = 1 if moment.file == ".yml" else generator.randint(1, 3)
+    # Settings are written once, and a third best model may never come.
+    once = moment.file in (".yml", "best_model.zip")
+    times = 1 if once else generator.randint(1, 3)
     if moment.last:
         times = 1 + (SHORT // SAVE_FREQ if moment.file == "replay_buffer.pkl" else 0)
     share = generator.random()
@@ -212,6 +214,9 @@ def _train(moment: Moment, folder: Path, times: int, share: float) -> NoReturn:
     code = 1
     try:
         os.chdir(folder)
+        # nohup and a shell's background have them ignored.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         log = os.open("log", os.O_WRONLY | os.O_CREAT)
         os.dup2(log, 1)
         os.dup2(log, 2)

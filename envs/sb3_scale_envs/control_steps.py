@@ -1,5 +1,6 @@
 """What the environments share: actions that last several control steps, episodes of so many."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 
@@ -38,6 +39,11 @@ class ControlStepEnv(gymnasium.Env[FloatArray, FloatArray]):
         self.render_mode = render_mode
         self.episode_steps = episode_steps
         self._steps_left = 0
+
+    @property
+    def max_episode_steps(self) -> int:
+        """Actions in the longest episode."""
+        return math.ceil(self.episode_steps / self.action_repeat)
 
     def _set_control_timestep(self, seconds: float) -> None:
         """

@@ -3,7 +3,7 @@
 import inspect
 import io
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar, Self
 
@@ -21,6 +21,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
 from sb3_scale.algorithms import buffer_files, options
+from sb3_scale.algorithms.added_callbacks import with_callbacks
 from sb3_scale.algorithms.buffers import fill_up_replay_buffer
 from sb3_scale.algorithms.checkpoints import Checkpoint, name_of
 from sb3_scale.algorithms.checks import (
@@ -98,6 +99,9 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
 
     tiny_replay_buffer: ReplayBuffer | None
     """The buffer of an algorithm that was loaded for prediction."""
+
+    own_callbacks: Sequence[PartConfig] = ()
+    """Callbacks by name that join those of every ``learn``: a recipe's."""
 
     goes_on: bool = False
     """Whether the random states of a checkpoint wait for ``learn(reset_num_timesteps=False)``."""
@@ -213,6 +217,8 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
 
     def _init_callback(self, callback: MaybeCallback, progress_bar: bool = False) -> BaseCallback:
         train = vars(self).get("train")
+        if self.own_callbacks:
+            callback = with_callbacks(callback, self.own_callbacks)
         ready = super()._init_callback(callback, progress_bar)
         if self.scaled:
             replaced = vars(self).get("train") is not train

@@ -16,6 +16,7 @@ from sb3_scale.errors import Sb3ScaleError
 COMMANDS = {
     "plugins": "List the installed plugins and their parts",
     "describe": "Show what a part does, its parameters and an example",
+    "recipes": "List complete settings for any environment, and what they cost",
     "doctor": "Check the installation",
     "new-plugin": "Write a package with a critic of your own",
     "report": "Sum up a training run of RL-Zoo and draw its learning curve",

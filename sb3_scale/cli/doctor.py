@@ -23,7 +23,7 @@ from sb3_scale.entry_points import normalized
 from sb3_scale.errors import Sb3ScaleError, suggestion
 from sb3_scale.parts import load_target, settings_path
 from sb3_scale.plugins import DISABLE_VARIABLE, LOAD_VARIABLE, PluginManager, manager
-from sb3_scale.specs import KINDS, ZooConfig
+from sb3_scale.specs import KINDS, Recipe, ZooConfig
 from sb3_scale.tables import make_table
 
 Status = Literal["ok", "warning", "problem"]
@@ -219,7 +219,7 @@ def _parts(plugins: PluginManager) -> Iterator[Check]:
                 yield _collision(plugins, kind, name)
         for plugin, spec in offered:
             try:
-                settings_path(spec) if isinstance(spec, ZooConfig) else load_target(spec)
+                settings_path(spec) if isinstance(spec, (Recipe, ZooConfig)) else load_target(spec)
             except Sb3ScaleError as error:
                 hint = f"pip install --upgrade {plugin.distribution}"
                 yield Check(f"{kind} '{spec.name}'", "problem", str(error), hint)

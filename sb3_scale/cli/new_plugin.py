@@ -27,7 +27,10 @@ COMMON = {
 }
 """Where files of ``sb3_scale/template`` that serve all kinds go, without ``.template``."""
 
-MODULES = {kind: f"{kind.replace('-', '_')}.py" for kind in KINDS} | {"zoo-config": "sac.yml"}
+FILES = {"zoo-config": "sac.yml", "recipe": "recipe.yml"}
+"""Kinds whose part is a file of settings."""
+
+MODULES = {kind: f"{kind.replace('-', '_')}.py" for kind in KINDS} | FILES
 """The file of the package that has the part."""
 
 FUNCTIONS = ("optimizer", "env-backend")
@@ -101,7 +104,7 @@ def _files(kind: str) -> dict[str, str]:
     test = own_test if _path(own_test).is_file() else "tests/test_package.py"
     part = f"kinds/{kind}{Path(MODULES[kind]).suffix}"
     files = {**COMMON, part: f"$module/{MODULES[kind]}", test: "tests/test_$module.py"}
-    if kind != "zoo-config":
+    if kind not in FILES:
         files["settings.yml"] = "settings.yml"
     return files
 
@@ -122,9 +125,9 @@ def _values(name: str, kind: str) -> dict[str, str]:
         target = f"{module}.{Path(MODULES[kind]).stem}:{module}"
     facts = f'\n        equation="{texts["equation"]}",' if texts["equation"] else ""
     conf = "settings.yml"
-    if kind == "zoo-config":
-        target, conf = f"{module}:sac.yml", name
-        facts = '\n        algo="sac",\n        on_request=True,'
+    if kind in FILES:
+        target, conf = f"{module}:{FILES[kind]}", name
+        facts = '\n        algo="sac",'
     options = texts.get("options", f"--algo sac --env {texts.get('task', 'Pendulum-v1')}")
     return {
         "name": name,

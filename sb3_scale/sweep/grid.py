@@ -17,11 +17,11 @@ import rl_zoo3
 from sb3_scale.errors import Sb3ScaleError, check_key, shortened, shown, suggestion
 from sb3_scale.parts import check_type
 from sb3_scale.plugins import manager
+from sb3_scale.recipes.changes import Settings, together
 from sb3_scale.registration import env_hint, import_packages
 from sb3_scale.structures import check_plain
-from sb3_scale.sweep.changes import Settings, change, together
 from sb3_scale.sweep.settings import check_settings, check_train_args
-from sb3_scale.zoo import configs, install
+from sb3_scale.zoo import configs, install, plain_settings
 
 EVALUATIONS = 10
 """Per training, where the file does not say how often."""
@@ -209,9 +209,9 @@ def _training(sweep: Sweep, variations: tuple[_Variation, ...]) -> Training:
     changes = together([sweep.settings, *(one.changes for one in variations)])
     algo, env_id = changes.pop("algo", sweep.algo), changes.pop("env", sweep.env)
     _check_names(algo, env_id)
-    settings = _task_settings(algo, env_id, sweep.conf_file)
-    for key, value in changes.items():
-        change(settings, key, value)
+    settings = plain_settings.resolved(
+        _task_settings(algo, env_id, sweep.conf_file), changes, algo, env_id
+    )
     steps = settings.get("n_timesteps")
     if not isinstance(steps, (int, float)) or not 1 <= steps < math.inf:
         raise Sb3ScaleError(

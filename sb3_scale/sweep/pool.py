@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -197,6 +197,7 @@ class _Process:
                 pass_fds=(lock,),
                 start_new_session=True,
             )
+        _pass_niceness(self.process.pid)
         steps = int(folder.training.settings["n_timesteps"])
         self.line = progress.add_task(folder.training.name, total=steps)
         self.steps = steps
@@ -223,3 +224,9 @@ class _Process:
         if not self.over:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+
+
+def _pass_niceness(pid: int) -> None:
+    """Where Linux shares its cores among sessions first, a new one is as nice as this process."""
+    with suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(os.nice(0)))

@@ -15,7 +15,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.execution.allocator import return_freed_memory
-from sb3_scale.sweep.changes import Settings
+from sb3_scale.recipes.changes import Settings
+from sb3_scale.recipes.environments import SpacesOnly
 from sb3_scale.zoo import backends, callbacks, checks, configs
 from sb3_scale.zoo.env_kwargs import check_env_kwargs
 
@@ -130,18 +131,10 @@ def _make(algo: str, envs: DummyVecEnv, settings: Settings) -> None:
         return_freed_memory()
 
 
-class _SpacesOnly(gymnasium.Env[Any, Any]):
-    """Has the spaces of a task, and nothing else."""
-
-    def __init__(self, observations: spaces.Space[Any], actions: spaces.Space[Any]) -> None:
-        self.observation_space = observations
-        self.action_space = actions
-
-
 def _envs(observations: spaces.Space[Any], actions: spaces.Space[Any], n_envs: Any) -> DummyVecEnv:
     if not isinstance(n_envs, int) or n_envs < 1:
         raise Sb3ScaleError(f"n_envs is {shown(n_envs)}; allowed: a whole number, at least 1")
-    return DummyVecEnv([lambda: _SpacesOnly(observations, actions)] * n_envs)
+    return DummyVecEnv([lambda: SpacesOnly(observations, actions)] * n_envs)
 
 
 @cache

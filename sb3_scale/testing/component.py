@@ -28,7 +28,7 @@ from sb3_scale.testing.replay_buffers import check_replay_buffer
 from sb3_scale.testing.training import train
 from sb3_scale.testing.transforms import check_transform
 from sb3_scale.testing.values import check_value
-from sb3_scale.testing.zoo_configs import check_zoo_config
+from sb3_scale.testing.zoo_configs import check_recipe, check_zoo_config
 
 CHECKS = {
     "network": check_network,
@@ -49,6 +49,7 @@ CHECKS = {
     "env": check_env,
     "env-backend": check_env_backend,
     "zoo-config": check_zoo_config,
+    "recipe": check_recipe,
 }
 
 

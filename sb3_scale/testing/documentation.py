@@ -9,7 +9,7 @@ import yaml
 from sb3_scale.catalogue import settable
 from sb3_scale.docstrings import docstring_parameters, parameter_docs
 from sb3_scale.parts import annotations, load_target, type_name
-from sb3_scale.specs import Env
+from sb3_scale.specs import Env, Recipe, ZooConfig
 from sb3_scale.testing.part_under_test import Subject
 
 
@@ -20,7 +20,7 @@ def check_documentation(subject: Subject) -> None:
     """
     spec = subject.spec
     subject.require(spec.summary != "", "has no summary in its spec")
-    if spec.kind == "zoo-config":
+    if isinstance(spec, (Recipe, ZooConfig)):
         return
     target = subject.call(f"the import of '{spec.target}'", load_target, spec)
     signature = inspect.signature(target).parameters

@@ -8,8 +8,23 @@ from gymnasium import spaces
 from sb3_scale.parts import load_target, settings_path
 from sb3_scale.plugins import manager
 from sb3_scale.policies import ScalePolicy
-from sb3_scale.specs import ZooConfig
+from sb3_scale.recipes import files, resolve
+from sb3_scale.specs import Recipe, ZooConfig
 from sb3_scale.testing.part_under_test import Subject
+
+
+def check_recipe(subject: Subject) -> None:
+    """
+    :param subject: a recipe; RL-Zoo must be installed
+    :raises AssertionError: if it cannot be read, is not for any environment, or a policy cannot be
+        made of it
+    """
+    spec = subject.spec
+    assert isinstance(spec, Recipe)
+    path = subject.call(f"finding '{spec.target}'", settings_path, spec)
+    settings = subject.call(f"reading {path}", files.settings_for, path)
+    subject.require("env_kwargs" not in settings, "has env_kwargs in its default")
+    check_zoo_config(subject)
 
 
 def check_zoo_config(subject: Subject) -> None:
@@ -20,20 +35,31 @@ def check_zoo_config(subject: Subject) -> None:
     from sb3_scale.zoo import configs
 
     spec = subject.spec
-    assert isinstance(spec, ZooConfig)
+    assert isinstance(spec, (Recipe, ZooConfig))
     path = subject.call(f"finding '{spec.target}'", settings_path, spec)
     algorithm = load_target(manager().find("algorithm", spec.algo)[1])
     tasks = subject.call(f"reading {path}", configs.read, path)
     made: list[Any] = []
-    for task, settings in tasks.items():
+    for task, given in tasks.items():
         # Tasks that begin with a dot hold what others share.
-        if task.startswith(".") or not configs.uses_scale_policy(settings):
+        if task.startswith("."):
+            continue
+        settings = subject.call(f"the settings of {task}", _plain, given, spec.algo, task)
+        if not configs.uses_scale_policy(settings):
             continue
         subject.call(f"the settings of {task}", configs.check, spec.algo, algorithm, settings)
         parts = {**algorithm.default_parts, **settings.get("policy_kwargs", {})}
         if parts not in made:
             subject.call(f"the policy of {task}", _make_policy, deepcopy(parts))
             made.append(parts)
+
+
+def _plain(given: dict[str, Any], algo: str, task: str) -> dict[str, Any]:
+    """For an environment that nothing is known of."""
+    settings = resolve.plain(given, algo, task)
+    resolve.repeat_actions(settings, False)
+    resolve.choose_gamma(settings, None)
+    return settings
 
 
 def _make_policy(policy_kwargs: dict[str, Any]) -> None:

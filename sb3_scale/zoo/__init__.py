@@ -7,7 +7,8 @@ train`` do the same. Three things of RL-Zoo change: its table of algorithms, its
 and how ``ExperimentManager`` reads a configuration: where it looks when no ``-conf`` is given, the
 key ``env_backend``, callbacks by name, and, for ScalePolicy, checks, a folder of its own, files
 replaced as wholes and signals that save. A folder after ``-i`` becomes its newest whole checkpoint.
-Of a run that one of our errors stops before its first step no folder is left.
+``--env module:Class`` registers an environment. Of a run that one of our errors stops before its
+first step no folder is left.
 """
 
 import sys
@@ -38,10 +39,11 @@ def install() -> None:
     if "tables" not in _installed:
         _installed.add("tables")
         if _is_command(sys.orig_argv):
-            from sb3_scale.zoo import resume
+            from sb3_scale.zoo import own_environments, resume
 
             _speak_in_sentences()
             resume.name_checkpoint(sys.argv)
+            own_environments.name_env(sys.argv)
         register_envs()
         _install_algorithms()
     module = sys.modules.get("rl_zoo3.exp_manager")

@@ -10,9 +10,10 @@ from typing import Any
 import gymnasium
 
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
-from sb3_scale.parts import annotations, check_type, settings_path
+from sb3_scale.parts import annotations, check_type, kinds_of, settings_path
 from sb3_scale.plugins import CORE, manager
 from sb3_scale.policies import ScalePolicy, check_policy_kwargs
+from sb3_scale.recipes import files
 from sb3_scale.specs import ZooConfig
 from sb3_scale.structures import UniqueLoader, read_yaml
 from sb3_scale.zoo import backends, checks, notation
@@ -43,7 +44,7 @@ def offered(algo: str) -> Iterator[tuple[Path, dict[str, Any]]]:
     for plugin, spec in sorted(
         manager().specs("zoo-config"), key=lambda item: item[0].name != CORE
     ):
-        if isinstance(spec, ZooConfig) and spec.algo == algo and not spec.on_request:
+        if isinstance(spec, ZooConfig) and spec.algo == algo:
             # A plugin that forgot to pack its settings must not stop tasks of others.
             try:
                 path = settings_path(spec)
@@ -56,13 +57,16 @@ def by_name(algo: str, name: str) -> Path | None:
     """
     :param algo: name of an algorithm
     :param name: what the user gave as ``--conf-file``
-    :return: the file of settings that a plugin offers under this name, if there is one
+    :return: the file of the recipe, or of the settings, that a plugin offers under this name;
+        nothing if it is a path
     :raises Sb3ScaleError: if the name is that of another algorithm's file, a misspelled one, or of
         a file that is missing
     """
     # A path, or the Python module that RL-Zoo allows too.
     if {"/", "."} & set(name) or Path(name).exists() or find_spec(name):
         return None
+    if "zoo-config" not in kinds_of(name):
+        return files.path_of(name, algo)
     _, spec = manager().find("zoo-config", name)
     assert isinstance(spec, ZooConfig)
     if spec.algo != algo:

@@ -7,9 +7,7 @@ from rl_zoo3 import exp_manager
 
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.parts import resolve
-from sb3_scale.zoo import configs
-
-KEYS = (*configs.EVALUATED, "normalize", "monitor_kwargs")
+from sb3_scale.recipes.changes import PYTHON
 
 
 def evaluate(hyperparams: dict[str, Any]) -> None:
@@ -19,7 +17,7 @@ def evaluate(hyperparams: dict[str, Any]) -> None:
     :param hyperparams: settings of a task
     :raises Sb3ScaleError: if one cannot be evaluated
     """
-    for key in KEYS:
+    for key in PYTHON:
         text = hyperparams.get(key)
         if not isinstance(text, str):
             continue

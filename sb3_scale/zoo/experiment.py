@@ -20,6 +20,7 @@ from sb3_scale.zoo import (
     checks,
     configs,
     evaluated,
+    plain_settings,
     resume,
     run_folder,
     samplers,
@@ -71,10 +72,11 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
     # A module's name is no path.
     self.config = str(path)
     settings_files.check(self.config, env_id, self._is_atari, self.custom_hyperparams or {})
-    if self.trial_id:
-        task = settings_files.task(self.config, env_id, self._is_atari)
-        _choose_sampler(self.algo, {**task, **(self.custom_hyperparams or {})})
-    hyperparams, saved = settings_files.read(self, _zoo_read)
+    with plain_settings.in_place_of_recipes(self):
+        if self.trial_id:
+            task = settings_files.task(self.config, env_id, self._is_atari)
+            _choose_sampler(self.algo, {**task, **(self.custom_hyperparams or {})})
+        hyperparams, saved = settings_files.read(self, _zoo_read)
     checks.check_policy(self.algo, ALGOS[self.algo], hyperparams)
     backends.check(hyperparams)
     backends.use(self, hyperparams.pop(backends.KEY, backends.GYMNASIUM))

@@ -33,7 +33,8 @@ def check(config: str, env_id: str, is_atari: bool, given: Mapping[str, Any]) ->
     """
     if is_yaml(config):
         task = _task(config, configs.read(Path(config)), env_id, is_atari)
-        if configs.uses_scale_policy({**task, **given}):
+        together = {**task, **given}
+        if "recipe" in together or configs.uses_scale_policy(together):
             configs.read_once(Path(config))
         elif configs.uses_scale_policy(task):
             _check_replaced_policy(task, given, config)

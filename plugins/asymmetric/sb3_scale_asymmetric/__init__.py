@@ -8,7 +8,7 @@ convergence of Q-learning, on its pessimism and on navigation in n dimensions.
 
 from collections.abc import Iterator
 
-from sb3_scale import Actor, Algorithm, Callback, Loss, Norm, Spec, ZooConfig, hookimpl
+from sb3_scale import Actor, Algorithm, Callback, Loss, Norm, Recipe, Spec, ZooConfig, hookimpl
 
 SETTINGS = {"td2": "Settings for --algo td2.", "ddpg": "Settings for --algo ddpg."}
 """Files of settings in this package, by algorithm."""
@@ -86,4 +86,4 @@ def sb3_scale_components() -> Iterator[Spec]:
         )
     for name, (algo, summary) in ON_REQUEST.items():
         path = f"sb3_scale_asymmetric:{name}.yml"
-        yield ZooConfig(name, path, summary=summary, algo=algo, on_request=True)
+        yield Recipe(name, path, summary=summary, algo=algo)

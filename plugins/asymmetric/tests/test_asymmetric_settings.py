@@ -27,7 +27,7 @@ def tasks(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ["td2-settings", "ddpg-settings", *ON_REQUEST])
 def test_contract(name: str) -> None:
-    check_component("zoo-config", name)
+    check_component("recipe" if name in ON_REQUEST else "zoo-config", name)
 
 
 @pytest.mark.parametrize("name", ["td2", "ddpg", *ON_REQUEST])

@@ -8,7 +8,7 @@ the Replay Ratio Barrier", ICLR 2023.
 
 from collections.abc import Iterator
 
-from sb3_scale import Actor, Callback, Network, Spec, ZooConfig, hookimpl
+from sb3_scale import Actor, Callback, Network, Recipe, Spec, hookimpl
 
 _BRO = "Nauman et al., Bigger, Regularized, Optimistic, 2024"
 
@@ -44,10 +44,9 @@ def sb3_scale_components() -> Iterator[Spec]:
         equation="shift maximises mean_i Q_i + optimism std_i Q_i - kl_weight KL",
     )
     for name, summary in SETTINGS.items():
-        yield ZooConfig(
+        yield Recipe(
             name,
             f"sb3_scale_bro:{name}.yml",
             summary=summary,
             algo="sac",
-            on_request=True,
         )

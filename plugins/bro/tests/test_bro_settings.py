@@ -25,7 +25,7 @@ def settings(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_keeps_the_contract(name: str) -> None:
-    check_component("zoo-config", name)
+    check_component("recipe", name)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_is_not_chosen_where_no_file_is_named(name: str) -> None:
     path = configs.by_name("sac", name)
     for task in ("dog-run", "Pendulum-v1"):
         assert configs.choose("sac", task, Path("nothing.yml")) != path
-    assert manager().find("zoo-config", name)[0].name == "bro"
+    assert manager().find("recipe", name)[0].name == "bro"
 
 
 @pytest.mark.parametrize(

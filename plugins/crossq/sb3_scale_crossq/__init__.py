@@ -9,7 +9,7 @@ Well-Conditioned Optimization Accelerates Deep Reinforcement Learning", ICLR 202
 
 from collections.abc import Iterator
 
-from sb3_scale import Algorithm, Spec, ZooConfig, hookimpl
+from sb3_scale import Algorithm, Recipe, Spec, ZooConfig, hookimpl
 
 SETTINGS = {
     "crossq-wn": "Palenicek et al., 2025, Table 1: CrossQ with weight normalisation at UTD 5.",
@@ -36,10 +36,9 @@ def sb3_scale_components() -> Iterator[Spec]:
         algo="crossq",
     )
     for name, summary in SETTINGS.items():
-        yield ZooConfig(
+        yield Recipe(
             name,
             f"sb3_scale_crossq:{name}.yml",
             summary=summary,
             algo="sac",
-            on_request=True,
         )

@@ -34,7 +34,7 @@ def tasks(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_contract(name: str) -> None:
-    check_component("zoo-config", name)
+    check_component("recipe", name)
 
 
 def test_all_tasks_are_there_under_ids_that_exist() -> None:
@@ -50,7 +50,7 @@ def test_is_not_chosen_where_no_file_is_named(name: str) -> None:
     assert path == FOLDER / f"{name}.yml"
     for task in ("dog-run", "Pendulum-v1"):
         assert configs.choose("sac", task, Path("nothing.yml")) != path
-    assert manager().find("zoo-config", name)[0].name == "crossq"
+    assert manager().find("recipe", name)[0].name == "crossq"
 
 
 @pytest.mark.parametrize(("task", "gamma"), [("dog-run", 0.99), ("pose-hard", 0.95)])

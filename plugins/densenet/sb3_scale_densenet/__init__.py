@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from sb3_scale import (
     Callback,
     Network,
+    Recipe,
     ReplayBuffer,
     Spec,
     StateActionExtractor,
-    ZooConfig,
     hookimpl,
 )
 
@@ -75,10 +75,9 @@ def sb3_scale_components() -> Iterator[Spec]:
     )
     for algo in ("sac", "td3"):
         for name, summary in _SETTINGS.items():
-            yield ZooConfig(
+            yield Recipe(
                 f"{algo}-{name}",
                 f"sb3_scale_densenet:{algo}-{name}.yml",
                 summary=f"Ota et al., 2021: {summary}.",
                 algo=algo,
-                on_request=True,
             )

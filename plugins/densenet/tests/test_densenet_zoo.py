@@ -9,7 +9,7 @@ import zoo_commands
 from sb3_scale import SAC
 from sb3_scale.parts import settings_path
 from sb3_scale.plugins import manager
-from sb3_scale.specs import ZooConfig
+from sb3_scale.specs import Recipe
 from sb3_scale.zoo import configs
 
 DENSENET = {"name": "densenet", "width": 16, "depth": 2}
@@ -58,8 +58,8 @@ def test_parts_of_four_papers_train_save_and_go_on(tmp_path: Path) -> None:
 
 FILES = [
     spec
-    for plugin, spec in manager().specs("zoo-config")
-    if isinstance(spec, ZooConfig) and plugin.distribution == "sb3-scale-densenet"
+    for plugin, spec in manager().specs("recipe")
+    if isinstance(spec, Recipe) and plugin.distribution == "sb3-scale-densenet"
 ]
 
 
@@ -70,7 +70,7 @@ def test_there_is_a_file_for_each_variant() -> None:
 
 
 @pytest.mark.parametrize("spec", FILES, ids=lambda spec: spec.name)
-def test_all_files_have_the_tasks_of_table_1(spec: ZooConfig) -> None:
+def test_all_files_have_the_tasks_of_table_1(spec: Recipe) -> None:
     tasks = configs.read(settings_path(spec))
     names = ("Hopper", "Walker2d", "HalfCheetah", "Ant", "Humanoid")
     mujoco = {f"{name}-v{version}" for name in names for version in (4, 5)}

@@ -7,7 +7,7 @@ High-Dimensional Robot Control", 2026, arXiv 2604.04539.
 
 from collections.abc import Iterator
 
-from sb3_scale import Actor, Network, Spec, ZooConfig, hookimpl
+from sb3_scale import Actor, Network, Recipe, Spec, hookimpl
 
 _FLASHSAC = "Kim et al., FlashSAC, 2026, arXiv 2604.04539"
 
@@ -29,10 +29,9 @@ def sb3_scale_components() -> Iterator[Spec]:
         reference=_FLASHSAC,
         equation="a = tanh(mu(s) + sigma(s) eps), eps kept for n decisions, P(n) ~ n^-2",
     )
-    yield ZooConfig(
+    yield Recipe(
         "flashsac",
         "sb3_scale_flashsac:flashsac.yml",
         summary="Kim et al., 2026: FlashSAC at one gradient step per decision.",
         algo="sac",
-        on_request=True,
     )

@@ -8,7 +8,7 @@ ICML 2025.
 
 from collections.abc import Iterator
 
-from sb3_scale import Network, Spec, ZooConfig, hookimpl
+from sb3_scale import Network, Recipe, Spec, hookimpl
 
 _SIMBAV2 = "Lee et al., Hyperspherical Normalization for Scalable Deep RL, 2025"
 
@@ -44,10 +44,9 @@ def sb3_scale_components() -> Iterator[Spec]:
         equation="s W x",
     )
     for name, summary in SETTINGS.items():
-        yield ZooConfig(
+        yield Recipe(
             name,
             f"sb3_scale_simba:{name}.yml",
             summary=summary,
             algo="sac",
-            on_request=True,
         )

@@ -7,7 +7,7 @@ Normalization", NeurIPS 2021.
 
 from collections.abc import Iterator
 
-from sb3_scale import Constraint, Network, Spec, ZooConfig, hookimpl
+from sb3_scale import Constraint, Network, Recipe, Spec, hookimpl
 
 _PAPER = "Bjorck et al., Towards Deeper Deep Reinforcement Learning with Spectral Normalization"
 
@@ -29,10 +29,9 @@ def sb3_scale_components() -> Iterator[Spec]:
         reference=f"{_PAPER}, 2021, section 4.2 and appendix C; Miyato et al., 2018",
         equation="y = W x / (u^T W v) + b, with u and v from the power method",
     )
-    yield ZooConfig(
+    yield Recipe(
         "sac-spectral",
         "sb3_scale_spectral:sac-spectral.yml",
         summary="Bjorck et al., 2021: residual networks with spectral normalisation.",
         algo="sac",
-        on_request=True,
     )

@@ -25,7 +25,7 @@ reacher-easy reacher-hard walker-run walker-stand walker-walk
 
 
 def test_contract() -> None:
-    check_component("zoo-config", "sac-spectral")
+    check_component("recipe", "sac-spectral")
 
 
 def test_all_tasks_are_there_under_ids_that_exist() -> None:

@@ -4,12 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sb3_scale.errors import Sb3ScaleError, shortened, shown
-from sb3_scale.zoo import evaluated
 
 Settings = dict[str, Any]
 
-NO_PARTS = set(evaluated.KEYS)
-"""Settings that are Python when they are strings, not names of parts."""
+PYTHON = (
+    "policy_kwargs",
+    "replay_buffer_class",
+    "replay_buffer_kwargs",
+    "normalize",
+    "monitor_kwargs",
+)
+"""Settings that RL-Zoo evaluates as Python when they are strings; no such string names a part."""
 
 
 def together(layers: Sequence[Settings]) -> Settings:
@@ -58,7 +63,7 @@ def change(settings: Settings, key: str, value: Any) -> None:
     place = settings
     for parent in parents:
         inner = place.get(parent) or {}
-        if isinstance(inner, str) and parent not in NO_PARTS:
+        if isinstance(inner, str) and parent not in PYTHON:
             inner = {"name": inner}
         if not isinstance(inner, Mapping):
             raise Sb3ScaleError(

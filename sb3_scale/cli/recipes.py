@@ -1,0 +1,90 @@
+"""``sb3-scale recipes``."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from rich.progress import track
+
+from sb3_scale.cli.arguments import add_json
+from sb3_scale.cli.output import make_console, print_json
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.parts import settings_path
+from sb3_scale.plugins import manager
+from sb3_scale.specs import Recipe
+from sb3_scale.tables import make_table
+
+if TYPE_CHECKING:
+    from sb3_scale.recipes.costs import Cost
+
+OBSERVATIONS, ACTIONS = 67, 21
+"""Those of the humanoid."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """
+    :param parser: of this subcommand
+    """
+    add_json(parser)
+    parser.add_argument(
+        "--cost",
+        action="store_true",
+        help="count the operations of a gradient step, and time it here",
+    )
+    parser.add_argument(
+        "--observations", type=int, default=OBSERVATIONS, help="numbers in an observation"
+    )
+    parser.add_argument("--actions", type=int, default=ACTIONS, help="numbers in an action")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="all by default")
+
+
+def run(args: argparse.Namespace) -> int:
+    """
+    :param args: ``names``, ``cost``, ``observations``, ``actions`` and ``json``
+    :return: 0
+    :raises Sb3ScaleError: if there is no such recipe
+    """
+    from sb3_scale.recipes import files
+
+    for key in ("observations", "actions"):
+        if getattr(args, key) < 1:
+            raise Sb3ScaleError(f"--{key} is {getattr(args, key)}; allowed: at least 1")
+    offered = [spec for _, spec in manager().specs("recipe") if isinstance(spec, Recipe)]
+    wanted = [files.find(name) for name in args.names] or sorted(offered, key=lambda s: s.name)
+    costs: dict[str, Cost] = {}
+    if args.cost:
+        from sb3_scale.recipes.costs import cost
+
+        for spec in track(wanted, "measuring", disable=args.json, transient=True):
+            costs[spec.name] = cost(spec.name, args.observations, args.actions)
+    records = [_record(spec, costs.get(spec.name)) for spec in wanted]
+    if args.json:
+        print_json(records)
+        return 0
+    console = make_console()
+    console.print(make_table(tuple(records[0]), [tuple(map(_text, r.values())) for r in records]))
+    if args.cost:
+        console.print(
+            f"a gradient step with {args.observations} observations and {args.actions} actions, "
+            "without compilation"
+        )
+    return 0
+
+
+def _record(spec: Recipe, cost: "Cost | None") -> dict[str, Any]:
+    from sb3_scale.recipes import files, networks, resolve
+
+    settings = resolve.plain(files.settings_for(settings_path(spec)), spec.algo, None)
+    record: dict[str, Any] = {
+        "name": spec.name,
+        "algo": spec.algo,
+        "source": spec.reference or spec.summary,
+        "networks": networks.described(settings),
+        "steps per decision": settings.get("gradient_steps", 1),
+    }
+    if cost is not None:
+        record |= {"GFLOP": round(cost.gigaflops, 2), "ms": round(cost.milliseconds, 1)}
+    return record
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:g}"

@@ -1,0 +1,113 @@
+"""What a recipe must know of an environment, and the vector of them that a model trains in."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gymnasium
+from gymnasium import spaces
+from gymnasium.envs.registration import load_env_creator
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+
+from sb3_scale.errors import Sb3ScaleError, shown
+from sb3_scale.registration import env_hint, register_envs
+
+AnyEnv = str | gymnasium.Env[Any, Any] | VecEnv | Callable[..., Any]
+"""An id of Gymnasium, an environment, several, or a class or function that makes one."""
+
+
+class SpacesOnly(gymnasium.Env[Any, Any]):
+    """
+    Has the spaces of a task, and nothing else.
+
+    :param observations: observation space
+    :param actions: action space
+    """
+
+    def __init__(self, observations: spaces.Space[Any], actions: spaces.Space[Any]) -> None:
+        self.observation_space = observations
+        self.action_space = actions
+
+
+def parameters_of(env_id: str) -> Mapping[str, inspect.Parameter]:
+    """
+    :param env_id: an id that Gymnasium knows
+    :return: what its class or function takes, by name
+    :raises Sb3ScaleError: if that cannot be imported
+    """
+    entry_point = gymnasium.spec(env_id).entry_point
+    try:
+        creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+        return inspect.signature(creator).parameters if creator else {}
+    except Exception as error:
+        raise Sb3ScaleError(f"'{env_id}' cannot be made: {error}") from error
+
+
+def repeats_actions(env: AnyEnv) -> bool:
+    """
+    :param env: the environment
+    :return: whether it is still to be made, and takes ``action_repeat``
+    """
+    if isinstance(env, str):
+        return "action_repeat" in parameters_of(env)
+    if isinstance(env, (gymnasium.Env, VecEnv)):
+        return False
+    return "action_repeat" in inspect.signature(env).parameters
+
+
+def check_env(env: Any) -> None:
+    """
+    :param env: as the user gave it
+    :raises Sb3ScaleError: if it is no environment and cannot be one
+    """
+    if isinstance(env, str):
+        register_envs()
+        if env not in gymnasium.registry:
+            raise Sb3ScaleError(f"there is no environment {shown(env)}{env_hint(env)}")
+    elif not (isinstance(env, (gymnasium.Env, VecEnv)) or callable(env)):
+        raise Sb3ScaleError(
+            f"env is {shown(env)}; allowed: an environment of Gymnasium, a VecEnv, an id, or a "
+            "class or function that makes an environment"
+        )
+
+
+def as_vec_env(env: AnyEnv, n_envs: int, env_kwargs: Mapping[str, Any]) -> VecEnv:
+    """
+    :param env: the environment
+    :param n_envs: how many to make
+    :param env_kwargs: arguments for them
+    :return: environments with a ``Monitor`` each; a ``VecEnv`` as it is
+    :raises Sb3ScaleError: if one that is made already shall have arguments, or be several
+    """
+    if isinstance(env, (gymnasium.Env, VecEnv)):
+        for key, value, default in (("n_envs", n_envs, 1), ("env_kwargs", dict(env_kwargs), {})):
+            if value != default:
+                raise Sb3ScaleError(
+                    f"{key} is {shown(value)}, and the environment is made already; allowed: an "
+                    "id, or a class or function that makes one"
+                )
+    if isinstance(env, VecEnv):
+        return env
+    if isinstance(env, gymnasium.Env):
+        return DummyVecEnv([lambda: Monitor(env)])
+    return make_vec_env(env, n_envs, env_kwargs=dict(env_kwargs))
+
+
+def max_episode_steps(env: VecEnv) -> int | None:
+    """
+    Of the spec that Gymnasium keeps, of a ``TimeLimit``, or of an attribute ``max_episode_steps``,
+    which a class can have that ends its episodes itself.
+
+    :param env: the environments, of which the first counts
+    :return: decisions in the longest episode, if that is known
+    """
+    spec = env.get_attr("spec", 0)[0] if env.has_attr("spec") else None
+    if spec is not None and spec.max_episode_steps is not None:
+        return int(spec.max_episode_steps)
+    # The second is that of Gymnasium's TimeLimit around a class that is not registered.
+    for name in ("max_episode_steps", "_max_episode_steps"):
+        if env.has_attr(name):
+            return int(env.get_attr(name, 0)[0])
+    return None

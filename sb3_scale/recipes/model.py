@@ -1,0 +1,126 @@
+"""``sb3_scale.recipe``: a model that is ready to learn."""
+
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.noise import (
+    ActionNoise,
+    NormalActionNoise,
+    OrnsteinUhlenbeckActionNoise,
+)
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize, unwrap_vec_normalize
+
+from sb3_scale.algorithms import ScaleAlgorithm
+from sb3_scale.algorithms.schedules import schedule
+from sb3_scale.errors import Sb3ScaleError, check_key, shown
+from sb3_scale.notices import notice
+from sb3_scale.parts import load_target, settings_path
+from sb3_scale.plugins import manager
+from sb3_scale.quantities import Within
+from sb3_scale.recipes import environments, files, resolve
+from sb3_scale.recipes.changes import Settings, together
+from sb3_scale.recipes.environments import AnyEnv
+
+OF_ZOO = ("env_backend", "env_wrapper", "frame_stack", "monitor_kwargs", "vec_env_wrapper")
+"""Keys that change what RL-Zoo makes, which here is the user's."""
+
+NOISES: dict[str, type[NormalActionNoise] | type[OrnsteinUhlenbeckActionNoise]] = {
+    "normal": NormalActionNoise,
+    "ornstein-uhlenbeck": OrnsteinUhlenbeckActionNoise,
+}
+"""RL-Zoo's names."""
+
+
+def recipe(name: str, env: AnyEnv, **changes: Any) -> ScaleAlgorithm:
+    """
+    Make a model that trains as a recipe says.
+
+    Four lines train it::
+
+        model = sb3_scale.recipe("xqc", MyEnv())
+        model.learn(100_000)
+
+    Where a recipe has ``normalize``, the environment becomes a ``VecNormalize``, whose statistics
+    are saved apart: ``model.get_vec_normalize_env().save(path)``. Its callbacks join those of every
+    ``learn``.
+
+    :param name: of a recipe; ``sb3-scale recipes`` lists them
+    :param env: an environment, a ``VecEnv``, an id of Gymnasium, or a class or function that makes
+        an environment, which then gets ``env_kwargs`` and is made ``n_envs`` times
+    :param changes: settings that differ from the recipe's, and arguments of the algorithm such as
+        ``seed`` and ``verbose``. A path with dots changes inside a part:
+        ``**{"policy_kwargs.critic.network.width": 256}``
+    :return: the algorithm
+    :raises Sb3ScaleError: if there is no such recipe, it is not for the spaces of the environment,
+        or a change is wrong
+    """
+    spec = files.find(name)
+    environments.check_env(env)
+    env_id = env if isinstance(env, str) else None
+    own = files.settings_for(settings_path(spec), env_id)
+    if "recipe" in changes:
+        raise Sb3ScaleError(
+            f"recipe is {shown(changes['recipe'])} among the changes of '{name}'; allowed: "
+            "its name as the first argument"
+        )
+    settings = resolve.changed(own, together([changes]), spec.algo, env_id)
+    for key in OF_ZOO:
+        if settings.get(key) is not None:
+            raise Sb3ScaleError(
+                f"the recipe '{name}' has {key} {shown(settings[key])}, which is for RL-Zoo; "
+                "allowed: an environment that is wrapped already, and no such key"
+            )
+    decided = resolve.repeat_actions(settings, environments.repeats_actions(env))
+    venv = environments.as_vec_env(
+        env, settings.pop("n_envs", 1), settings.pop("env_kwargs", None) or {}
+    )
+    decided += resolve.choose_gamma(settings, environments.max_episode_steps(venv))
+    for line in decided:
+        notice(f"recipe {name}: {line}")
+    callbacks = settings.pop("callback", None) or []
+    algorithm: type[ScaleAlgorithm] = load_target(manager().find("algorithm", spec.algo)[1])
+    model = algorithm(env=_normalized(venv, settings), **_arguments(settings, venv))
+    model.own_callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
+    return model
+
+
+def _normalized(env: VecEnv, settings: Settings) -> VecEnv:
+    given = settings.pop("normalize", None)
+    if not given:
+        return env
+    if unwrap_vec_normalize(env) is not None:
+        raise Sb3ScaleError(
+            f"normalize is {shown(given)}, and the environment is a VecNormalize already; allowed: "
+            "normalize=False"
+        )
+    return VecNormalize(env, **{"gamma": settings.get("gamma", 0.99), **_mapping(given)})
+
+
+def _mapping(given: Any) -> dict[str, Any]:
+    if given is True:
+        return {}
+    if not isinstance(given, dict):
+        raise Sb3ScaleError(
+            f"normalize is {shown(given)}; allowed: true, false, or arguments of VecNormalize"
+        )
+    return given
+
+
+def _arguments(settings: Settings, env: VecEnv) -> dict[str, Any]:
+    """Of an algorithm, where RL-Zoo's files have something else."""
+    # ``learn`` is told how long.
+    settings.pop("n_timesteps", None)
+    if isinstance(settings.get("train_freq"), list):
+        settings["train_freq"] = tuple(settings["train_freq"])
+    if isinstance(settings.get("learning_rate"), str):
+        settings["learning_rate"] = schedule("learning_rate", settings["learning_rate"])
+    kind, size = settings.pop("noise_type", None), settings.pop("noise_std", None)
+    if kind is not None:
+        settings["action_noise"] = _noise(kind, size, env)
+    return settings
+
+
+def _noise(kind: Any, size: Any, env: VecEnv) -> ActionNoise:
+    check_key("noise_type is", kind, size, NOISES)
+    zeros = np.zeros(np.shape(env.action_space.sample()))
+    return NOISES[kind](zeros, zeros + Within(0)("noise_std", size))

@@ -1,0 +1,29 @@
+"""The networks of a recipe in a few words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def described(settings: Mapping[str, Any]) -> str:
+    """
+    :param settings: of a recipe, plain
+    :return: its networks in a few words
+    """
+    kwargs = settings.get("policy_kwargs") or {}
+    critic, actor = (_mapping(kwargs.get(key)) for key in ("critic", "actor"))
+    extractor = _mapping(kwargs.get("extractor"))
+    words = [
+        f"{critic.get('n_critics', 2)} critics {_network(critic.get('network'))}",
+        f"actor {_network(actor.get('network'))}",
+    ]
+    return ", ".join([*words, *([extractor["name"]] if "name" in extractor else [])])
+
+
+def _network(part: Any) -> str:
+    given = {"name": "mlp", **_mapping(part)}
+    size = [str(given[key]) for key in ("depth", "width") if key in given]
+    return " ".join([given["name"], " x ".join(size)]).strip()
+
+
+def _mapping(part: Any) -> dict[str, Any]:
+    return {"name": part} if isinstance(part, str) else dict(part or {})

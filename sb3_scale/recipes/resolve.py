@@ -1,0 +1,131 @@
+"""Plain settings of those that name a recipe, or follow the environment."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+from sb3_scale.errors import Sb3ScaleError, shown
+from sb3_scale.quantities import Whole
+from sb3_scale.recipes import files
+from sb3_scale.recipes.changes import Settings, change, together
+
+AUTO = "auto"
+"""Value of ``gamma`` that follows the length of an episode."""
+
+UNKNOWN_LENGTH_GAMMA = 0.99
+
+
+def asks(settings: Mapping[str, Any]) -> bool:
+    """
+    :param settings: of a task, or changes of them
+    :return: whether they have something that the functions below resolve
+    """
+    return (
+        not {"recipe", "action_repeat"}.isdisjoint(settings)
+        or settings.get("gamma") == AUTO
+        or any("." in key for key in settings)
+    )
+
+
+def plain(settings: Mapping[str, Any], algo: str, env_id: str | None) -> Settings:
+    """
+    Put a recipe and its changes together.
+
+    :param settings: of a task; with the key ``recipe`` the others are changes of that recipe, and
+        may be paths with dots
+    :param algo: name of the algorithm
+    :param env_id: the task, if it has a name
+    :return: settings without either
+    :raises Sb3ScaleError: if there is no such recipe, it is for another algorithm, begins with
+        itself, or a change leads into what is no mapping
+    """
+    together([dict(settings)])
+    return _plain(settings, algo, env_id, ())
+
+
+def changed(
+    settings: Mapping[str, Any], changes: Mapping[str, Any], algo: str, env_id: str | None
+) -> Settings:
+    """
+    :param settings: of a task
+    :param changes: of them, put together; a ``recipe`` among them takes the place of the settings
+    :param algo: name of the algorithm
+    :param env_id: the task, if it has a name
+    :return: settings without recipe and paths
+    :raises Sb3ScaleError: as :func:`plain`
+    """
+    if "recipe" in changes:
+        return _plain(changes, algo, env_id, ())
+    return _with(plain(settings, algo, env_id), changes)
+
+
+def _plain(
+    settings: Mapping[str, Any], algo: str, env_id: str | None, above: Sequence[str]
+) -> Settings:
+    changes = dict(settings)
+    name = changes.pop("recipe", None)
+    if name is None:
+        return _with({}, changes)
+    if not isinstance(name, str):
+        raise Sb3ScaleError(f"recipe is {shown(name)}; allowed: the name of a recipe")
+    if name in above:
+        raise Sb3ScaleError(
+            f"the recipe '{name}' begins with itself: {' -> '.join((*above, name))}; allowed: "
+            "another one"
+        )
+    inner = files.settings_for(files.path_of(name, algo), env_id)
+    return _with(_plain(inner, algo, env_id, (*above, name)), changes)
+
+
+def _with(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    # What is inside a setting comes after the setting.
+    for key in sorted(changes, key=lambda path: path.count(".")):
+        change(settings, key, deepcopy(changes[key]))
+    return settings
+
+
+def repeat_actions(settings: Settings, repeats: bool) -> list[str]:
+    """
+    Move ``action_repeat`` to ``env_kwargs``, unless they have one.
+
+    :param settings: plain but for this, which are changed
+    :param repeats: whether the environment takes it
+    :return: what was decided, in words, where it was left out
+    :raises Sb3ScaleError: if it is no whole number above 0
+    """
+    if "action_repeat" not in settings:
+        return []
+    repeat = Whole(1)("action_repeat", settings.pop("action_repeat"))
+    if repeats:
+        settings["env_kwargs"] = {"action_repeat": repeat, **(settings.get("env_kwargs") or {})}
+    elif repeat != 1:
+        return [f"without its action_repeat of {repeat}, which the environment does not take"]
+    return []
+
+
+def choose_gamma(settings: Settings, max_episode_steps: int | None) -> list[str]:
+    """
+    Put a number in the place of ``gamma: auto``.
+
+    :param settings: plain but for this, which are changed
+    :param max_episode_steps: decisions in the longest episode, if that is known
+    :return: what was decided, in words
+    """
+    if settings.get("gamma") != AUTO:
+        return []
+    if max_episode_steps is None:
+        settings["gamma"] = UNKNOWN_LENGTH_GAMMA
+        return [f"gamma {UNKNOWN_LENGTH_GAMMA:g}, since the environment has no limit of steps"]
+    settings["gamma"] = discount(max_episode_steps)
+    return [f"gamma {settings['gamma']:g} for episodes of at most {max_episode_steps} decisions"]
+
+
+def discount(max_episode_steps: int) -> float:
+    """
+    The discount of XQC (Palenicek et al., 2026) and SimbaV2 (Lee et al., 2025).
+
+    :param max_episode_steps: decisions in the longest episode, ``T``
+    :return: ``(T / 5 - 1) / (T / 5)``, at least .95 and at most .995
+    """
+    fifth = max_episode_steps / 5
+    return min(max((fifth - 1) / fifth, 0.95), 0.995)

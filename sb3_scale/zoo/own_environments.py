@@ -1,0 +1,64 @@
+"""``--env module:Class``: an environment that is registered nowhere."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import gymnasium
+
+from sb3_scale.errors import Sb3ScaleError, nearest, shown
+
+OPTION = "--env"
+
+
+def name_env(words: list[str]) -> None:
+    """
+    Register an environment that RL-Zoo's command line names by module and class, under the name of
+    its class, and put that name in its place.
+
+    :param words: of the command line, which change
+    :raises Sb3ScaleError: if there is no such module, or no such class in it
+    """
+    for at, word in enumerate(words):
+        option, equals, value = word.partition("=")
+        if option == OPTION and ":" in value:
+            words[at] = f"{option}{equals}{_registered(value)}"
+        elif word == OPTION and at + 1 < len(words) and ":" in words[at + 1]:
+            words[at + 1] = _registered(words[at + 1])
+
+
+def _registered(name: str) -> str:
+    """
+    :param name: ``module:Class``, or ``module:id`` where the module registers the id itself
+    :return: the id
+    """
+    module_name, _, env_id = name.partition(":")
+    # As ``python -m`` does, for scripts that pip writes.
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
+    # The module is a stranger's; whatever it raises becomes one sentence that names it.
+    try:
+        module = import_module(module_name)
+    except Exception as error:
+        raise Sb3ScaleError(
+            f"{OPTION} is {shown(name)}, and '{module_name}' cannot be imported: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    found = vars(module).get(env_id)
+    if callable(found):
+        target = f"{module_name}:{env_id}"
+        known = gymnasium.registry.get(env_id)
+        if known is not None and known.entry_point != target:
+            raise Sb3ScaleError(
+                f"{OPTION} is {shown(name)}, and Gymnasium knows another '{env_id}'; allowed: a "
+                "class with a name of its own"
+            )
+        if known is None:
+            gymnasium.register(env_id, entry_point=target)
+    elif env_id not in gymnasium.registry:
+        classes = [key for key, each in vars(module).items() if isinstance(each, type)]
+        raise Sb3ScaleError(
+            f"{OPTION} is {shown(name)}, and '{module_name}' has no class '{env_id}'"
+            f"{nearest(env_id, classes)}"
+        )
+    return env_id

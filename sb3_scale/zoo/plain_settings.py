@@ -1,0 +1,84 @@
+"""Settings that name a recipe or follow the environment, made plain before RL-Zoo reads them."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import gymnasium
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.notices import notice
+from sb3_scale.recipes import environments, resolve
+from sb3_scale.recipes.changes import Settings, together
+from sb3_scale.zoo import settings_files
+
+
+@contextmanager
+def in_place_of_recipes(manager: Any) -> Iterator[None]:
+    """
+    Within it, RL-Zoo reads plain settings where the user's name a recipe, follow the environment or
+    have paths with dots. All others it reads itself.
+
+    :param manager: RL-Zoo's ``ExperimentManager``, whose settings were checked
+    :raises Sb3ScaleError: if there is no such recipe, or a change is wrong
+    """
+    config, changes, env_id = manager.config, manager.custom_hyperparams, manager.env_name.gym_id
+    task: Mapping[str, Any] = {}
+    if settings_files.is_yaml(config):
+        task = settings_files.task(config, env_id, manager._is_atari)
+    if not (resolve.asks(task) or resolve.asks(changes or {})):
+        yield
+        return
+    found = resolved(task, together([changes or {}]), manager.algo, env_id, manager.env_kwargs)
+    # A name without the ending of a file is a module to RL-Zoo, which this one is.
+    module: Any = ModuleType(f"{config}, made plain")
+    module.hyperparams = {env_id: found}
+    sys.modules[module.__name__] = module
+    manager.config, manager.custom_hyperparams = module.__name__, None
+    try:
+        yield
+    finally:
+        manager.config, manager.custom_hyperparams = config, changes
+        del sys.modules[module.__name__]
+
+
+def resolved(
+    task: Mapping[str, Any],
+    changes: Mapping[str, Any],
+    algo: str,
+    env_id: str,
+    env_kwargs: Mapping[str, Any] | None = None,
+) -> Settings:
+    """
+    :param task: settings of the task
+    :param changes: of them, put together; a ``recipe`` among them takes the place of the settings
+    :param algo: name of the algorithm
+    :param env_id: the task
+    :param env_kwargs: in the place of those of the settings
+    :return: plain settings
+    :raises Sb3ScaleError: if there is no such recipe, it is for another algorithm, or a change is
+        wrong
+    """
+    settings = resolve.changed(task, changes, algo, env_id)
+    decided = resolve.repeat_actions(settings, environments.repeats_actions(env_id))
+    if settings.get("gamma") == resolve.AUTO:
+        given = env_kwargs or settings.get("env_kwargs") or {}
+        decided += resolve.choose_gamma(settings, _max_episode_steps(env_id, given))
+    for line in decided:
+        notice(f"{env_id}: {line}")
+    return settings
+
+
+def _max_episode_steps(env_id: str, env_kwargs: Mapping[str, Any]) -> int | None:
+    # The task is a stranger's; whatever it raises becomes one sentence that names it.
+    try:
+        env = DummyVecEnv([lambda: gymnasium.make(env_id, **env_kwargs)])
+    except Exception as error:
+        raise Sb3ScaleError(f"'{env_id}' cannot be made: {error}") from error
+    try:
+        return environments.max_episode_steps(env)
+    finally:
+        env.close()

@@ -1,0 +1,269 @@
+"""Recipes: settings for any environment, from Python."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import yaml
+from gymnasium import spaces
+from gymnasium.wrappers import TimeLimit
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.vec_env import VecNormalize
+
+import sb3_scale
+from sb3_scale import Recipe, Sb3ScaleError, hookimpl
+from sb3_scale.cli import main
+from sb3_scale.plugins import manager
+from sb3_scale.recipes import resolve
+from sb3_scale.recipes.costs import cost
+from sb3_scale.testing import check_component
+
+NARROW = {
+    "policy_kwargs.critic.network.width": 8,
+    "policy_kwargs.actor.network.width": 8,
+    "compile": False,
+    "buffer_size": 1000,
+}
+
+
+class Point(gymnasium.Env[Any, Any]):
+    """An environment of the user's own, registered nowhere."""
+
+    observation_space = spaces.Box(-2, 2, (2,), np.float32)
+    action_space = spaces.Box(-1, 1, (2,), np.float32)
+
+    def __init__(self, action_repeat: int = 1, start: float = 1.0) -> None:
+        self.action_repeat = action_repeat
+        self.start = start
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        super().reset(seed=seed)
+        self.position = self.np_random.uniform(-self.start, self.start, 2).astype(np.float32)
+        return self.position, {}
+
+    def step(self, action: Any) -> Any:
+        self.position = np.clip(self.position + 0.1 * action, -2, 2).astype(np.float32)
+        return self.position, -float(np.linalg.norm(self.position)), False, False, {}
+
+
+class Short(Point):
+    """Says itself how long an episode is."""
+
+    max_episode_steps = 100
+
+
+def test_four_lines_train_an_environment_of_the_users_own() -> None:
+    model = sb3_scale.recipe("default", Point(), learning_starts=30, seed=0, **NARROW)
+    model.learn(60)
+    assert model._n_updates == 60
+    assert model.policy.critic.network.out_features == 8
+    assert model.policy.critic.joint_batch
+    normalised = model.get_vec_normalize_env()
+    assert normalised is not None
+    assert (normalised.norm_obs, normalised.norm_reward, normalised.gamma) == (True, False, 0.99)
+
+
+@pytest.mark.parametrize(
+    ("env", "decisions"),
+    [
+        (TimeLimit(Point(), 200), 200),
+        (Short(), 100),
+        (Point, None),
+        ("Pendulum-v1", 200),
+        ("cartpole-swingup", 500),
+        (make_vec_env("Pendulum-v1", 2), 200),
+    ],
+    ids=["time limit", "attribute", "no limit", "id", "repeated", "vector"],
+)
+def test_gamma_follows_the_episode(env: Any, decisions: int | None) -> None:
+    model = sb3_scale.recipe("default", env, **NARROW)
+    assert model.gamma == pytest.approx(0.99 if decisions is None else max(0.95, 1 - 5 / decisions))
+
+
+@pytest.mark.parametrize(
+    ("steps", "gamma"), [(1, 0.95), (50, 0.95), (200, 0.975), (500, 0.99), (10_000, 0.995)]
+)
+def test_the_discount_of_xqc(steps: int, gamma: float) -> None:
+    assert resolve.discount(steps) == pytest.approx(gamma)
+
+
+def test_actions_are_repeated_where_the_environment_takes_that(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert sb3_scale.recipe("default", Point, **NARROW).env.get_attr("action_repeat") == [2]
+    repeated = sb3_scale.recipe("default", Point, action_repeat=3, n_envs=2, **NARROW)
+    assert repeated.env.get_attr("action_repeat") == [3, 3]
+    own = {"env_kwargs": {"action_repeat": 4, "start": 0.5}}
+    assert sb3_scale.recipe("default", Point, **own, **NARROW).env.get_attr("action_repeat") == [4]
+    assert "without its action_repeat" not in capsys.readouterr().err
+    assert sb3_scale.recipe("default", Point(), **NARROW).env.get_attr("action_repeat") == [1]
+    assert "without its action_repeat of 2" in capsys.readouterr().err
+
+
+def test_schedules_noise_and_rates_of_rl_zoo(recipes: "Recipes") -> None:
+    recipes.add("noisy", algo="td3", default={
+        "policy": "ScalePolicy", "noise_type": "normal", "noise_std": 0.3,
+        "learning_rate": "lin_1e-3", "train_freq": [2, "step"], "normalize": True,
+        "n_timesteps": 1000,
+    })  # fmt: skip
+    model = sb3_scale.recipe("noisy", Point, buffer_size=100)
+    assert model.lr_schedule(0.5) == pytest.approx(5e-4)
+    assert model.train_freq.frequency == 2
+    assert model.action_noise is not None
+    np.testing.assert_allclose(model.action_noise._sigma, [0.3, 0.3])
+    assert model.get_vec_normalize_env() is not None
+
+
+def test_callbacks_of_a_recipe_are_called_in_every_learn_and_saved(tmp_path: Path) -> None:
+    """BRO is nothing without its resets."""
+    quick = {"gradient_steps": 1, "learning_starts": 20, **NARROW, "callback.at": [40]}
+    model = sb3_scale.recipe("bro", Point, **quick)
+    before = [each.clone() for each in model.policy.critic.parameters()]
+    model.learning_rate = 0.0
+    model._setup_model()
+    model.save(tmp_path / "bro")
+    again = type(model).load(tmp_path / "bro", env=model.env)
+    assert again.own_callbacks == model.own_callbacks == [{"name": "reset", "at": [40]}]
+    again.learn(60)
+    assert len(before) == len(list(again.policy.critic.parameters()))
+    assert again.logger.name_to_value is not None
+    with pytest.raises(Sb3ScaleError, match="reset at is"):
+        again.learn(10)
+
+
+class Recipes:
+    """Recipes of a plugin that each test writes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.specs: list[Recipe] = []
+
+    def add(self, name: str, algo: str = "sac", **tasks: Any) -> None:
+        (self.folder / "mine" / f"{name}.yml").write_text(yaml.safe_dump(tasks))
+        self.specs.append(Recipe(name, f"mine:{name}.yml", summary="Mine.", algo=algo))
+        if len(self.specs) > 1:
+            manager().unregister("mine")
+        manager().register(self, "mine")
+
+    @hookimpl
+    def sb3_scale_components(self) -> list[Recipe]:
+        return self.specs
+
+
+@pytest.fixture
+def recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = Recipes(tmp_path)
+    yield found
+    if found.specs:
+        manager().unregister("mine")
+    sys.modules.pop("mine", None)
+
+
+def test_a_third_party_recipe_begins_with_another(recipes: Recipes) -> None:
+    recipes.add("mine", default={
+        "recipe": "default", "batch_size": 32, "policy_kwargs.critic.network.width": 16,
+        "policy_kwargs.critic.n_critics": 3,
+    })  # fmt: skip
+    model = sb3_scale.recipe("mine", Point(), compile=False, buffer_size=100)
+    network = model.policy.critic.network
+    assert (model.batch_size, network.out_features, model.policy.critic.n_critics) == (32, 16, 3)
+    assert network.norm_placement == "post-activation"
+    check_component("recipe", "mine")
+
+
+@pytest.mark.parametrize(
+    ("default", "sentence"),
+    [
+        ({"recipe": "round"}, "the recipe 'round' begins with itself: round -> round; allowed"),
+        ({"recipe": "defalt"}, "there is no recipe 'defalt'; allowed"),
+        ({"recipe": "td3"}, "the recipe 'td3' is for --algo td3, and --algo is 'sac'"),
+        ({"recipe": 3}, "recipe is 3; allowed: the name of a recipe"),
+        ({"recipe": "sac", "gamma.x": 1}, "'gamma.x' leads into gamma"),
+        ({"recipe": "sac", "action_repeat": 0}, "action_repeat is 0; allowed: a whole number"),
+        ({"recipe": "sac", "frame_stack": 4}, "has frame_stack 4, which is for RL-Zoo"),
+        ({"recipe": "sac", "noise_type": "norml"}, "noise_type is 'norml'"),
+        ({"recipe": "sac", "normalize": 3}, "normalize is 3; allowed: true, false"),
+    ],
+)
+def test_wrong_recipes(recipes: Recipes, default: dict[str, Any], sentence: str) -> None:
+    start = {"gamma": 0.9, **default} if "gamma.x" in default else default
+    recipes.add("round", default=start)
+    with pytest.raises(Sb3ScaleError, match=re.escape(sentence)):
+        sb3_scale.recipe("round", Point)
+
+
+def test_a_recipe_needs_a_default(recipes: Recipes) -> None:
+    recipes.add("mine", **{"dog-run": {"policy": "ScalePolicy"}})
+    with pytest.raises(Sb3ScaleError, match="settings by task, with a 'default'"):
+        sb3_scale.recipe("mine", Point)
+    with pytest.raises(AssertionError, match="settings by task, with a 'default'"):
+        check_component("recipe", "mine")
+
+
+@pytest.mark.parametrize(
+    ("name", "env", "changes", "sentence"),
+    [
+        ("defalt", Point, {}, "there is no recipe 'defalt'"),
+        ("crosq-wn", Point, {}, "did you mean 'crossq-wn'?"),
+        ("default", "Pendulm-v1", {}, "there is no environment 'Pendulm-v1'; did you mean"),
+        ("default", "CartPole-v1", {}, "the action space is Discrete(2); allowed with ScalePolicy"),
+        ("default", 3, {}, "env is 3; allowed: an environment of Gymnasium"),
+        ("default", Point(), {"n_envs": 2}, "n_envs is 2, and the environment is made already"),
+        ("default", Point(), {"env_kwargs": {"start": 1}}, "and the environment is made already"),
+        ("default", Point, {"recipe": "sac"}, "its name as the first argument"),
+        ("default", Point, {"lerning_rate": 1}, "did you mean 'learning_rate'?"),
+        ("default", Point, {"policy_kwargs.critic.network.widht": 8}, "did you mean 'width'?"),
+        ("default", Point, {"policy_kwargs.critic.n_critics": "two"}, "n_critics is 'two'"),
+    ],
+    ids=range(11),
+)
+def test_wrong_arguments(name: str, env: Any, changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(Sb3ScaleError, match=re.escape(sentence)):
+        sb3_scale.recipe(name, env, **{"compile": False, "buffer_size": 10, **changes})
+
+
+def test_an_environment_that_is_normalised_already() -> None:
+    env = VecNormalize(make_vec_env(Point, 1))
+    with pytest.raises(Sb3ScaleError, match="VecNormalize already; allowed: normalize=False"):
+        sb3_scale.recipe("default", env, **NARROW)
+    assert sb3_scale.recipe("default", env, normalize=False, **NARROW).env is env
+
+
+def test_the_cost_of_a_gradient_step() -> None:
+    """Products alone, forwards and backwards, counted by hand."""
+    found = cost("sac", 5, 3, seconds=0.01)
+    batch, width, obs, act = 256, 256, 5, 3
+    critics = 2 * (width * (obs + act) + width * width + width)
+    actor = width * obs + width * width + width * 2 * act
+    passes = {
+        "critic at (s, a), twice backwards but for the inputs": 3 * critics
+        - 2 * width * (obs + act),
+        "its target": critics,
+        "actor at s'": actor,
+        "actor at s, backwards": 3 * actor - width * obs,
+        "critic at the actor's action, backwards to it": 2 * critics,
+    }
+    assert found.gigaflops == pytest.approx(2 * batch * sum(passes.values()) / 1e9, rel=0.01)
+    assert found.milliseconds > 0
+
+
+def test_listed_with_their_networks(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recipes", "default", "td3", "--json"]) == 0
+    first, second = yaml.safe_load(capsys.readouterr().out)
+    assert first["networks"] == "2 critics mlp 2 x 512, actor mlp 2 x 256"
+    assert (first["steps per decision"], second["algo"]) == (2, "td3")
+    assert main(["recipes"]) == 0
+    told = capsys.readouterr().out
+    for _, spec in manager().specs("recipe"):
+        assert spec.name in told
+    assert main(["recipes", "defalt"]) == 1
+    assert main(["recipes", "sac", "--cost", "--actions", "0"]) == 1
+    assert main(["describe", "recipe:default"]) == 0
+    assert "gamma: auto" in capsys.readouterr().out
