@@ -92,7 +92,9 @@ def test_count_by_hand():
     assert update_limit(model, BATCH, starved) == pytest.approx(moved_bytes / 1e6)
 
 
-@pytest.mark.parametrize("name", ["sac-256", "crossq", "crossq-wn", "modern2"])
+@pytest.mark.parametrize(
+    "name", ["sac-256", "crossq", "crossq-wn", "modern2", "xqc", "simbav2", "flashsac"]
+)
 def test_count_equals_that_of_pytorch(name):
     """Autograd alone computes more: the gradient by the features in the actor's step."""
     model = make(CONFIGURATIONS[name], BATCH)
@@ -101,7 +103,8 @@ def test_count_equals_that_of_pytorch(name):
     with FlopCounter() as counter:
         model.train(gradient_steps=cycle, batch_size=BATCH)
     first = linear_layers(model.policy.critic)[0]
-    unread = 2 * 2 * BATCH * OBSERVATIONS * first.out_features * cycle / model.policy_delay
+    unread = 2 * first.n_members * BATCH * (first.in_features - ACTIONS) * first.out_features
+    unread *= cycle / model.policy_delay
     counted = cycle * sum(part.share * part.flops for part in count(model, BATCH))
     assert counter.flops - unread == pytest.approx(counted, rel=1e-12)
 

@@ -12,6 +12,7 @@ from stable_baselines3.common.logger import Logger
 
 import sb3_scale
 from lib.measuring import Spaces, fill
+from sb3_scale.recipes import files, resolve
 from sb3_scale_crossq.algorithm import CrossQ
 
 OBSERVATIONS, ACTIONS = 223, 38
@@ -143,6 +144,17 @@ def densenet(width: int, title: str) -> Configuration:
     )
 
 
+def published(name: str, title: str) -> Configuration:
+    """
+    :param name: of a recipe for SAC
+    :param title: for a table
+    :return: SAC with the parts and the policy delay of the recipe
+    """
+    entry = resolve.plain(files.settings_for(files.path_of(name, "sac")), "sac", None)
+    settings = {"policy_delay": entry.get("policy_delay", 1)}
+    return Configuration(title, sb3_scale.SAC, entry["policy_kwargs"], settings=settings)
+
+
 CONFIGURATIONS: dict[str, Configuration] = {
     "sac-256": sac(256, 256),
     "sac-256-512": sac(256, 512),
@@ -153,6 +165,9 @@ CONFIGURATIONS: dict[str, Configuration] = {
     "modern2": modern(2),
     "modern4": modern(4),
     "densenet-l": densenet(2048, "densenet-L, 2 x 2048"),
+    "xqc": published("xqc", "XQC"),
+    "simbav2": published("simbav2", "SimbaV2, one critic"),
+    "flashsac": published("flashsac", "FlashSAC"),
 }
 
 

@@ -280,6 +280,8 @@ def count(model: Any, batch_size: int) -> list[Part]:
     inputs = (features, actions) if critic.joint_batch else single
     # Without gradients no running average moves.
     acted = calls(actor, lambda: actor(single[0], training=True))
+    observed = features if model.policy.actor_joint_batch else single[0]
+    trained = calls(actor, lambda: actor(observed, training=True))
     judged = calls(critic, lambda: critic(*inputs, training=True))
     for_actor = calls(critic, lambda: critic(*single))
 
@@ -296,10 +298,10 @@ def count(model: Any, batch_size: int) -> list[Part]:
     parts += [
         replace(part, share=1 / model.policy_delay)
         for part in [
-            forward_part("actor loss", "actor at s", acted),
+            forward_part("actor loss", "actor at s", trained),
             forward_part("actor loss", "critic", for_actor),
             action_gradient("actor gradient", "critic: action gradient", for_actor, n_actions),
-            *backward_parts("actor gradient", "actor", acted),
+            *backward_parts("actor gradient", "actor", trained),
             *step_parts("actor step", "actor", actor),
         ]
     ]

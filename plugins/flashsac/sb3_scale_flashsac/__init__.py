@@ -1,14 +1,15 @@
 """
 FlashSAC: batch-normalised residual networks on the sphere, and noise that is kept for a while.
 
-Source: "FlashSAC", 2026, arXiv 2604.04539.
+Source: Kim et al., "FlashSAC: Fast and Stable Off-Policy Reinforcement Learning for
+High-Dimensional Robot Control", 2026, arXiv 2604.04539.
 """
 
 from collections.abc import Iterator
 
 from sb3_scale import Actor, Network, Recipe, Spec, hookimpl
 
-_FLASHSAC = "FlashSAC, 2026, arXiv 2604.04539"
+_FLASHSAC = "Kim et al., FlashSAC, 2026, arXiv 2604.04539"
 
 
 @hookimpl
@@ -31,6 +32,6 @@ def sb3_scale_components() -> Iterator[Spec]:
     yield Recipe(
         "flashsac",
         "sb3_scale_flashsac:flashsac.yml",
-        summary="FlashSAC at one gradient step per decision.",
+        summary="Kim et al., 2026: FlashSAC at one gradient step per decision.",
         algo="sac",
     )

@@ -46,9 +46,9 @@ class FlashSAC(nn.Module):
     then an RMS norm. No linear layer has a bias.
 
     The constraint that belongs to it is
-    ``{name: unit-norm, bias: false, output_layer: true, norm_params: true}``. Source: "FlashSAC",
-    2026, arXiv 2604.04539, and its released code, with two blocks in both networks, of width 256 in
-    the critic and 128 in the actor.
+    ``{name: unit-norm, bias: false, output_layer: true, norm_params: true}``. Source: Kim et al.,
+    "FlashSAC", 2026, arXiv 2604.04539, and its released code, with two blocks in both networks, of
+    width 256 in the critic and 128 in the actor.
 
     :param in_features: width of the input
     :param n_members: size of the ensemble

@@ -18,7 +18,7 @@ class ZetaNoiseActor(SquashedGaussianActor, Explorer):
     ``a = tanh(mu(s) + sigma(s) eps)``, where ``eps ~ N(0, 1)`` is drawn anew after n decisions, and
     n is drawn with it: ``P(n) ~ n^-exponent`` for n from 1 to ``max_repeat``. Losses and evaluation
     draw anew for each action. What is left of n and eps is part of a checkpoint. Source:
-    "FlashSAC", 2026, arXiv 2604.04539; the released code has one n for all environments.
+    Kim et al., "FlashSAC", 2026, arXiv 2604.04539, whose released code has one n for all.
 
     :param max_repeat: most decisions that noise is kept for; with 1 it is ``squashed-gaussian``
     :param exponent: 0 for all numbers alike, large for mostly 1
