@@ -99,7 +99,7 @@ def part_times(model: Any, batch_size: int, seconds: float) -> dict[str, float]:
         put(training.actor_critic, "evaluate", lambda _: "critics")
         for learner in model.learners:
             loss, step = GROUPS.get(learner.name, (f"{learner.name} loss", f"{learner.name} step"))
-            put(learner, "gradients", lambda _, loss=loss: loss)  # type: ignore[misc]
+            put(learner, "compute", lambda _, loss=loss: loss)  # type: ignore[misc]
             put(learner, "step", lambda _, step=step: step)  # type: ignore[misc]
         for target in training.update.targets:
             put(target, "follow", lambda _: "target sync")
