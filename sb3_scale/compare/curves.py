@@ -85,7 +85,8 @@ def _grid(places: Sequence[Array], first: float, last: float) -> Array:
     """Where there are evaluations, thinned out."""
     known = np.unique(np.concatenate([*places, [first, last]]))
     known = known[(known >= first) & (known <= last)]
-    return known[np.linspace(0, len(known) - 1, min(len(known), POINTS)).round().astype(int)]
+    chosen = np.linspace(0, len(known) - 1, min(len(known), POINTS)).round().astype(int)
+    return np.asarray(known[chosen], np.float64)
 
 
 def _estimated(label: str, tasks: Sequence[Sequence[tuple[Array, Array]]], grid: Array) -> Curve:
@@ -100,5 +101,3 @@ def _estimated(label: str, tasks: Sequence[Sequence[tuple[Array, Array]]], grid:
     fields = ("value", "low", "high")
     columns = (np.array([getattr(part, name) for part in parts]) for name in fields)
     return Curve(label, grid, statistics.Estimate(*columns))
-
-

@@ -50,17 +50,17 @@ class Training:
     @property
     def steps(self) -> NDArray[np.float64]:
         """Environment steps of the evaluations."""
-        return self.table["env_steps"].to_numpy(np.float64)
+        return np.asarray(self.table["env_steps"], np.float64)
 
     @property
     def returns(self) -> NDArray[np.float64]:
         """Mean returns of the evaluations."""
-        return self.table["mean"].to_numpy(np.float64)
+        return np.asarray(self.table["mean"], np.float64)
 
     @property
     def seconds(self) -> NDArray[np.float64] | None:
         """Wall clock of the evaluations; none if one is not known, or before that before it."""
-        values = self.table[SECONDS].to_numpy(np.float64)
+        values = np.asarray(self.table[SECONDS], np.float64)
         return values if np.isfinite(values).all() and (np.diff(values) >= 0).all() else None
 
 
@@ -116,4 +116,5 @@ def _seconds(run: Run) -> NDArray[np.float64]:
     if not len(at) or at[-1] < 1 or not np.isfinite(after).all():
         return np.full(len(run.evaluated_at), np.nan)
     within = np.interp(run.evaluated_at, [0, *at], [0.0, *after])
-    return within + np.maximum(0, run.evaluated_at - at[-1]) * after[-1] / at[-1]
+    beyond = np.maximum(0, run.evaluated_at - at[-1])
+    return np.asarray(within + beyond * after[-1] / at[-1], np.float64)

@@ -104,7 +104,7 @@ def interval_panels(summary: Summary, name: str) -> Figure:
         for y, (_, line) in enumerate(lines.iterrows()):
             look_of = style[line["label"]]
             _interval(axes, line, y, look_of.colour, gid(look_of, name, f"{statistic[:3]}"))
-        axes.set_title(f"{statistic} {'(less is better)' if 'gap' in statistic else ''}".strip())
+        axes.set_title(f"{statistic} \N{DOWNWARDS ARROW}" if "gap" in statistic else statistic)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
@@ -284,7 +284,8 @@ def drawings(summary: Summary) -> list[Drawing]:
         Drawing(
             "aggregates",
             "Statistics",
-            f"Of the normalised returns, {within}; n is the number of seeds.",
+            f"Of the normalised returns, {within}; n is the number of seeds. Of the "
+            "optimality gap, less is better.",
             lambda: interval_panels(summary, "aggregates"),
         )
     ]

@@ -22,9 +22,9 @@ METHOD = (
     "line that joins them. Tasks are compared at the longest length that all their trainings have.",
     "Statistics follow Agarwal et al., Deep Reinforcement Learning at the Edge of the Statistical "
     "Precipice, 2021, arXiv:2108.13264. IQM: mean of the middle half of all runs; of fewer than "
-    "four it is the mean. Median: over tasks, of the means over seeds. Optimality gap: how far runs "
-    "stay below 1 on average. P(X > Y): probability that a run of X scores higher than one of Y on "
-    "the same task, ties half.",
+    "four it is the mean. Median: over tasks, of the means over seeds. Optimality gap: how far "
+    "runs stay below 1 on average. P(X > Y): probability that a run of X scores higher "
+    "than one of Y on the same task, ties half.",
     f"Intervals are the middle {LEVEL}% of {DRAWS} draws of seeds with replacement, each task by "
     "itself, with a fixed seed: the same trainings give the same figures. They say how much the "
     "seeds spread, not how tasks or machines do.",

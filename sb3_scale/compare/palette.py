@@ -42,5 +42,6 @@ def styles(labels: Iterable[str]) -> dict[str, Style]:
     """
     looks = zip(cycle(light for light, _ in SERIES), cycle(MARKERS), strict=False)
     return {
-        label: Style(number, *look) for number, (label, look) in enumerate(zip(labels, looks, strict=False))
+        label: Style(number, *look)
+        for number, (label, look) in enumerate(zip(labels, looks, strict=False))
     }

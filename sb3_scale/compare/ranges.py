@@ -47,8 +47,8 @@ def read_ranges(words: Sequence[str]) -> dict[str, Range]:
             low = high = math.nan
         if not task or not -math.inf < low < high < math.inf:
             raise Sb3ScaleError(
-                f"--normalize has '{word}'; allowed: TASK=LOW,HIGH, two numbers of which the second "
-                "is the greater"
+                f"--normalize has '{word}'; allowed: TASK=LOW,HIGH, two numbers of which the "
+                "second is the greater"
             )
         found[task] = Range(low, high, "as --normalize says")
     return found

@@ -1,6 +1,6 @@
 """Where trainings can be compared, and their returns there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,9 @@ from sb3_scale.compare.ranges import Range, choose_ranges
 from sb3_scale.errors import Sb3ScaleError
 
 Array = NDArray[np.float64]
+
+SHOWN = 6
+"""Labels in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,14 @@ def spread(counts: Sequence[int]) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
+def listed(labels: Iterable[str]) -> str:
+    """
+    :param labels: which may have commas of their own
+    :return: for a sentence
+    """
+    return ", ".join(f"'{label}'" for label in labels)
+
+
 def make_field(trainings: Sequence[Training], given: Mapping[str, Range], limit: int) -> Field:
     """
     :param trainings: to compare
@@ -104,21 +115,21 @@ def make_field(trainings: Sequence[Training], given: Mapping[str, Range], limit:
     """
     labels = tuple(dict.fromkeys(one.label for one in trainings))
     tasks = tuple(dict.fromkeys(one.task for one in trainings))
-    owners = {
-        task: [label for label in labels if _has(trainings, label, task)] for task in tasks
-    }
+    owners = {task: [label for label in labels if _has(trainings, label, task)] for task in tasks}
     common = tuple(task for task in tasks if len(owners[task]) == len(labels))
     if not common:
-        have = "; ".join(
-            f"{label} has {', '.join(task for task in tasks if label in owners[task])}"
+        have = [
+            f"'{label}' has {', '.join(task for task in tasks if label in owners[task])}"
             for label in labels
-        )
+        ]
+        more = f"; and {len(have) - SHOWN} labels more" if len(have) > SHOWN else ""
         raise Sb3ScaleError(
-            f"no task is common to all labels: {have}; choose with --label those that share one"
+            f"no task is common to all labels: {'; '.join(have[:SHOWN])}{more}; choose with "
+            "--label those that share one"
         )
     notes = [
-        f"{task} is left out of what aggregates tasks: "
-        f"{', '.join(label for label in labels if label not in owners[task])} lacks it."
+        f"{task} is left out of what aggregates tasks; without it: "
+        f"{listed(label for label in labels if label not in owners[task])}."
         for task in tasks
         if task not in common
     ]
@@ -164,7 +175,7 @@ def _common_step(trainings: Sequence[Training], limit: int, notes: list[str]) ->
     between = {one.label for one in trainings if step not in one.steps}
     if between:
         notes.append(
-            f"{task}: {', '.join(sorted(between))} has trainings without an evaluation at "
+            f"{task}: trainings of {listed(sorted(between))} have no evaluation at "
             f"{step:,.0f} environment steps; their returns there lie on the line between the "
             "evaluations before and after."
         )
@@ -181,13 +192,13 @@ def _notes_on_seeds(found: Field) -> list[str]:
     ]
     if alone:
         notes.append(
-            f"One seed on a task: {', '.join(alone)}. One seed says nothing of the spread between "
+            f"One seed on a task: {listed(alone)}. One seed says nothing of the spread between "
             "seeds, so no interval is given."
         )
     few = [label for label in found.labels if label not in alone and _least(found, label) < 5]
     if few:
         notes.append(
-            f"Fewer than five seeds on a task: {', '.join(few)}. A bootstrap of so few understates "
+            f"Fewer than five seeds on a task: {listed(few)}. A bootstrap of so few understates "
             "the spread: read these intervals as the least that they can be."
         )
     if len(set(counts.values())) > 1:

@@ -142,8 +142,8 @@ def _search(path: Path) -> Found:
     runs = [one for one in runs if not any(one.is_relative_to(sweep) for sweep in sweeps)]
     if not sweeps and not runs:
         raise Sb3ScaleError(
-            f"'{path}' has no run of RL-Zoo and no {RESULTS} of a sweep; allowed: folders with one, "
-            "and CSV files of evaluations"
+            f"'{path}' has no run of RL-Zoo and no {RESULTS} of a sweep; allowed: folders with "
+            "one, and CSV files of evaluations"
         )
     parts.append(_read_places(path, [_Place(one) for one in runs], strict=not sweeps))
     trainings = [one for part in parts for one in part.trainings]

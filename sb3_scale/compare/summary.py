@@ -1,7 +1,8 @@
 """All figures of a comparison, in tables."""
 
+import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas
 from sb3_scale.compare import curves, published, statistics
 from sb3_scale.compare.curves import Curve
 from sb3_scale.compare.evaluations import Training
-from sb3_scale.compare.scores import Field, return_at
+from sb3_scale.compare.scores import Field, listed, return_at
 from sb3_scale.compare.statistics import Estimate
 
 COUNTS = ("env_steps", "decisions", "gradient_steps", "action_repeat", "utd")
@@ -37,15 +38,15 @@ class Summary:
 
     field: Field
     published: pandas.DataFrame
-    aggregates: pandas.DataFrame = field(default_factory=pandas.DataFrame)
-    improvement: pandas.DataFrame = field(default_factory=pandas.DataFrame)
-    profile: pandas.DataFrame = field(default_factory=pandas.DataFrame)
-    tasks: pandas.DataFrame = field(default_factory=pandas.DataFrame)
-    runs: pandas.DataFrame = field(default_factory=pandas.DataFrame)
-    over_steps: dict[str, list[Curve]] = field(default_factory=dict)
-    over_time: dict[str, list[Curve]] = field(default_factory=dict)
-    aggregated: list[Curve] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    aggregates: pandas.DataFrame = dataclasses.field(default_factory=pandas.DataFrame)
+    improvement: pandas.DataFrame = dataclasses.field(default_factory=pandas.DataFrame)
+    profile: pandas.DataFrame = dataclasses.field(default_factory=pandas.DataFrame)
+    tasks: pandas.DataFrame = dataclasses.field(default_factory=pandas.DataFrame)
+    runs: pandas.DataFrame = dataclasses.field(default_factory=pandas.DataFrame)
+    over_steps: dict[str, list[Curve]] = dataclasses.field(default_factory=dict)
+    over_time: dict[str, list[Curve]] = dataclasses.field(default_factory=dict)
+    aggregated: list[Curve] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
 
     def evaluations(self) -> pandas.DataFrame:
         """
@@ -141,11 +142,12 @@ def _thresholds(found: Field) -> statistics.Array:
 
 
 def _improvement(found: Field, generator: np.random.Generator) -> pandas.DataFrame:
-    lines = []
+    lines: list[dict[str, Any]] = []
     for ours, theirs in combinations(found.labels, 2):
         estimate = statistics.improvement(found.scores(ours), found.scores(theirs), generator)
+        pair = {"label": ours, "than": theirs}
         counts = {"seeds": found.seeds(ours), "their_seeds": found.seeds(theirs)}
-        lines.append({"label": ours, "than": theirs, **_ends(estimate), **counts})
+        lines.append({**pair, **_ends(estimate), **counts})
     return pandas.DataFrame(lines)
 
 
@@ -212,8 +214,9 @@ def _add_curves(summary: Summary, task: str) -> list[str]:
     untimed = [label for label, curve in timed.items() if curve is None]
     if not untimed:
         return []
-    which = f"not drawn for {', '.join(untimed)}" if known else "not drawn"
-    return [f"{task}: curves over wall clock are {which}, whose times are not known."]
+    if not known:
+        return [f"{task}: no curve over wall clock, for no times are known."]
+    return [f"{task}: no curve over wall clock of {listed(untimed)}, whose times are not known."]
 
 
 def _run_line(found: Field, training: Training) -> dict[str, Any]:
