@@ -36,7 +36,7 @@ def to_numbers(
     :return: the column's numbers
     :raises Sb3ScaleError: if a field is none
     """
-    values = pandas.to_numeric(table[column], errors="coerce").to_numpy(np.float64)
+    values = np.asarray(pandas.to_numeric(table[column], errors="coerce"), np.float64)
     wrong = ~np.isfinite(values)
     if empty:
         wrong &= (table[column] != "").to_numpy()
