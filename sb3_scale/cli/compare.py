@@ -4,12 +4,17 @@ import argparse
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.progress import Progress
 
 from sb3_scale.cli.arguments import at_least
 from sb3_scale.cli.output import make_console
 from sb3_scale.tables import make_table
+
+if TYPE_CHECKING:
+    from sb3_scale.compare.summary import Summary
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,23 +83,11 @@ def run(args: argparse.Namespace) -> int:
     :raises Sb3ScaleError: if a path has nothing to compare or cannot be read, an option is wrong,
         or a file cannot be written
     """
-    from sb3_scale.compare import files, markup, published, sources
-    from sb3_scale.compare.ranges import read_ranges
-    from sb3_scale.compare.scores import make_field
-    from sb3_scale.compare.summary import Summary, summarise, work
+    from sb3_scale.compare import files, markup
 
-    console = make_console()
-    ranges = read_ranges(args.normalize)
-    with Progress(console=console, transient=True) as progress:
-        words = [*args.paths, *map(str, args.published)]
-        parts = list(progress.track(sources.read(words), len(words), description="reading"))
-        found = sources.together(parts, args.label)
-        field = make_field(found.trainings, ranges, args.at)
-        theirs = published.choose(found.published, args.show, field.tasks)
-        summary = Summary(field, theirs, notes=found.notes)
-        steps = progress.track(summarise(summary), work(field), description="statistics")
-        for _ in steps:
-            pass
+    console, errors = make_console(), Console(stderr=True)
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        summary = compute(args, progress)
         general, by_task = files.planned(summary)
         total = len(general) + sum(map(len, by_task.values()))
         command = shlex.join(["sb3-scale", *sys.argv[1:]])
@@ -107,3 +100,27 @@ def run(args: argparse.Namespace) -> int:
         console.print(note)
     console.print(f"{args.output / files.PAGE}, comparison.md, figures, *.csv")
     return 0
+
+
+def compute(args: argparse.Namespace, progress: Progress) -> "Summary":
+    """
+    :param args: ``paths``, ``label``, ``published``, ``show``, ``normalize`` and ``at``
+    :param progress: that shows how far it is
+    :return: the comparison that they ask for
+    :raises Sb3ScaleError: if a path has nothing to compare or cannot be read, or an option is wrong
+    """
+    from sb3_scale.compare import published, sources
+    from sb3_scale.compare.ranges import read_ranges
+    from sb3_scale.compare.scores import make_field
+    from sb3_scale.compare.summary import Summary, summarise, work
+
+    ranges = read_ranges(args.normalize)
+    words = [*args.paths, *map(str, args.published)]
+    parts = list(progress.track(sources.read(words), len(words), description="reading"))
+    found = sources.together(parts, args.label)
+    field = make_field(found.trainings, ranges, args.at)
+    theirs = published.choose(found.published, args.show, field.tasks)
+    summary = Summary(field, theirs, notes=found.notes)
+    for _ in progress.track(summarise(summary), work(field), description="statistics"):
+        pass
+    return summary

@@ -49,6 +49,8 @@ def _draw(drawing: Drawing, folder: Path) -> str:
         figure = drawing.draw()
         with replacing(folder / f"{drawing.name}.png") as unfinished:
             figure.savefig(unfinished, dpi=150)
+        # Where everything is does not change, and finding it takes the longest.
+        figure.set_layout_engine("none")
         return svg.inline(figure, drawing.name)
 
 

@@ -93,8 +93,9 @@ class Stopping:
         least = adastop.least_probability(stop.seeds, len(self.groups)) * len(self.open)
         if least > stop.alpha:
             raise Sb3ScaleError(
-                f"{len(seeds)} seeds can decide nothing at stop.alpha {stop.alpha:g}: with "
-                f"{len(self.open)} pairs the greatest difference has {least:.2g}; allowed: more seeds"
+                f"{len(seeds)} seeds can decide nothing at stop.alpha {stop.alpha:g}, for the "
+                f"greatest difference of {len(self.open)} pairs comes to {least:.2g} by chance; "
+                "allowed: more seeds"
             )
         self.looks = 0
 
@@ -132,9 +133,8 @@ class Stopping:
             found.append(f"{task}: '{high}' is above '{low}', decided with {seeds} seeds each.")
         for task, ours, theirs in self.open:
             seeds = self.looks * self.stop.seeds
-            found.append(
-                f"{task}: '{ours}' and '{theirs}' are not told apart by {seeds} seeds each."
-            )
+            both = f"'{ours}' and '{theirs}'"
+            found.append(f"{task}: {both} are not told apart by {seeds} seeds each.")
         return found
 
     def _labels(self, task: str) -> list[str]:
