@@ -90,6 +90,7 @@ class Stopping:
                 "stop compares labels on a task, and each task has one; allowed: a grid with more"
             )
         self.decided: dict[Pair, tuple[int, int]] = {}
+        self.failed: set[Pair] = set()
         least = adastop.least_probability(stop.seeds, len(self.groups)) * len(self.open)
         if least > stop.alpha:
             raise Sb3ScaleError(
@@ -134,7 +135,10 @@ class Stopping:
         for task, ours, theirs in self.open:
             seeds = self.looks * self.stop.seeds
             both = f"'{ours}' and '{theirs}'"
-            found.append(f"{task}: {both} are not told apart by {seeds} seeds each.")
+            if Pair(task, ours, theirs) in self.failed:
+                found.append(f"{task}: {both} are not compared, for a training failed.")
+            else:
+                found.append(f"{task}: {both} are not told apart by {seeds} seeds each.")
         return found
 
     def _labels(self, task: str) -> list[str]:
@@ -156,6 +160,7 @@ class Stopping:
         }
         # One with a failed training cannot be compared, and stays open.
         whole = {pair: both for pair, both in returns.items() if np.isfinite(both).all()}
+        self.failed = returns.keys() - whole.keys()
         found = adastop.decisions(whole, len(self.open), len(self.groups), self.stop.alpha)
         for pair, sign in found.items():
             self.decided[pair] = (sign, self.looks * self.stop.seeds)
