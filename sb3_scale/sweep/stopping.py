@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,8 +61,8 @@ class Stopping:
     Trains the seeds of a sweep in groups, and looks after each which labels are told apart.
 
     All pairs of labels of each task are compared. A label that is in no open pair of its task is
-    trained no further there. What is decided depends on the trainings'
-    returns alone, so a sweep that is started again decides the same.
+    trained no further there. What is decided depends on the returns alone, so a sweep that is
+    started again decides the same.
 
     :param stop: of the file
     :param folders: of all trainings
@@ -91,6 +92,7 @@ class Stopping:
             )
         self.decided: dict[Pair, tuple[int, int]] = {}
         self.failed: set[Pair] = set()
+        self.known: dict[Path, float] = {}
         least = adastop.least_probability(stop.seeds, len(self.groups)) * len(self.open)
         if least > stop.alpha:
             raise Sb3ScaleError(
@@ -121,7 +123,7 @@ class Stopping:
         return [
             one
             for one in self.folders
-            if one.finished or (one.training.seed in seen and self._wanted(one))
+            if (one.training.seed in seen and self._wanted(one)) or one.finished
         ]
 
     def sentences(self) -> list[str]:
@@ -176,9 +178,11 @@ class Stopping:
         return np.array([[self._return(by_seed[seed]) for seed in group] for group in groups])
 
     def _return(self, folder: TrainingFolder) -> float:
-        if not folder.finished:
-            return math.nan
-        return float(folder.read().evaluations[-self.last :].mean())
+        if folder.path not in self.known:
+            if not folder.finished:
+                return math.nan
+            self.known[folder.path] = float(folder.read().evaluations[-self.last :].mean())
+        return self.known[folder.path]
 
 
 def _label(folder: TrainingFolder) -> str:
