@@ -91,13 +91,14 @@ def _grid(places: Sequence[Array], first: float, last: float) -> Array:
 
 def _estimated(label: str, tasks: Sequence[Sequence[tuple[Array, Array]]], grid: Array) -> Curve:
     scores = [np.stack([np.interp(grid, *line) for line in lines]) for lines in tasks]
-    draws = statistics.drawn(scores, np.random.default_rng(0))
-    parts = [
-        statistics.estimate(
-            statistics.iqm, [one[:, i] for one in scores], [one[:, :, i] for one in draws]
-        )
-        for i in range(len(grid))
-    ]
+    # Which seeds are drawn, the same at all places; their values at all places would fill memory.
+    seeds = [np.arange(len(one)) for one in scores]
+    chosen = statistics.drawn(seeds, np.random.default_rng(0))
+    parts = []
+    for i in range(len(grid)):
+        here = [one[:, i] for one in scores]
+        draws = [values[index] for values, index in zip(here, chosen, strict=True)]
+        parts.append(statistics.estimate(statistics.iqm, here, draws))
     fields = ("value", "low", "high")
     columns = (np.array([getattr(part, name) for part in parts]) for name in fields)
     return Curve(label, grid, statistics.Estimate(*columns))

@@ -24,6 +24,29 @@ class Text:
     rows: list[list[str]]
 
 
+@dataclass(frozen=True)
+class Origins:
+    """
+    How the trainings of a curve were made.
+
+    :param title: label, task and seeds
+    :param facts: what is known, each once
+    """
+
+    title: str
+    facts: dict[str, list[str]]
+
+
+FACTS = {
+    "command": "command",
+    "commit": "commit",
+    "versions": "versions",
+    "hardware": "hardware",
+    "read from": "source",
+}
+"""Columns of the trainings by what a page calls them."""
+
+
 def aggregates(summary: Summary) -> Text:
     """
     :param summary: of a comparison
@@ -79,7 +102,7 @@ def task(summary: Summary, name: str) -> Text:
 def runs(summary: Summary) -> Text:
     """
     :param summary: of a comparison
-    :return: a row per training: how far it went, and how it was made
+    :return: a row per training: how far it went
     """
     rows = [
         [
@@ -88,14 +111,25 @@ def runs(summary: Summary) -> Text:
             *(str(line["evaluations"]), _number(line["episodes_each"], 0)),
             *(_number(line[name], 2) for name in ("env_steps", "decisions", "gradient_steps")),
             *(_number(line[name], 2) for name in ("action_repeat", "utd", "minutes")),
-            *(line[name] for name in ("command", "commit", "versions", "hardware", "source")),
         ]
         for _, line in summary.runs.iterrows()
     ]
     head = ["label", "task", "seed", "return compared", "last return", "evaluations"]
     head += ["episodes each", "env steps", "decisions", "gradient steps", "action repeat", "UTD"]
-    head += ["minutes", "command", "commit", "versions", "hardware", "read from"]
-    return Text(head, rows)
+    return Text([*head, "minutes"], rows)
+
+
+def origins(summary: Summary) -> list[Origins]:
+    """
+    :param summary: of a comparison
+    :return: how the trainings of each curve were made
+    """
+    found = []
+    for (label, name), lines in summary.runs.groupby(["label", "task"], sort=False):
+        seeds = ", ".join(map(str, lines["seed"]))
+        facts = {fact: list(dict.fromkeys(lines[key])) for fact, key in FACTS.items()}
+        found.append(Origins(f"{label} on {name}, seed{'s' * (len(lines) > 1)} {seeds}", facts))
+    return found
 
 
 def markdown(summary: Summary, command: str) -> str:

@@ -96,6 +96,7 @@ def render(
             for task in found.tasks
         ],
         runs=_table(markup.runs(summary), "trainings"),
+        origins=markup.origins(summary),
         method=METHOD,
     )
 

@@ -7,6 +7,7 @@ They follow Agarwal et al., Deep Reinforcement Learning at the Edge of the Stati
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Scores = Sequence[Array]
 """Normalised returns of a label, one array per task: shape ``(seeds,)``, or ``(draws, seeds)``."""
+
+Number = TypeVar("Number", bound=np.generic)
 
 DRAWS = 2000
 """Of a bootstrap."""
@@ -105,7 +108,9 @@ AGGREGATES: dict[str, Callable[[Scores], Array]] = {
 """Statistics of a label by name; of the last, less is better."""
 
 
-def drawn(scores: Scores, generator: np.random.Generator, draws: int = DRAWS) -> list[Array]:
+def drawn(
+    scores: Sequence[NDArray[Number]], generator: np.random.Generator, draws: int = DRAWS
+) -> list[NDArray[Number]]:
     """
     :param scores: one array per task, seeds first
     :param generator: of the draws
