@@ -137,8 +137,9 @@ def make_field(trainings: Sequence[Training], given: Mapping[str, Range], limit:
     for task in tasks:
         at[task] = _common_step([one for one in trainings if one.task == task], limit, notes)
     ranges = choose_ranges(trainings, given, at)
-    for task, one in ranges.items():
-        notes.append(f"{task}: 0 is a return of {one.low:g} and 1 of {one.high:g}, {one.rule}.")
+    for one in dict.fromkeys(ranges.values()):
+        alike = ", ".join(task for task in tasks if ranges[task] == one)
+        notes.append(f"{alike}: 0 is a return of {one.low:g} and 1 of {one.high:g}, {one.rule}.")
     found = Field(tuple(trainings), labels, tasks, common, at, ranges, ())
     notes += _notes_on_seeds(found)
     return Field(**{**vars(found), "notes": tuple(notes)})

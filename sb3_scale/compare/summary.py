@@ -127,6 +127,10 @@ def summarise(summary: Summary) -> Iterator[str]:
         lines += _task_lines(summary, task)
         summary.notes += _add_curves(summary, task)
         yield task
+    untimed = [task for task in found.tasks if task not in summary.over_time]
+    if untimed:
+        tasks = ", ".join(untimed)
+        summary.notes.append(f"{tasks}: no curve over wall clock, for no times are known.")
     summary.tasks = pandas.DataFrame(lines)
     summary.runs = pandas.DataFrame([_run_line(found, one) for one in found.trainings])
     summary.notes = [*found.notes, *summary.notes]
@@ -212,10 +216,8 @@ def _add_curves(summary: Summary, task: str) -> list[str]:
     if known:
         summary.over_time[task] = known
     untimed = [label for label, curve in timed.items() if curve is None]
-    if not untimed:
+    if not untimed or not known:
         return []
-    if not known:
-        return [f"{task}: no curve over wall clock, for no times are known."]
     return [f"{task}: no curve over wall clock of {listed(untimed)}, whose times are not known."]
 
 
