@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas
 
 from sb3_scale.compare import markup, svg
-from sb3_scale.compare.figures import Drawing, drawings, look, task_drawings
+from sb3_scale.compare.drawings import Drawing, drawings, task_drawings
+from sb3_scale.compare.figures import look
 from sb3_scale.compare.page import Drawn, render
 from sb3_scale.compare.summary import Summary
 from sb3_scale.files import make_folder, replacing

@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from sb3_scale.compare import markup
-from sb3_scale.compare.figures import Drawing
+from sb3_scale.compare.drawings import Drawing
 from sb3_scale.compare.palette import SERIES, styles
 from sb3_scale.compare.statistics import DRAWS, LEVEL
 from sb3_scale.compare.summary import Summary
