@@ -192,7 +192,7 @@ def test_a_folder_of_strangers_runs_nothing(pendulum_run, tmp_path, capsys):
 
 
 def test_labels_of_strangers_stay_text(capsys):
-    label = "<script>alert(1)</script> $x_1$ _"
+    label = "<script>alert(1)</script> $x_1$ _ \N{DIZZY SYMBOL}"
     curves = {("_hidden", "dog-run", 0): [1, 2], (label, "dog-run", 0): [2, 3]}
     compare(capsys, write_table(Path("odd.csv"), curves))
     source = Path("comparison/index.html").read_text()
@@ -273,8 +273,12 @@ def table_with(**columns: str) -> str:
 
 
 WRONG = {
-    "no number": (table_with(mean="much"), "line 2: mean is 'much'; allowed: a finite number"),
-    "infinite": (table_with(mean="inf"), "line 2: mean is 'inf'; allowed: a finite number"),
+    "no number": (
+        table_with(mean="much"),
+        "line 2: mean is 'much'; allowed: a number up to 1e+100",
+    ),
+    "infinite": (table_with(mean="inf"), "line 2: mean is 'inf'; allowed: a number up to 1e+100"),
+    "no label": (table_with(label=""), "line 2: label is empty; allowed: a name"),
     "half a seed": (table_with(seed="0.5"), "line 2: seed is 0.5; allowed: a whole number"),
     "before the start": (table_with(env_steps="-1"), "env_steps is -1; allowed: a whole number"),
     "nothing": ("", "cannot be read as CSV"),
@@ -361,4 +365,4 @@ def test_folders_without_evaluations_are_one_sentence(pendulum_run, capsys):
     copy_run(pendulum_run, Path("logs/sac/Pendulum-v1_2"), 2)
     assert f"'{run}' has no evaluation, and is left out" in computed("logs")[1]
     write_evaluations(run / "evaluations.npz", [1.0, np.nan])
-    assert "has a return that is no finite number" in error(capsys, "compare", "logs")
+    assert "has a return that is no number up to 1e+100" in error(capsys, "compare", "logs")

@@ -1,6 +1,7 @@
 """How a comparison is drawn."""
 
 import textwrap
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -49,7 +50,9 @@ WIDTH = 40
 @contextmanager
 def look() -> Iterator[None]:
     """Draw and save as these drawings look."""
-    with mpl.rc_context(LOOK):
+    with mpl.rc_context(LOOK), warnings.catch_warnings():
+        # The page has letters that matplotlib's font lacks.
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font")
         yield
 
 

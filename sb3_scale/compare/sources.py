@@ -10,7 +10,7 @@ import pandas
 from sb3_scale.compare import published
 from sb3_scale.compare.evaluations import COLUMNS, SECONDS, Training, evaluations
 from sb3_scale.compare.origins import UNKNOWN, Origin, read_origin, sweep_hardware
-from sb3_scale.compare.texts import read_csv, to_numbers
+from sb3_scale.compare.texts import GREATEST, read_csv, to_numbers
 from sb3_scale.errors import Sb3ScaleError, nearest
 from sb3_scale.runs import Run, read_run
 
@@ -179,8 +179,10 @@ def _training(place: _Place) -> Training | str:
 
 
 def _check_finite(folder: Path, run: Run) -> None:
-    if not np.isfinite(run.evaluations).all():
-        raise Sb3ScaleError(f"an evaluation in '{folder}' has a return that is no finite number")
+    if not (np.abs(run.evaluations) <= GREATEST).all():
+        raise Sb3ScaleError(
+            f"an evaluation in '{folder}' has a return that is no number up to {GREATEST:g}"
+        )
 
 
 def _read_sweep(folder: Path) -> Found:
@@ -221,6 +223,10 @@ def _read_table(path: Path) -> Found:
             f"{', '.join(COLUMNS)}, published figures with {', '.join(published.COLUMNS)}, and "
             f"the {RESULTS} of a sweep beside its runs"
         )
+    for name in ("task", "label"):
+        if (table[name] == "").any():
+            row = int((table[name] == "").to_numpy().argmax())
+            raise Sb3ScaleError(f"'{path}', line {row + 2}: {name} is empty; allowed: a name")
     for name in ("mean", "std", *WHOLE, *MAYBE):
         empty = name in MAYBE
         table[name] = to_numbers(path, table, name, empty) if name in table else np.nan

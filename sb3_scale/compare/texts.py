@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from sb3_scale.errors import Sb3ScaleError, shown
 
+GREATEST = 1e100
+"""Of a number, beyond which differences and figures have no room."""
+
 
 def read_csv(path: Path) -> pandas.DataFrame:
     """
@@ -37,13 +40,13 @@ def to_numbers(
     :raises Sb3ScaleError: if a field is none
     """
     values = np.asarray(pandas.to_numeric(table[column], errors="coerce"), np.float64)
-    wrong = ~np.isfinite(values)
+    wrong = ~(np.abs(values) <= GREATEST)
     if empty:
         wrong &= (table[column] != "").to_numpy()
     if wrong.any():
         row = int(wrong.argmax())
         raise Sb3ScaleError(
             f"'{path}', line {row + 2}: {column} is {shown(table[column].iloc[row])}; allowed: a "
-            "finite number"
+            f"number up to {GREATEST:g}"
         )
     return values
