@@ -10,58 +10,15 @@ evaluation, and ``OUTPUT.png``, with one panel per task; the table goes to the t
 Markdown, ready for a page of the documentation.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas
 
 from lib.reporting import MARKERS, draw_seeds, one_each, panels, run_parser, styles
+from sb3_scale.compare.evaluations import evaluations
 from sb3_scale.errors import Sb3ScaleError, suggestion
-from sb3_scale.runs import Run, read_evaluated
+from sb3_scale.runs import read_evaluated
 from sb3_scale.tables import markdown_table
-
-
-def gradient_steps_per_decision(settings: Mapping[str, Any]) -> float:
-    """
-    :param settings: of a run
-    :return: once the training has begun
-    :raises Sb3ScaleError: if ``train_freq`` is no number: episodes have no length of their own
-    """
-    steps, every = settings.get("gradient_steps", 1), settings.get("train_freq", 1)
-    if isinstance(every, (list, tuple)) and every[1] == "step":
-        every = every[0]
-    if not isinstance(every, int):
-        raise Sb3ScaleError(f"train_freq is {every!r}; allowed: a number of steps")
-    # A negative number stands for as many as there were decisions.
-    return 1.0 if steps < 0 else float(steps / (every * settings.get("n_envs", 1)))
-
-
-def evaluations(label: str, run: Run) -> pandas.DataFrame:
-    """
-    :param label: of the configuration
-    :param run: what RL-Zoo wrote
-    :return: one line per evaluation, with all counts that a comparison needs
-    :raises Sb3ScaleError: if its gradient steps cannot be counted
-    """
-    utd = gradient_steps_per_decision(run.settings)
-    updates = np.maximum(0, run.evaluated_at - run.settings.get("learning_starts", 100)) * utd
-    return pandas.DataFrame(
-        {
-            "task": run.env_id,
-            "label": label,
-            "seed": run.seed,
-            "utd": utd,
-            "action_repeat": run.action_repeat,
-            "decisions": run.evaluated_at,
-            "env_steps": run.evaluated_at * run.action_repeat,
-            "gradient_steps": updates.astype(int),
-            "episodes": run.evaluations.shape[1],
-            "mean": run.evaluations.mean(axis=1).round(2),
-            "std": run.evaluations.std(axis=1).round(2),
-        }
-    )
 
 
 def read_published(path: Path | None, shown: list[str]) -> pandas.DataFrame:
@@ -89,7 +46,7 @@ def draw(
     curves: pandas.DataFrame, published: pandas.DataFrame, shown: list[str], path: Path
 ) -> None:
     """
-    :param curves: of :func:`evaluations`
+    :param curves: of :func:`sb3_scale.compare.evaluations.evaluations`
     :param published: columns ``env``, ``algorithm``, ``env_steps``, ``mean``
     :param shown: published algorithms to draw
     :param path: of the picture
@@ -116,7 +73,7 @@ def draw(
 
 def table(curves: pandas.DataFrame) -> str:
     """
-    :param curves: of :func:`evaluations`
+    :param curves: of :func:`sb3_scale.compare.evaluations.evaluations`
     :return: the last evaluation of each seed, in Markdown
     """
     columns = [

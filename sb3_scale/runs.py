@@ -32,6 +32,8 @@ class Run:
     :param gradient_steps: of a finished run, else 0
     :param returns: of the episodes, shape ``(n,)``
     :param finished_at: decisions made when each episode ended, shape ``(n,)``
+    :param finished_after: wall clock from the start to the end of each episode, seconds, shape
+        ``(n,)``
     :param evaluations: returns, shape ``(k, episodes per evaluation)``
     :param evaluated_at: decisions made before each evaluation, shape ``(k,)``
     """
@@ -46,6 +48,7 @@ class Run:
     gradient_steps: int
     returns: NDArray[np.float64]
     finished_at: NDArray[np.int64]
+    finished_after: NDArray[np.float64]
     evaluations: NDArray[np.float64]
     evaluated_at: NDArray[np.int64]
 
@@ -83,7 +86,7 @@ def read_run(folder: Path) -> Run:
     if not isinstance(env_kwargs, dict) or not all(isinstance(key, str) for key in env_kwargs):
         raise Sb3ScaleError(f"'{settings_file}': env_kwargs must be a mapping")
     repeat = _whole(settings_file, "action_repeat", env_kwargs.get("action_repeat", 1))
-    returns, finished_at = _read_monitor(folder)
+    returns, finished_at, finished_after = _read_monitor(folder)
     evaluations, evaluated_at = _read_evaluations(folder / "evaluations.npz")
     decisions, gradient_steps = _saved_counts(folder, settings_file.parent.name)
     return Run(
@@ -98,6 +101,7 @@ def read_run(folder: Path) -> Run:
         gradient_steps,
         returns,
         finished_at,
+        finished_after,
         evaluations,
         evaluated_at,
     )
@@ -126,13 +130,16 @@ def _runs_below(folder: Path) -> str:
     return f"; did you mean '{below[-1]}'?" if below else ""
 
 
-def _read_monitor(folder: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _read_monitor(
+    folder: Path,
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
     try:
         from stable_baselines3.common.monitor import load_results
 
         table = load_results(str(folder))
         returns = table["r"].to_numpy(dtype=np.float64)
-        return returns, table["l"].to_numpy(dtype=np.int64).cumsum()
+        finished_at = table["l"].to_numpy(dtype=np.int64).cumsum()
+        return returns, finished_at, table["t"].to_numpy(dtype=np.float64)
     except ImportError as error:
         raise Sb3ScaleError(f'{error}: pip install "sb3-scale[zoo]"') from None
     except (

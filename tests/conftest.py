@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -36,3 +37,11 @@ def beside() -> Iterator[Callable[..., SubprocVecEnv]]:
     yield make
     for env in opened:
         env.close()
+
+
+@pytest.fixture(scope="session")
+def pendulum_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real run of RL-Zoo with seed 0: 2 episodes, 2 evaluations of 1 episode."""
+    from compared_runs import small_run
+
+    return small_run(tmp_path_factory.mktemp("pendulum"))

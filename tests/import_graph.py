@@ -38,6 +38,7 @@ ORDER = """
     catalogue runs tables
     diagnostics zoo
     landscape sweep testing
+    compare
     cli
     __main__
 """

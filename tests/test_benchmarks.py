@@ -16,7 +16,7 @@ from torch.utils.flop_counter import flop_registry
 
 from cost_growth import power_law
 from diagnostic_curves import measurements
-from learning_curves import gradient_steps_per_decision, read_published
+from learning_curves import read_published
 from lib.configurations import ACTIONS, CONFIGURATIONS, OBSERVATIONS, make
 from lib.counting import count, working_set
 from lib.leanrl_style import GAMMA, LEARNING_RATE, LeanSAC
@@ -24,6 +24,7 @@ from lib.least_times import update_limit
 from lib.machine import Machine
 from lib.reporting import one_each
 from sb3_scale import SAC, register_envs
+from sb3_scale.compare.evaluations import gradient_steps_per_decision
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.nn.linear import linear_layers
 
@@ -136,18 +137,21 @@ def test_gradient_steps_are_those_that_were_taken(settings):
     envs = make_vec_env("Pendulum-v1", settings.get("n_envs", 1))
     model = make_small(SAC, envs, learning_starts=24, **arguments)
     model.learn(24 + 96)
-    expected = gradient_steps_per_decision(settings) * (model.num_timesteps - 24)
+    expected = gradient_steps_per_decision("sac", settings) * (model.num_timesteps - 24)
     assert model._n_updates == expected
 
 
 def test_runs_that_cannot_be_drawn():
-    with pytest.raises(Sb3ScaleError, match=r"train_freq is \[1, 'episode'\]; allowed: a number"):
-        gradient_steps_per_decision({"train_freq": [1, "episode"]})
     different = [{"label": "SAC", "seed": 0}, {"label": "SAC", "seed": 1}]
     one_each(different)
     with pytest.raises(Sb3ScaleError, match="two runs have label 'SAC', seed 1; allowed: one"):
         one_each([*different, {"label": "SAC", "seed": 1}])
-    assert gradient_steps_per_decision({"train_freq": [2, "step"]}) == 0.5
+
+
+def test_gradient_steps_are_counted_where_decisions_count_them():
+    assert gradient_steps_per_decision("sac", {"train_freq": [2, "step"]}) == 0.5
+    assert np.isnan(gradient_steps_per_decision("td3", {"train_freq": [1, "episode"]}))
+    assert np.isnan(gradient_steps_per_decision("ppo", {"n_steps": 8}))
 
 
 @pytest.mark.parametrize(

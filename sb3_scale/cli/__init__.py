@@ -22,6 +22,7 @@ COMMANDS = {
     "report": "Sum up a training run of RL-Zoo and draw its learning curve",
     "landscape": "Draw the critic's loss around its weights",
     "sweep": "Train every combination of settings and seeds of a file",
+    "compare": "Compare trainings of RL-Zoo, sweeps and published figures",
 }
 """What each subcommand does; its module has its name."""
 

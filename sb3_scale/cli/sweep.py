@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from sb3_scale.sweep.grid import read_sweep, trainings
     from sb3_scale.sweep.pool import Pool, free_places, locked
+    from sb3_scale.sweep.stopping import Stopping, read_stop
     from sb3_scale.sweep.training_folder import TrainingFolder
 
     sweep = read_sweep(args.grid)
@@ -73,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
     if args.last > evaluations:
         raise Sb3ScaleError(f"--last is {args.last}; allowed: 1 to {evaluations}, all evaluations")
     folders = [TrainingFolder(one, output / "runs" / one.key) for one in asked]
+    stopping = Stopping(read_stop(sweep.stop), folders, args.last) if sweep.stop else None
     console = make_console()
     if args.dry_run:
         rows = [(one.training.name, _status(one), str(one.path)) for one in folders]
@@ -81,15 +83,17 @@ def run(args: argparse.Namespace) -> int:
     try:
         with locked(output) as lock:
             processes = args.processes or free_places(args.threads)
-            Pool(folders, processes, args.threads, args.retries, lock, console).run()
+            for due in stopping.interims() if stopping else [folders]:
+                Pool(due, processes, args.threads, args.retries, lock, console).run()
     except KeyboardInterrupt:
         console.print("interrupted; the same command goes on with what is not finished")
         return 130
     from sb3_scale.sweep.results import per_training
 
-    lines = per_training(folders, args.last)
+    lines = per_training(stopping.reached() if stopping else folders, args.last)
+    decided = stopping.sentences() if stopping else []
     try:
-        _show(lines, tuple(sweep.grid), output)
+        _show(lines, tuple(sweep.grid), output, decided)
     except OSError as error:
         raise Sb3ScaleError(f"'{error.filename}' cannot be written: {error.strerror}") from None
     return int(lines["error"].astype(bool).any())
@@ -102,13 +106,16 @@ def _status(folder: "TrainingFolder") -> str:
     return state.error if state and state.error else "to do"
 
 
-def _show(lines: "pandas.DataFrame", axes: Sequence[str], output: Path) -> None:
+def _show(
+    lines: "pandas.DataFrame", axes: Sequence[str], output: Path, decided: Sequence[str]
+) -> None:
     from sb3_scale.sweep import heat_map, results
 
     cells = results.per_cell(lines, axes)
     command = shlex.join(["sb3-scale", *sys.argv[1:]])
     commits = [commit for commit in lines["commit"].unique() if commit]
-    (output / "results.md").write_text(results.markdown(cells, commits, command))
+    text = results.markdown(cells, commits, command)
+    (output / "results.md").write_text("\n".join([text, *(f"- {one}" for one in decided), ""]))
     lines.to_csv(output / "results.csv", index=False)
     files = "results.md, results.csv"
     if axes:
@@ -121,4 +128,6 @@ def _show(lines: "pandas.DataFrame", axes: Sequence[str], output: Path) -> None:
     if len(failed):
         rows = failed[["folder", "error"]].to_numpy()
         console.print(make_table(("failed; the same command tries again", "because"), rows))
+    for sentence in decided:
+        console.print(sentence)
     console.print(f"{output}: {files}")

@@ -43,6 +43,7 @@ class Sweep:
     :param eval_freq: decisions between evaluations, a tenth of the training by default
     :param eval_episodes: per evaluation
     :param train_args: further words for RL-Zoo's command
+    :param stop: when to end early: ``adastop``, or a mapping with its name and parameters
     :param gym_packages: modules to import before the task is looked up, as RL-Zoo's
         ``--gym-packages``
     """
@@ -56,6 +57,7 @@ class Sweep:
     eval_freq: int = 0
     eval_episodes: int = 5
     train_args: list[str | int | float] = field(default_factory=list)
+    stop: str | dict[str, Any] = ""
     gym_packages: list[str] = field(default_factory=list)
 
 

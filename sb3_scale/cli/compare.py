@@ -1,0 +1,126 @@
+"""``sb3-scale compare``."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import Progress
+
+from sb3_scale.cli.arguments import at_least
+from sb3_scale.cli.output import make_console
+from sb3_scale.tables import make_table
+
+if TYPE_CHECKING:
+    from sb3_scale.compare.summary import Summary
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """
+    :param parser: of this subcommand
+    """
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="a folder of RL-Zoo or of a sweep, one with several of them, or a CSV file of "
+        "evaluations or published figures; LABEL=PATH names what is in it",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("comparison"),
+        metavar="FOLDER",
+        help="for all files, by default 'comparison'",
+    )
+    parser.add_argument(
+        "--label",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="LABEL",
+        help="to compare, in this order, by default all",
+    )
+    parser.add_argument(
+        "--published",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="CSV file of published figures: env, algorithm, env_steps, mean",
+    )
+    parser.add_argument(
+        "--show",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="ALGORITHM",
+        help="published algorithms to show, by default all that have a task",
+    )
+    parser.add_argument(
+        "--normalize",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="TASK=LOW,HIGH",
+        help="returns that count as 0 and 1",
+    )
+    parser.add_argument(
+        "--at",
+        type=at_least(1),
+        default=0,
+        metavar="N",
+        help="environment steps at which to compare, by default as many as all trainings have",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """
+    :param args: ``paths``, ``output``, ``label``, ``published``, ``show``, ``normalize``, ``at``
+    :return: 0
+    :raises Sb3ScaleError: if a path has nothing to compare or cannot be read, an option is wrong,
+        or a file cannot be written
+    """
+    from sb3_scale.compare import files, markup
+
+    console, errors = make_console(), Console(stderr=True)
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        summary = compute(args, progress)
+        general, by_task = files.planned(summary)
+        total = len(general) + sum(map(len, by_task.values()))
+        command = shlex.join(["sb3-scale", *sys.argv[1:]])
+        written = files.write(summary, args.output, command)
+        for _ in progress.track(written, total, description="figures"):
+            pass
+    table = markup.aggregates(summary)
+    console.print(make_table(table.head, table.rows))
+    for note in summary.notes:
+        console.print(note)
+    console.print(f"{args.output / files.PAGE}, comparison.md, figures, *.csv")
+    return 0
+
+
+def compute(args: argparse.Namespace, progress: Progress) -> "Summary":
+    """
+    :param args: ``paths``, ``label``, ``published``, ``show``, ``normalize`` and ``at``
+    :param progress: that shows how far it is
+    :return: the comparison that they ask for
+    :raises Sb3ScaleError: if a path has nothing to compare or cannot be read, or an option is wrong
+    """
+    from sb3_scale.compare import published, sources
+    from sb3_scale.compare.ranges import read_ranges
+    from sb3_scale.compare.scores import make_field
+    from sb3_scale.compare.summary import Summary, summarise, work
+
+    ranges = read_ranges(args.normalize)
+    words = [*args.paths, *map(str, args.published)]
+    parts = list(progress.track(sources.read(words), len(words), description="reading"))
+    found = sources.together(parts, args.label)
+    field = make_field(found.trainings, ranges, args.at)
+    theirs = published.choose(found.published, args.show, field.tasks)
+    summary = Summary(field, theirs, notes=found.notes)
+    for _ in progress.track(summarise(summary), work(field), description="statistics"):
+        pass
+    return summary

@@ -1,0 +1,172 @@
+"""Tables of a comparison as texts, for the page and for Markdown."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas
+
+from sb3_scale.compare.statistics import AGGREGATES, LEVEL
+from sb3_scale.compare.summary import Summary
+from sb3_scale.tables import markdown_table
+
+
+@dataclass(frozen=True)
+class Text:
+    """
+    A table of texts.
+
+    :param head: names of the columns
+    :param rows: as many texts each
+    """
+
+    head: list[str]
+    rows: list[list[str]]
+
+
+@dataclass(frozen=True)
+class Origins:
+    """
+    How the trainings of a curve were made.
+
+    :param title: label, task and seeds
+    :param facts: what is known, each once
+    """
+
+    title: str
+    facts: dict[str, list[str]]
+
+
+FACTS = {
+    "command": "command",
+    "commit": "commit",
+    "versions": "versions",
+    "hardware": "hardware",
+    "read from": "source",
+}
+"""Columns of the trainings by what a page calls them."""
+
+
+def aggregates(summary: Summary) -> Text:
+    """
+    :param summary: of a comparison
+    :return: a row per label
+    """
+    found = summary.field
+    rows = []
+    for label in found.labels:
+        lines = summary.aggregates[summary.aggregates["label"] == label]
+        values = {line["statistic"]: line for _, line in lines.iterrows()}
+        cells = [_with_interval(values[name], 3) for name in AGGREGATES]
+        rows.append([label, found.seeds(label), str(len(found.common)), *cells])
+    return Text(["label", "seeds per task", "tasks", *AGGREGATES], rows)
+
+
+def improvement(summary: Summary) -> Text:
+    """
+    :param summary: of a comparison
+    :return: a row per pair of labels
+    """
+    rows = [
+        [line["label"], line["than"], line["seeds"], line["their_seeds"], _with_interval(line, 2)]
+        for _, line in summary.improvement.iterrows()
+    ]
+    return Text(["X", "Y", "seeds of X", "seeds of Y", "P(X > Y)"], rows)
+
+
+def task(summary: Summary, name: str) -> Text:
+    """
+    :param summary: of a comparison
+    :param name: of the task
+    :return: returns of each label and published algorithm, not normalised
+    """
+    rows = []
+    for _, line in summary.tasks[summary.tasks["task"] == name].iterrows():
+        label = f"{line['label']} (published)" if line["published"] else line["label"]
+        counts = ("env_steps", "decisions", "gradient_steps", "action_repeat", "utd")
+        rows.append(
+            [
+                label,
+                str(line["seeds"]) or "?",
+                "" if line["published"] else _with_interval(line, 1, "iqm"),
+                f"{_number(line['mean'], 1)} ± {_number(line['std'], 1) or '?'}",
+                "" if line["published"] else line["returns"],
+                *(_number(line[count], 2) for count in counts),
+            ]
+        )
+    head = ["label", "seeds", f"IQM [{LEVEL}%]", "mean ± std of seeds", "return of each seed"]
+    head += ["env steps", "decisions", "gradient steps", "action repeat", "UTD"]
+    return Text(head, rows)
+
+
+def runs(summary: Summary) -> Text:
+    """
+    :param summary: of a comparison
+    :return: a row per training: how far it went
+    """
+    rows = [
+        [
+            *(line["label"], line["task"], str(line["seed"])),
+            *(_number(line[name], 1) for name in ("return", "last_return")),
+            *(str(line["evaluations"]), _number(line["episodes_each"], 0)),
+            *(_number(line[name], 2) for name in ("env_steps", "decisions", "gradient_steps")),
+            *(_number(line[name], 2) for name in ("action_repeat", "utd", "minutes")),
+        ]
+        for _, line in summary.runs.iterrows()
+    ]
+    head = ["label", "task", "seed", "return compared", "last return", "evaluations"]
+    head += ["episodes each", "env steps", "decisions", "gradient steps", "action repeat", "UTD"]
+    return Text([*head, "minutes"], rows)
+
+
+def origins(summary: Summary) -> list[Origins]:
+    """
+    :param summary: of a comparison
+    :return: how the trainings of each curve were made
+    """
+    found = []
+    for (label, name), lines in summary.runs.groupby(["label", "task"], sort=False):
+        seeds = ", ".join(map(str, lines["seed"]))
+        facts = {fact: list(dict.fromkeys(lines[key])) for fact, key in FACTS.items()}
+        found.append(Origins(f"{label} on {name}, seed{'s' * (len(lines) > 1)} {seeds}", facts))
+    return found
+
+
+def markdown(summary: Summary, command: str) -> str:
+    """
+    :param summary: of a comparison
+    :param command: that made it
+    :return: its tables and notes
+    """
+    parts = [
+        "# Comparison",
+        f"Command: `{command}`.",
+        "\n".join(f"- {note}" for note in summary.notes),
+        f"Normalised returns, with {LEVEL}% intervals of a bootstrap stratified by task:",
+        _markdown(aggregates(summary)),
+    ]
+    if len(summary.improvement):
+        parts += ["Probability of improvement:", _markdown(improvement(summary))]
+    for name in summary.field.tasks:
+        parts += [f"## {name}", _markdown(task(summary, name))]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _markdown(table: Text) -> str:
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in table.rows]
+    return markdown_table(table.head, escaped)
+
+
+def _with_interval(line: "pandas.Series[Any]", digits: int, value: str = "value") -> str:
+    text = f"{line[value]:,.{digits}f}"
+    if not np.isfinite(line["low"]):
+        return text
+    return f"{text} [{line['low']:,.{digits}f}, {line['high']:,.{digits}f}]"
+
+
+def _number(value: Any, digits: int) -> str:
+    """Empty where it is not known; published figures may be texts."""
+    number = pandas.to_numeric(value, errors="coerce")
+    if not np.isfinite(number):
+        return ""
+    return f"{number:,.0f}" if number == int(number) and digits != 1 else f"{number:,.{digits}f}"
