@@ -228,7 +228,7 @@ def test_a_search_compiles_each_trial_once(tmp_path: Path) -> None:
         "Pendulum-v1: {n_timesteps: 60, policy: ScalePolicy, learning_starts: 10, batch_size: 16}\n"
     )
     options = ["--algo", "sac", "--env", "Pendulum-v1", "--conf-file", "settings.yml"]
-    options += ["-optimize", "--n-trials", "3", "--n-evaluations", "2", "--n-jobs", "2"]
+    options += ["-optimize", "--n-trials", "2", "--n-evaluations", "2", "--n-jobs", "2"]
     options += ["--no-optim-plots", "--n-startup-trials", "1", "--pruner", "median"]
     done = run(tmp_path, "-c", SEARCH, *options)
     assert done.returncode == 0, done.stdout + done.stderr
