@@ -211,7 +211,6 @@ def test_a_pre_training_is_compiled_from_its_first_step(soon: None) -> None:
 
 
 SEARCH = """
-import sys
 import torch
 from sb3_scale.algorithms import compilation
 compilation.EARNED_AFTER, compilation.EAGER_FIRST = 10, 4
@@ -233,5 +232,4 @@ def test_a_search_compiles_each_trial_once(tmp_path: Path) -> None:
     done = run(tmp_path, "-c", SEARCH, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stderr, done.stderr
-    assert "runs without compilation" not in done.stderr
-    assert "compilations" in done.stdout
+    assert done.stdout.splitlines()[-1] == "compilations 4", done.stdout
