@@ -1,6 +1,7 @@
 """Whether the losses of a training are compiled: as asked, or where that earns its time."""
 
 import math
+import threading
 from typing import TYPE_CHECKING, Any
 
 from stable_baselines3.common.type_aliases import TrainFrequencyUnit
@@ -71,6 +72,9 @@ class Compilation:
             obstacle = f"fewer than the {needed} that earn the compiler's time"
         elif not at_once and model._n_updates - self._begin < EAGER_FIRST:
             return False
+        elif threading.current_thread() is not threading.main_thread():
+            # PyTorch 2.13 compiles again and again what several threads train at once.
+            obstacle = "but this is not the main thread"
         elif missing := missing_compiler(model.device):
             obstacle = f"but there is no C++ compiler {missing}"
         self._open = False
