@@ -10,7 +10,7 @@ import small_models
 import torch
 from stable_baselines3.common.env_util import make_vec_env
 from test_captured import Again
-from test_compiled import assert_close, compilations, make
+from test_compiled import CHANGING, assert_close, compilations, make
 from zoo_commands import run
 
 from sb3_scale import SAC
@@ -113,7 +113,8 @@ def test_capture_says_once_what_it_cannot(capsys: pytest.CaptureFixture[str]) ->
 def test_a_training_with_schedules_compiles_once(
     soon: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = {"learning_rate": lambda left: 1e-3 * left, "actor_learning_rate": "cos_1e-3_1e-4"}
+    # Those of test_compiled.py, whose programs PyTorch's cache then has.
+    settings = {**CHANGING, "replay_buffer_class": "prioritized"}
     eager = make("sac", compile=False, **settings).learn(45)
     before = compilations()
     model = make("sac", verbose=1, **settings).learn(45, log_interval=10**6)
