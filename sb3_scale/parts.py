@@ -302,6 +302,8 @@ def type_name(hint: Any) -> str:
     """
     if typing.get_origin(hint) is typing.Literal:
         return ", ".join(repr(value) for value in typing.get_args(hint))
+    if any(typing.get_origin(each) is typing.Literal for each in typing.get_args(hint)):
+        return " | ".join(map(type_name, typing.get_args(hint)))
     return getattr(hint, "__name__", "") if inspect.isclass(hint) else _plain(str(hint))
 
 

@@ -112,7 +112,7 @@ def valid(algo: str, env: str, way: str, chance: random.Random) -> dict[str, Any
         "learning_starts": chance.choice((0, 10, 20)),
         "batch_size": chance.choice((2, 8)),
         "gamma": chance.choice((0.9, 0.99, 1.0)),
-        "compile": compiled,
+        "compile": compiled or "auto",
         "policy_kwargs": {
             "actor": _actor(soft, chance),
             "critic": {"name": "ensemble", **_given("critic", "ensemble", chance, 1)},

@@ -237,7 +237,11 @@ NO_SDE += "in a YAML file of RL-Zoo noise_type: ornstein-uhlenbeck, noise_std: 0
             "target_update_interval is 0; allowed: a whole number, at least 1",
         ),
         ({"max_grad_norm": "1e1"}, "max_grad_norm is '1e1'; allowed: a number above 0, or nothing"),
-        ({"compile": "inductor"}, "compile is 'inductor'; allowed: true, false"),
+        ({"compile": "inductor"}, "compile is 'inductor'; allowed: true, false, auto"),
+        (
+            {"compile": "atuo"},
+            "compile is 'atuo'; allowed: true, false, auto; did you mean 'auto'?",
+        ),
         ({"autocast": "bfloat16"}, "autocast is 'bfloat16'; allowed: true, false"),
         ({"capture": 1}, "capture is 1; allowed: true, false"),
         (

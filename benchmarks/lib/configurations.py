@@ -21,10 +21,10 @@ OBSERVATIONS, ACTIONS = 223, 38
 TRANSITIONS = 20_000
 
 VARIANTS: dict[str, dict[str, Any]] = {
-    "eager": {},
+    "eager": {"compile": False},
     "compile": {"compile": True},
     "compile+autocast": {"compile": True, "autocast": True},
-    "capture": {"capture": True},
+    "capture": {"compile": False, "capture": True},
     "compile+capture": {"compile": True, "capture": True},
 }
 """Arguments of our algorithms, by the name of the variant."""

@@ -210,6 +210,13 @@ def _noise(name: str, value: Any) -> Any:
     )
 
 
+def _compile(name: str, value: Any) -> Any:
+    if isinstance(value, bool) or (isinstance(value, str) and value == "auto"):
+        return value
+    near = nearest(value, ("auto",)) if isinstance(value, str) else ""
+    raise Sb3ScaleError(f"{name} is {shown(value)}; allowed: true, false, auto{near}")
+
+
 def _folder(name: str, value: Any) -> Any:
     if value is None or isinstance(value, (str, os.PathLike)):
         return value
@@ -236,7 +243,7 @@ ARGUMENTS: dict[str, Callable[[str, Any], Any]] = {
     "optimize_memory_usage": flag,
     "use_sde": flag,
     "use_sde_at_warmup": flag,
-    "compile": flag,
+    "compile": _compile,
     "autocast": flag,
     "capture": flag,
     "backup_entropy": flag,

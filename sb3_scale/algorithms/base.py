@@ -5,7 +5,7 @@ import io
 import pathlib
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch as th
@@ -88,7 +88,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
     actor_learning_rate: LearningRate
     critic_learning_rate: LearningRate
     collector: PartConfig
-    compile: bool
+    compile: bool | Literal["auto"]
     autocast: bool
     capture: bool
     max_grad_norm: float | None
@@ -224,6 +224,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             replaced = vars(self).get("train") is not train
             self.training.replaced_train = ReplacedTrain(self) if replaced else None
             self.training.collector.start(self, ready)
+            self.training.compilation.start()
         return ready
 
     def _setup_learn(
@@ -281,6 +282,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             )
         finally:
             if self.scaled:
+                self.training.compilation.stop()
                 self.training.collector.stop(self)
         if self.scaled and self.training.replaced_train is not None:
             self.training.replaced_train.check()

@@ -8,7 +8,7 @@ class and the fields of that dataclass; signature and docstring are composed of 
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from sb3_scale.algorithms.schedules import LearningRate
 from sb3_scale.docstrings import docstring_parameters
@@ -25,7 +25,8 @@ class Options:
         schedule
     :param critic_learning_rate: of critic and of an extractor that has no learner of its own
     :param max_grad_norm: norm that the gradients of actor and of critic are clipped to
-    :param compile: whether ``torch.compile`` makes one program of each loss and its gradients
+    :param compile: whether ``torch.compile`` makes one program of each loss and its gradients;
+        ``auto``: where enough gradient steps of ``learn`` are to come to earn the compiler's time
     :param autocast: whether the matrix products of the losses round what they multiply to bfloat16
         (``torch.autocast``); all else stays float32
     :param capture: whether all gradient steps of a ``train`` call become one CUDA graph
@@ -37,7 +38,7 @@ class Options:
     actor_learning_rate: LearningRate = None
     critic_learning_rate: LearningRate = None
     max_grad_norm: float | None = None
-    compile: bool = False
+    compile: bool | Literal["auto"] = "auto"
     autocast: bool = False
     capture: bool = False
     collector: PartConfig = "local"

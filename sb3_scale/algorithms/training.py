@@ -13,13 +13,14 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.utils import update_learning_rate
 from stable_baselines3.common.vec_env import VecEnv
 
+from sb3_scale.algorithms.compilation import Compilation
 from sb3_scale.algorithms.idle import ReplacedTrain
 from sb3_scale.algorithms.schedules import rate_at, schedule
 from sb3_scale.collection.calibration import Calibration
 from sb3_scale.collection.checked import CheckedAnswers
 from sb3_scale.collection.episodes import ObservedBuffer
 from sb3_scale.errors import Sb3ScaleError, shown
-from sb3_scale.execution.choice import choose_runner, prepare
+from sb3_scale.execution.choice import choose_runner, compile_losses, round_products
 from sb3_scale.execution.matmul_precision import exact_fast_matmul
 from sb3_scale.execution.runner import EagerRunner, check_finite
 from sb3_scale.learning.actor_critic import ActorCritic
@@ -80,6 +81,10 @@ class Training:
             Every(model, model.target_interval),
             model,
         )
+        self.compilation = Compilation(model)
+        self.make_runner = choose_runner(
+            model.device, model.capture, has_priorities(model.replay_buffer_class)
+        )
         self._bind(Bound(self.update.learners, model.library_optimizers()))
         self.collector = build("collector", model.collector)
         self.collector.bind(model, [learner.optimizer for learner in self.learners])
@@ -97,10 +102,11 @@ class Training:
     def _bind(self, bound: Bound) -> None:
         """Have steps run as the options say, on what is bound."""
         model, self._bound = self.model, bound
-        prepare(self.learners, model.device, model.compile, model.autocast, model.verbose >= 1)
-        eager = EagerRunner(self.update, model)
-        prioritized = has_priorities(model.replay_buffer_class)
-        self.runner = choose_runner(eager, model.device, model.capture, prioritized)
+        if model.autocast:
+            round_products(self.learners, model.device)
+        if self.compilation.on:
+            compile_losses(self.learners, model.verbose >= 1, self.compilation.asked)
+        self.runner = self.make_runner(EagerRunner(self.update, model))
 
     def _bind_anew(self) -> bool:
         """
@@ -111,6 +117,7 @@ class Training:
         optimizers = self.model.library_optimizers()
         if self._bound.still_holds(optimizers):
             return False
+        self.compilation.unbind()
         self._bind(self._bound.replaced(optimizers))
         return True
 
@@ -182,11 +189,15 @@ class Training:
         :raises Sb3ScaleError: if a loss is not finite
         """
         model = self.model
+        first = model._n_updates == 0
+        pretrains = first and any(each.pretraining_steps > 0 for each in self.learners)
+        if self.compilation.begins(gradient_steps, at_once=pretrains):
+            self._bind(self._bound.replaced(model.library_optimizers()))
         if self.calibration is not None:
             for name, value in self.calibration.calibrate(model._n_updates).items():
                 model.logger.record(f"calibration/{name}", float(value))
         self._set_learning_rates()
-        if model._n_updates == 0:
+        if first:
             self.pretrain(self.learners, batch_size)
         batches = (self.sample(batch_size) for _ in range(gradient_steps))
         self.collector.update(model, self._take, batches)

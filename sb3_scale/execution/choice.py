@@ -1,6 +1,7 @@
 """How gradient steps run: eagerly, compiled, captured, or both."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import torch as th
 
@@ -12,41 +13,50 @@ from sb3_scale.learning.update import Learner
 from sb3_scale.notices import notice
 
 
-def prepare(
-    learners: Iterable[Learner], device: th.device, compile: bool, autocast: bool, verbose: bool
-) -> None:
+def round_products(learners: Iterable[Learner], device: th.device) -> None:
     """
-    Have the losses of learners run compiled, or with rounded matrix products.
+    Have the losses of learners round their matrix products to bfloat16.
 
     :param learners: which are changed
     :param device: where they compute
-    :param compile: whether each becomes one program
-    :param autocast: whether products are rounded to bfloat16
-    :param verbose: whether to tell how long a compilation took
     """
     for learner in learners:
-        if autocast:
-            learner.compute = bfloat16_matmul(learner.compute, device)
-        if compile and learner.compiled:
-            learner.compute = Compiled(learner.compute, f"the {learner.name}'s loss", verbose)
+        learner.compute = bfloat16_matmul(learner.compute, device)
+
+
+def compile_losses(learners: Iterable[Learner], verbose: bool, asked: bool) -> None:
+    """
+    Have the losses of learners run compiled, each as one program.
+
+    :param learners: which are changed, but for those that gain nothing
+    :param verbose: whether to tell how long a compilation took
+    :param asked: whether to tell in any case that one was not possible
+    """
+    for learner in learners:
+        if learner.compiled:
+            name = f"the {learner.name}'s loss"
+            learner.compute = Compiled(learner.compute, name, verbose, asked)
 
 
 def choose_runner(
-    eager: EagerRunner, device: th.device, capture: bool, prioritized: bool
-) -> Runner:
+    device: th.device, capture: bool, prioritized: bool
+) -> Callable[[EagerRunner], Runner]:
     """
-    :param eager: takes the steps one by one
-    :param device: where they are computed
+    :param device: where gradient steps are computed
     :param capture: whether a CUDA graph was asked for
     :param prioritized: whether the replay buffer wants errors after each step
-    :return: who takes the steps
+    :return: makes who takes the steps of who takes them one by one
     """
     if not capture:
-        return eager
+        return _one_by_one
     if prioritized:
         notice("capture: gradient steps run one by one: the replay buffer wants their errors")
-        return eager
+        return _one_by_one
     if device.type != "cuda":
         notice(f"capture: gradient steps run one by one: the device is {device}, not cuda")
-        return eager
-    return CapturedRunner(eager, cuda_graph)
+        return _one_by_one
+    return partial(CapturedRunner, record=cuda_graph)
+
+
+def _one_by_one(eager: EagerRunner) -> Runner:
+    return eager

@@ -1,5 +1,6 @@
 """Functions that ``torch.compile`` takes as a whole, or that run as they are and say why."""
 
+import shutil
 import time
 import warnings
 from collections.abc import Callable
@@ -24,12 +25,14 @@ class Compiled(Generic[P, R]):
     :param function: takes and returns tensors; may compute gradients inside
     :param name: how messages name it
     :param verbose: whether to print how long the compilation took
+    :param asked: whether to explain without ``verbose`` too what cannot be compiled
     """
 
-    def __init__(self, function: Callable[P, R], name: str, verbose: bool) -> None:
+    def __init__(self, function: Callable[P, R], name: str, verbose: bool, asked: bool) -> None:
         self._function = function
         self._name = name
         self._verbose = verbose
+        self._explains = verbose or asked
         # A cache of its own: other models of this process must not use up its recompilations.
         self._compiled: Callable[P, R] = th.compile(  # type: ignore[call-overload]
             function,
@@ -53,8 +56,9 @@ class Compiled(Generic[P, R]):
             th._dynamo.exc.TorchDynamoException,
             th._dynamo.exc.FailOnRecompileLimitHit,
         ) as error:
-            reason = next(line for line in str(error).splitlines() if line.strip())
-            notice(f"compile: {self._name} runs without compilation: {reason}")
+            if self._explains:
+                reason = next(line for line in str(error).splitlines() if line.strip())
+                notice(f"compile: {self._name} runs without compilation: {reason}")
             self._run = self._function
             return self._run(*args, **kwargs)
 
@@ -68,3 +72,17 @@ class Compiled(Generic[P, R]):
             notice(f"compile: {self._name} took {time.perf_counter() - start:.1f} s")
         self._run = self._compiled
         return result
+
+
+def missing_compiler(device: th.device) -> str | None:
+    """
+    :param device: of the networks
+    :return: the C++ compiler that PyTorch would call, if it needs one and it is not there
+    """
+    if device.type != "cpu":
+        return None
+    from torch._inductor import config
+
+    named = config.cpp.cxx
+    names = [each for each in (named if isinstance(named, tuple) else (named,)) if each]
+    return None if any(map(shutil.which, names)) else ", ".join(names)

@@ -86,7 +86,7 @@ class Learner:
     :param targets: Polyak copies by the names of ``modules``, moved together with all others
     :param schedule: its own learning rate by the remaining progress; without one actor, critic and
         temperature have the algorithm's, and others that of their optimiser
-    :param compiled: whether ``compile: true`` compiles it; a loss of a few numbers gains nothing
+    :param compiled: whether compilation is for it; a loss of a few numbers gains nothing
     :param clipped: whether the algorithm's ``max_grad_norm`` counts
     :param reads_transitions: whether the batch must have ``transitions``
     :param pretraining_steps: steps that it takes alone before the first gradient step
