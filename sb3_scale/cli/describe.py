@@ -85,6 +85,9 @@ def _find(text: str) -> tuple[str, str]:
             raise Sb3ScaleError(f"there is no part kind {shown(kind)}{suggestion(kind, KINDS)}")
         return kind, name
     kinds = kinds_of(name)
+    if len(kinds) > 1 and "recipe" in kinds:
+        # A recipe may have the name of its algorithm, and then has to be asked for.
+        kinds.remove("recipe")
     if len(kinds) == 1:
         return kinds[0], name
     if kinds:

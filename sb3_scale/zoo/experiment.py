@@ -71,7 +71,8 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
         path = configs.choose(self.algo, env_id, path)
     # A module's name is no path.
     self.config = str(path)
-    settings_files.check(self.config, env_id, self._is_atari, self.custom_hyperparams or {})
+    given = self.custom_hyperparams or {}
+    settings_files.check(self.config, self.algo, env_id, self._is_atari, given)
     with plain_settings.in_place_of_recipes(self):
         if self.trial_id:
             task = settings_files.task(self.config, env_id, self._is_atari)

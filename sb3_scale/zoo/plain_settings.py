@@ -76,6 +76,8 @@ def _max_episode_steps(env_id: str, env_kwargs: Mapping[str, Any]) -> int | None
     # The task is a stranger's; whatever it raises becomes one sentence that names it.
     try:
         env = DummyVecEnv([lambda: gymnasium.make(env_id, **env_kwargs)])
+    except Sb3ScaleError:
+        raise
     except Exception as error:
         raise Sb3ScaleError(f"'{env_id}' cannot be made: {error}") from error
     try:

@@ -9,6 +9,7 @@ from typing import Any
 from rl_zoo3.exp_manager import ExperimentManager
 
 from sb3_scale.errors import Sb3ScaleError, nearest, shown
+from sb3_scale.recipes import resolve
 from sb3_scale.zoo import configs
 
 PYTHON = "a Python file or module with a dictionary 'hyperparams', settings by task"
@@ -22,19 +23,21 @@ def is_yaml(config: str) -> bool:
     return config.endswith((".yml", ".yaml"))
 
 
-def check(config: str, env_id: str, is_atari: bool, given: Mapping[str, Any]) -> None:
+def check(config: str, algo: str, env_id: str, is_atari: bool, given: Mapping[str, Any]) -> None:
     """
     :param config: a file of YAML, or else a Python file or module, which is not run here
+    :param algo: name of the algorithm
     :param env_id: the task
     :param is_atari: whether RL-Zoo takes it for one of Atari's
     :param given: settings that replace some of the file's, from the command line
-    :raises Sb3ScaleError: if there is no such file, it has no settings for the task, or what
-        replaces its policy does not go with the rest
+    :raises Sb3ScaleError: if there is no such file, it has no settings for the task, there is no
+        such recipe, or what replaces its policy does not go with the rest
     """
     if is_yaml(config):
         task = _task(config, configs.read(Path(config)), env_id, is_atari)
-        together = {**task, **given}
-        if "recipe" in together or configs.uses_scale_policy(together):
+        if "recipe" in task:
+            task = resolve.plain(task, algo, env_id)
+        if "recipe" in given or configs.uses_scale_policy({**task, **given}):
             configs.read_once(Path(config))
         elif configs.uses_scale_policy(task):
             _check_replaced_policy(task, given, config)
