@@ -13,6 +13,9 @@ from sb3_scale import Actor, Algorithm, Callback, Loss, Norm, Recipe, Spec, ZooC
 SETTINGS = {"td2": "Settings for --algo td2.", "ddpg": "Settings for --algo ddpg."}
 """Files of settings in this package, by algorithm."""
 ON_REQUEST = {
+    "td2": ("td2", "Hui, 2022, section 3.3: TD2 with GroupNorm."),
+    "td2-layernorm": ("td2", "Hui, 2022, section 3.2: TD2 with LayerNorm."),
+    "ddpg": ("ddpg", "Hui, 2022, section 3.4: one critic, with GroupNorm."),
     "residual-critic": ("td2", "Hui, 2022, table 2.1: residual critics."),
     "sac-lite": ("sac", "Hui, 2022, table 2.3: SACLite with a learned temperature."),
     "sac-lite-fixed": ("sac", "Hui, 2022, table 2.3: SACLite with a temperature of 1e-7."),
@@ -20,7 +23,7 @@ ON_REQUEST = {
     "conditional-flow": ("sac", "Hui, 2022, table 2.2: a flow with a residual critic."),
     "variational": ("sac", "Hui, 2022, table 2.2: VQL with a residual critic."),
 }
-"""Files for ``--conf-file``: algorithm and summary."""
+"""Recipes: algorithm and summary."""
 
 
 @hookimpl

@@ -30,7 +30,7 @@ def test_contract(name: str) -> None:
     check_component("recipe" if name in ON_REQUEST else "zoo-config", name)
 
 
-@pytest.mark.parametrize("name", ["td2", "ddpg", *ON_REQUEST])
+@pytest.mark.parametrize("name", ON_REQUEST)
 def test_tasks_exist(name: str) -> None:
     sb3_scale.register_envs()
     assert set(tasks(name)) - {"default"} <= set(gymnasium.registry)

@@ -35,6 +35,12 @@ def sb3_scale_components() -> Iterator[Spec]:
         summary="Settings for --algo crossq.",
         algo="crossq",
     )
+    yield Recipe(
+        "crossq",
+        "sb3_scale_crossq:crossq.yml",
+        summary="Palenicek et al., 2025, Table 1: CrossQ, without target networks.",
+        algo="crossq",
+    )
     for name, summary in SETTINGS.items():
         yield Recipe(
             name,

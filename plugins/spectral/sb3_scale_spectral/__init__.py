@@ -12,6 +12,14 @@ from sb3_scale import Constraint, Network, Recipe, Spec, hookimpl
 _PAPER = "Bjorck et al., Towards Deeper Deep Reinforcement Learning with Spectral Normalization"
 
 
+RECIPES = {
+    "sac-spectral": "residual networks with spectral normalisation",
+    "modern2": "two residual blocks in the critic, with spectral normalisation",
+    "modern4": "four residual blocks in the critic, with spectral normalisation",
+}
+"""Files of settings in this package, by the names of Table 2."""
+
+
 @hookimpl
 def sb3_scale_components() -> Iterator[Spec]:
     """Name the parts of this plugin."""
@@ -29,9 +37,10 @@ def sb3_scale_components() -> Iterator[Spec]:
         reference=f"{_PAPER}, 2021, section 4.2 and appendix C; Miyato et al., 2018",
         equation="y = W x / (u^T W v) + b, with u and v from the power method",
     )
-    yield Recipe(
-        "sac-spectral",
-        "sb3_scale_spectral:sac-spectral.yml",
-        summary="Bjorck et al., 2021: residual networks with spectral normalisation.",
-        algo="sac",
-    )
+    for name, what in RECIPES.items():
+        yield Recipe(
+            name,
+            f"sb3_scale_spectral:{name}.yml",
+            summary=f"Bjorck et al., 2021: {what}.",
+            algo="sac",
+        )

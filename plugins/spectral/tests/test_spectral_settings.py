@@ -12,6 +12,7 @@ from gymnasium import spaces
 import sb3_scale
 import sb3_scale_spectral
 from sb3_scale.policies import ScalePolicy
+from sb3_scale.recipes import resolve
 from sb3_scale.testing import check_component
 from sb3_scale.zoo import configs
 
@@ -24,8 +25,16 @@ reacher-easy reacher-hard walker-run walker-stand walker-walk
 """.split()
 
 
-def test_contract() -> None:
-    check_component("recipe", "sac-spectral")
+@pytest.mark.parametrize("name", ["sac-spectral", "modern2", "modern4"])
+def test_contract(name: str) -> None:
+    check_component("recipe", name)
+
+
+@pytest.mark.parametrize("name", ["modern2", "modern4"])
+def test_recipes_have_the_networks_of_table_2(name: str) -> None:
+    for task in ("walker-run", "Pendulum-v1"):
+        settings = resolve.plain({"recipe": name}, "sac", task)
+        assert settings["policy_kwargs"] == CONTENT[f".{name}"]
 
 
 def test_all_tasks_are_there_under_ids_that_exist() -> None:
