@@ -36,7 +36,7 @@ install: $(STAMP)
 
 train: $(STAMP)
 	rm -rf $(RUN)
-	$(BIN)/python -m rl_zoo3.train --algo sac --env dog-stand --seed 0 -n 12000 \
+	$(BIN)/python -m rl_zoo3.train --algo sac --env dog-stand --seed 0 -n 8000 \
 		--eval-freq 2000 --eval-episodes 5 -P -f $(RUN)
 	$(BIN)/sb3-scale report $(RUN)/sac/dog-stand_1
 
