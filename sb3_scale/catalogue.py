@@ -15,14 +15,7 @@ from typing import Any
 import yaml
 
 from sb3_scale.docstrings import docstring_parameters, parameter_docs
-from sb3_scale.parts import (
-    annotations,
-    build,
-    load_target,
-    parameters,
-    settings_path,
-    type_name,
-)
+from sb3_scale.parts import annotations, build, load_target, parameters, type_name
 from sb3_scale.plugins import CORE, Plugin, manager
 from sb3_scale.protocols import PartConfig
 from sb3_scale.recipes import files, resolve
@@ -109,7 +102,9 @@ def describe(kind: str, name: str) -> Part:
     plugin, spec = manager().find(kind, name)
     if isinstance(spec, (Recipe, ZooConfig)):
         command = f"python -m rl_zoo3.train --algo {spec.algo} --env dog-run --conf-file {name}"
-        example = _recipe(spec) if isinstance(spec, Recipe) else ""
+        example = ""
+        if isinstance(spec, Recipe):
+            example = _to_yaml(files.DEFAULT, resolve.plain({"recipe": name}, spec.algo, None))
         return _heading(plugin, spec, command=command, example=example)
     known = settable(spec)
     command, example = _example(spec, known)
@@ -123,12 +118,6 @@ def _heading(plugin: Plugin, spec: Spec, **more: Any) -> Part:
     return Part(
         spec.kind, **texts, distribution=plugin.distribution, version=plugin.version, **more
     )
-
-
-def _recipe(spec: Recipe) -> str:
-    """The whole of it, for any environment."""
-    own = files.settings_for(settings_path(spec))
-    return _to_yaml(files.DEFAULT, resolve.plain(own, spec.algo, None))
 
 
 def settable(spec: Spec) -> dict[str, inspect.Parameter]:

@@ -68,6 +68,12 @@ def env_hint(env_id: str) -> str:
     return nearest(env_id, gymnasium.registry)
 
 
+def look_here() -> None:
+    """Import from the present folder as ``python -m`` does, but behind what is installed."""
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
+
+
 def import_packages(option: str, packages: Sequence[str]) -> None:
     """
     Import modules that register environments, those of the present folder too.
@@ -76,9 +82,8 @@ def import_packages(option: str, packages: Sequence[str]) -> None:
     :param packages: names of modules
     :raises Sb3ScaleError: if one cannot be imported
     """
-    # As ``python -m`` does, but behind what is installed.
-    if packages and (here := str(Path.cwd())) not in sys.path:
-        sys.path.append(here)
+    if packages:
+        look_here()
     for package in packages:
         try:
             import_module(package)

@@ -22,9 +22,7 @@ def settings(name: str) -> dict[str, Any]:
     """A recipe, for an environment that takes no action_repeat."""
     path = files.path_of(name, "sac")
     assert list(configs.read(path)) == ["default"]
-    entry = resolve.plain(files.settings_for(path), "sac", None)
-    resolve.repeat_actions(entry, False)
-    resolve.choose_gamma(entry, 500)
+    entry = resolve.anywhere(files.settings_for(path), "sac", max_episode_steps=500)
     assert (entry["policy"], entry["n_timesteps"], entry["gamma"]) == ("ScalePolicy", 5e5, 0.99)
     return entry
 

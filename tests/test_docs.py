@@ -57,9 +57,7 @@ def build_tasks(fence: Fence) -> None:
     algo = named[1] if named else "sac"
     algorithm = load_target(manager().find("algorithm", algo)[1])
     for task, given in yaml.safe_load(fence.text).items():
-        settings = resolve.plain(given, algo, task)
-        resolve.repeat_actions(settings, False)
-        resolve.choose_gamma(settings, None)
+        settings = resolve.anywhere(given, algo, task)
         assert settings["policy"] == "ScalePolicy", task
         assert "n_timesteps" in settings, task
         configs.check(algo, algorithm, settings)

@@ -8,7 +8,6 @@ from rich.progress import track
 from sb3_scale.cli.arguments import add_json
 from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.parts import settings_path
 from sb3_scale.plugins import manager
 from sb3_scale.specs import Recipe
 from sb3_scale.tables import make_table
@@ -71,9 +70,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _record(spec: Recipe, cost: "Cost | None") -> dict[str, Any]:
-    from sb3_scale.recipes import files, networks, resolve
+    from sb3_scale.recipes import networks, resolve
 
-    settings = resolve.plain(files.settings_for(settings_path(spec)), spec.algo, None)
+    settings = resolve.plain({"recipe": spec.name}, spec.algo, None)
     record: dict[str, Any] = {
         "name": spec.name,
         "algo": spec.algo,

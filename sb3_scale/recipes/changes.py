@@ -7,13 +7,10 @@ from sb3_scale.errors import Sb3ScaleError, shortened, shown
 
 Settings = dict[str, Any]
 
-PYTHON = (
-    "policy_kwargs",
-    "replay_buffer_class",
-    "replay_buffer_kwargs",
-    "normalize",
-    "monitor_kwargs",
-)
+EVALUATED = ("policy_kwargs", "replay_buffer_class", "replay_buffer_kwargs")
+"""Arguments of an algorithm that RL-Zoo evaluates as Python when they are strings."""
+
+PYTHON = (*EVALUATED, "normalize", "monitor_kwargs")
 """Settings that RL-Zoo evaluates as Python when they are strings; no such string names a part."""
 
 

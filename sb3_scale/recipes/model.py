@@ -14,7 +14,7 @@ from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.algorithms.schedules import schedule
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.notices import notice
-from sb3_scale.parts import load_target, settings_path
+from sb3_scale.parts import load_target
 from sb3_scale.plugins import manager
 from sb3_scale.quantities import Within
 from sb3_scale.recipes import environments, files, resolve
@@ -57,13 +57,12 @@ def recipe(name: str, env: AnyEnv, **changes: Any) -> ScaleAlgorithm:
     spec = files.find(name)
     environments.check_env(env)
     env_id = env if isinstance(env, str) else None
-    own = files.settings_for(settings_path(spec), env_id)
     if "recipe" in changes:
         raise Sb3ScaleError(
             f"recipe is {shown(changes['recipe'])} among the changes of '{name}'; allowed: "
             "its name as the first argument"
         )
-    settings = resolve.changed(own, together([changes]), spec.algo, env_id)
+    settings = resolve.changed({"recipe": name}, together([changes]), spec.algo, env_id)
     for key in OF_ZOO:
         if settings.get(key) is not None:
             raise Sb3ScaleError(

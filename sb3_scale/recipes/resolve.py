@@ -27,7 +27,9 @@ def asks(settings: Mapping[str, Any]) -> bool:
     )
 
 
-def plain(settings: Mapping[str, Any], algo: str, env_id: str | None) -> Settings:
+def plain(
+    settings: Mapping[str, Any], algo: str, env_id: str | None, above: Sequence[str] = ()
+) -> Settings:
     """
     Put a recipe and its changes together.
 
@@ -35,12 +37,25 @@ def plain(settings: Mapping[str, Any], algo: str, env_id: str | None) -> Setting
         may be paths with dots
     :param algo: name of the algorithm
     :param env_id: the task, if it has a name
+    :param above: recipes that begin with these settings
     :return: settings without either
     :raises Sb3ScaleError: if there is no such recipe, it is for another algorithm, begins with
         itself, or a change leads into what is no mapping
     """
-    together([dict(settings)])
-    return _plain(settings, algo, env_id, ())
+    own = dict(settings)
+    name = own.pop("recipe", None)
+    start: Settings = {}
+    if name is not None:
+        if not isinstance(name, str):
+            raise Sb3ScaleError(f"recipe is {shown(name)}; allowed: the name of a recipe")
+        if name in above:
+            raise Sb3ScaleError(
+                f"the recipe '{name}' begins with itself: {' -> '.join((*above, name))}; allowed: "
+                "another one"
+            )
+        inner = files.settings_for(files.path_of(name, algo), env_id)
+        start = plain(inner, algo, env_id, (*above, name))
+    return _with(start, together([own]))
 
 
 def changed(
@@ -54,33 +69,35 @@ def changed(
     :return: settings without recipe and paths
     :raises Sb3ScaleError: as :func:`plain`
     """
-    if "recipe" in changes:
-        return _plain(changes, algo, env_id, ())
-    return _with(plain(settings, algo, env_id), changes)
+    own = dict(changes)
+    if "recipe" in own:
+        settings = {"recipe": own.pop("recipe")}
+    return _with(plain(settings, algo, env_id), own)
 
 
-def _plain(
-    settings: Mapping[str, Any], algo: str, env_id: str | None, above: Sequence[str]
+def anywhere(
+    settings: Mapping[str, Any],
+    algo: str,
+    env_id: str | None = None,
+    max_episode_steps: int | None = None,
 ) -> Settings:
-    changes = dict(settings)
-    name = changes.pop("recipe", None)
-    if name is None:
-        return _with({}, changes)
-    if not isinstance(name, str):
-        raise Sb3ScaleError(f"recipe is {shown(name)}; allowed: the name of a recipe")
-    if name in above:
-        raise Sb3ScaleError(
-            f"the recipe '{name}' begins with itself: {' -> '.join((*above, name))}; allowed: "
-            "another one"
-        )
-    inner = files.settings_for(files.path_of(name, algo), env_id)
-    return _with(_plain(inner, algo, env_id, (*above, name)), changes)
+    """
+    :param settings: of a task
+    :param algo: name of the algorithm
+    :param env_id: the task, if it has a name
+    :param max_episode_steps: decisions in the longest episode, if that is known
+    :return: plain settings for an environment that takes no ``action_repeat``
+    :raises Sb3ScaleError: as :func:`plain` and :func:`repeat_actions`
+    """
+    found = plain(settings, algo, env_id)
+    repeat_actions(found, False)
+    choose_gamma(found, max_episode_steps)
+    return found
 
 
 def _with(settings: Settings, changes: Mapping[str, Any]) -> Settings:
-    # What is inside a setting comes after the setting.
-    for key in sorted(changes, key=lambda path: path.count(".")):
-        change(settings, key, deepcopy(changes[key]))
+    for key, value in changes.items():
+        change(settings, key, deepcopy(value))
     return settings
 
 

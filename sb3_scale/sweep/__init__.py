@@ -1,7 +1,7 @@
 """
 Trainings of RL-Zoo for every combination of settings and seeds: ``sb3-scale sweep``.
 
-:mod:`grid` reads the file, :mod:`changes` merges what it changes, :mod:`settings` finds mistakes,
+:mod:`grid` reads the file, :mod:`settings` finds mistakes,
 :mod:`training_folder` knows what a training leaves, :mod:`pool` trains, :mod:`stopping` ends early
 what the test of :mod:`adastop` has decided, :mod:`results` and :mod:`heat_map` sum up.
 """

@@ -15,7 +15,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.execution.allocator import return_freed_memory
-from sb3_scale.recipes.changes import Settings
+from sb3_scale.recipes.changes import EVALUATED, Settings
 from sb3_scale.recipes.environments import SpacesOnly
 from sb3_scale.zoo import backends, callbacks, checks, configs
 from sb3_scale.zoo.env_kwargs import check_env_kwargs
@@ -92,7 +92,7 @@ def check_settings(algo: str, env_id: str, settings: Settings) -> None:
     if not scale:
         return
     callbacks.for_zoo(settings.get("callback"), "")
-    evaluated = any(_is_python(key, settings.get(key)) for key in configs.EVALUATED)
+    evaluated = any(_is_python(key, settings.get(key)) for key in EVALUATED)
     if not evaluated and not RESHAPING & settings.keys():
         observations, actions = _spaces(env_id, json.dumps(settings.get("env_kwargs") or {}))
         envs = _envs(observations, actions, settings.get("n_envs", 1))

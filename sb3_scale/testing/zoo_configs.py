@@ -44,7 +44,7 @@ def check_zoo_config(subject: Subject) -> None:
         # Tasks that begin with a dot hold what others share.
         if task.startswith("."):
             continue
-        settings = subject.call(f"the settings of {task}", _plain, given, spec.algo, task)
+        settings = subject.call(f"the settings of {task}", resolve.anywhere, given, spec.algo, task)
         if not configs.uses_scale_policy(settings):
             continue
         subject.call(f"the settings of {task}", configs.check, spec.algo, algorithm, settings)
@@ -52,14 +52,6 @@ def check_zoo_config(subject: Subject) -> None:
         if parts not in made:
             subject.call(f"the policy of {task}", _make_policy, deepcopy(parts))
             made.append(parts)
-
-
-def _plain(given: dict[str, Any], algo: str, task: str) -> dict[str, Any]:
-    """For an environment that nothing is known of."""
-    settings = resolve.plain(given, algo, task)
-    resolve.repeat_actions(settings, False)
-    resolve.choose_gamma(settings, None)
-    return settings
 
 
 def _make_policy(policy_kwargs: dict[str, Any]) -> None:

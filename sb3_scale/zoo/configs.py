@@ -14,6 +14,7 @@ from sb3_scale.parts import annotations, check_type, kinds_of, settings_path
 from sb3_scale.plugins import CORE, manager
 from sb3_scale.policies import ScalePolicy, check_policy_kwargs
 from sb3_scale.recipes import files
+from sb3_scale.recipes.changes import EVALUATED
 from sb3_scale.specs import ZooConfig
 from sb3_scale.structures import UniqueLoader, read_yaml
 from sb3_scale.zoo import backends, checks, notation
@@ -172,10 +173,6 @@ def check(algo: str, algorithm: type, hyperparams: Mapping[str, Any]) -> None:
     # A sweep leaves a string to RL-Zoo, which evaluates it, and then the policy checks it.
     if isinstance(policy_kwargs, Mapping):
         check_policy_kwargs(policy_kwargs)
-
-
-EVALUATED = ("policy_kwargs", "replay_buffer_class", "replay_buffer_kwargs")
-"""Arguments of an algorithm that RL-Zoo evaluates as Python when they are strings."""
 
 
 def _check_type(algo: str, key: str, value: Any, hint: Any) -> None:

@@ -1,12 +1,11 @@
 """``--env module:Class``: an environment that is registered nowhere."""
 
-import sys
 from importlib import import_module
-from pathlib import Path
 
 import gymnasium
 
 from sb3_scale.errors import Sb3ScaleError, nearest, shown
+from sb3_scale.registration import look_here
 
 OPTION = "--env"
 
@@ -33,9 +32,7 @@ def _registered(name: str) -> str:
     :return: the id
     """
     module_name, _, env_id = name.partition(":")
-    # As ``python -m`` does, for scripts that pip writes.
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.append(here)
+    look_here()
     # The module is a stranger's; whatever it raises becomes one sentence that names it.
     try:
         module = import_module(module_name)
