@@ -15,6 +15,7 @@ import torch
 
 from sb3_scale.parts import annotations, load_target, parameters
 from sb3_scale.plugins import manager
+from sb3_scale.recipes import resolve
 
 SMALL: dict[str, tuple[Any, ...]] = {
     "width": (4, 8),
@@ -50,6 +51,7 @@ BOXES = ("Fuzz-box-v0", "Fuzz-double-v0", "Fuzz-image-v0")
 
 COMPILED_SHARE = 0.01
 ZOO_SHARE = 0.25
+RECIPE_SHARE = 0.15
 MUTATED_SHARE = 0.6
 
 
@@ -60,10 +62,12 @@ class Case:
 
     :param seed: of the series
     :param number: in the series
-    :param way: ``python``, or ``rl-zoo`` by a file of settings
+    :param way: ``python``, ``recipe`` by :func:`sb3_scale.recipe`, or ``rl-zoo`` by a file of
+        settings, which may begin with a recipe
     :param algo: the algorithm
     :param env: name of an environment of :mod:`fuzz_trials`
-    :param settings: arguments of the algorithm, without policy and environment
+    :param settings: arguments of the algorithm, without policy and environment; with a ``recipe``
+        among them the others are its changes
     :param mutation: what was changed into something that may be wrong, empty for a valid one
     """
 
@@ -87,7 +91,12 @@ def case(seed: int, number: int, envs: tuple[str, ...]) -> Case:
     way = "rl-zoo" if chance.random() < ZOO_SHARE else "python"
     names = sorted(spec.name for _, spec in manager().specs("algorithm"))
     algo, env = chance.choice(names), chance.choice(envs)
-    settings = valid(algo, env, way, chance)
+    if chance.random() < RECIPE_SHARE:
+        spec = chance.choice([spec for _, spec in manager().specs("recipe")])
+        way = "rl-zoo" if way == "rl-zoo" else "recipe"
+        algo, settings = spec.algo, changed_recipe(spec.name, spec.algo, chance)
+    else:
+        settings = valid(algo, env, way, chance)
     found = Case(seed, number, way, algo, env, settings)
     if chance.random() < MUTATED_SHARE:
         found = mutated(found, chance)
@@ -160,6 +169,34 @@ def valid(algo: str, env: str, way: str, chance: random.Random) -> dict[str, Any
         likely = 0.1 if name == "loss" else 0.25
         if chance.random() < likely:
             found["policy_kwargs"][name] = choose()
+    return found
+
+
+def changed_recipe(name: str, algo: str, chance: random.Random) -> dict[str, Any]:
+    """
+    :param name: of a recipe
+    :param algo: its algorithm
+    :param chance: what chooses
+    :return: the recipe and changes of it, by which it is small
+    """
+    found = {"recipe": name, "buffer_size": 500, "learning_starts": 10, "batch_size": 8}
+    plain = resolve.anywhere({"recipe": name}, algo)
+    for _, key, path in _places(plain["policy_kwargs"], "policy_kwargs"):
+        if key in ("width", "inner_width"):
+            found[path] = chance.choice(SMALL[key])
+    if "extractor" in plain["policy_kwargs"]:
+        found["policy_kwargs.extractor.pretraining_steps"] = 3
+    optional: dict[str, Any] = {
+        "gamma": "auto",
+        "action_repeat": 2,
+        "gradient_steps": 1,
+        "policy_kwargs.optimizer": _part("optimizer", chance, 2),
+        "policy_kwargs.critic.n_critics": 2,
+        "policy_kwargs.actor.network.depth": 1,
+    }
+    for key, value in optional.items():
+        if chance.random() < 0.3:
+            found[key] = value
     return found
 
 
@@ -241,7 +278,7 @@ def mutated(valid_case: Case, chance: random.Random) -> Case:
         holder, key, path = chance.choice(list(_places(settings, "")))
         kind = chance.random()
         if kind < 0.65 or not isinstance(holder, dict):
-            name, make = chance.choice(_WRONG if valid_case.way == "python" else _WRONG_YAML)
+            name, make = chance.choice(_WRONG_YAML if valid_case.way == "rl-zoo" else _WRONG)
             holder[key] = make(holder[key])
             told.append(f"{path} is {name}")
         elif kind < 0.8:

@@ -19,6 +19,7 @@ from fuzz_settings import Case
 from gymnasium import spaces
 from stable_baselines3.common.env_util import make_vec_env
 
+import sb3_scale
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.parts import load_target
 from sb3_scale.plugins import manager
@@ -94,7 +95,7 @@ def attempt(trial: Case) -> Outcome:
     """
     begun: list[Any] = []
     way: dict[str, Callable[[Case, Path, list[Any]], None]]
-    way = {"python": _by_python, "rl-zoo": _by_rl_zoo}
+    way = {"python": _by_python, "recipe": _by_recipe, "rl-zoo": _by_rl_zoo}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -118,6 +119,19 @@ def _by_python(trial: Case, folder: Path, begun: list[Any]) -> None:
     algorithm = load_target(manager().find("algorithm", trial.algo)[1])
     env = make_vec_env(trial.env, 1 + trial.number % 2)
     model = algorithm("ScalePolicy", env, seed=trial.number, device="cpu", **trial.settings)
+    _train(model, env, folder, begun)
+
+
+def _by_recipe(trial: Case, folder: Path, begun: list[Any]) -> None:
+    env = make_vec_env(trial.env, 1 + trial.number % 2)
+    changes = {"seed": trial.number, "device": "cpu", **trial.settings}
+    # A mutated case may have lost it.
+    model = sb3_scale.recipe(changes.pop("recipe", "default"), env, **changes)
+    _train(model, model.env, folder, begun)
+
+
+def _train(model: Any, env: Any, folder: Path, begun: list[Any]) -> None:
+    algorithm = type(model)
     begun.append(model)
     model.learn(STEPS)
     _check(model)
@@ -134,7 +148,8 @@ def _by_python(trial: Case, folder: Path, begun: list[Any]) -> None:
 def _by_rl_zoo(trial: Case, folder: Path, begun: list[Any]) -> None:
     from rl_zoo3.train import train
 
-    settings = {"n_timesteps": STEPS, "policy": "ScalePolicy", **trial.settings}
+    own = {} if "recipe" in trial.settings else {"policy": "ScalePolicy"}
+    settings = {"n_timesteps": STEPS, **own, **trial.settings}
     (folder / "fuzz.yml").write_text(yaml.safe_dump({trial.env: settings}))
     options = ["--conf-file", "fuzz.yml", "--eval-freq", "-1", "--seed", "1", "--device", "cpu"]
     command = ["train", "--algo", trial.algo, "--env", trial.env, "-f", "logs", *options]

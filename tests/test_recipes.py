@@ -20,6 +20,7 @@ from sb3_scale.cli import main
 from sb3_scale.plugins import manager
 from sb3_scale.recipes import resolve
 from sb3_scale.recipes.costs import cost
+from sb3_scale.recipes.environments import SpacesOnly
 from sb3_scale.testing import check_component
 
 NARROW = {
@@ -65,6 +66,37 @@ def test_four_lines_train_an_environment_of_the_users_own() -> None:
     normalised = model.get_vec_normalize_env()
     assert normalised is not None
     assert (normalised.norm_obs, normalised.norm_reward, normalised.gamma) == (True, False, 0.99)
+
+
+IMAGE = spaces.Box(0, 255, (3, 8, 8), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("observations", "keys"),
+    [
+        (spaces.Discrete(3), None),
+        (spaces.MultiBinary(3), None),
+        (IMAGE, None),
+        (spaces.Dict(a=spaces.Discrete(2), b=IMAGE), None),
+        (spaces.Dict(a=spaces.Discrete(2), b=Point.observation_space), ["b"]),
+    ],
+    ids=["discrete", "binary", "image", "no numbers", "some"],
+)
+def test_what_has_no_running_mean_is_not_normalised(
+    observations: spaces.Space[Any], keys: list[str] | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env = SpacesOnly(observations, Point.action_space)
+    model = sb3_scale.recipe("default", env, **NARROW)
+    normalised = model.get_vec_normalize_env()
+    assert normalised is not None
+    assert (normalised.norm_obs, normalised.norm_obs_keys) == (keys is not None, keys)
+    assert f"{'b alone' if keys else 'nothing'} is normalised" in capsys.readouterr().err
+
+
+def test_what_a_monitor_keeps(recipes: "Recipes") -> None:
+    recipes.add("mine", default={"recipe": "sac", "monitor_kwargs": {"info_keywords": ["a"]}})
+    monitor = sb3_scale.recipe("mine", Point, **NARROW).env.envs[0]
+    assert monitor.info_keywords == ("a",)
 
 
 @pytest.mark.parametrize(
@@ -190,6 +222,9 @@ def test_a_third_party_recipe_begins_with_another(recipes: Recipes) -> None:
         ({"recipe": "sac", "frame_stack": 4}, "has frame_stack 4, which is for RL-Zoo"),
         ({"recipe": "sac", "noise_type": "norml"}, "noise_type is 'norml'"),
         ({"recipe": "sac", "normalize": 3}, "normalize is 3; allowed: true, false"),
+        ({"recipe": "sac", "normalize": {"norm_ob": 1}}, "did you mean 'norm_obs'?"),
+        ({"recipe": "sac", "normalize": "dict()"}, "normalize is 'dict()'; allowed: arguments"),
+        ({"recipe": "sac", "monitor_kwargs": {"info": 1}}, "monitor_kwargs has no argument 'info'"),
     ],
 )
 def test_wrong_recipes(recipes: Recipes, default: dict[str, Any], sentence: str) -> None:

@@ -73,11 +73,14 @@ def check_env(env: Any) -> None:
         )
 
 
-def as_vec_env(env: AnyEnv, n_envs: int, env_kwargs: Mapping[str, Any]) -> VecEnv:
+def as_vec_env(
+    env: AnyEnv, n_envs: int, env_kwargs: Mapping[str, Any], monitor_kwargs: Mapping[str, Any]
+) -> VecEnv:
     """
     :param env: the environment
     :param n_envs: how many to make
     :param env_kwargs: arguments for them
+    :param monitor_kwargs: arguments of ``Monitor``, without use for a ``VecEnv``
     :return: environments with a ``Monitor`` each; a ``VecEnv`` as it is
     :raises Sb3ScaleError: if one that is made already shall have arguments, or be several
     """
@@ -91,8 +94,10 @@ def as_vec_env(env: AnyEnv, n_envs: int, env_kwargs: Mapping[str, Any]) -> VecEn
     if isinstance(env, VecEnv):
         return env
     if isinstance(env, gymnasium.Env):
-        return DummyVecEnv([lambda: Monitor(env)])
-    return make_vec_env(env, n_envs, env_kwargs=dict(env_kwargs))
+        return DummyVecEnv([lambda: Monitor(env, **monitor_kwargs)])
+    return make_vec_env(
+        env, n_envs, env_kwargs=dict(env_kwargs), monitor_kwargs=dict(monitor_kwargs)
+    )
 
 
 def max_episode_steps(env: VecEnv) -> int | None:

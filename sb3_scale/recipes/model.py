@@ -20,8 +20,10 @@ from sb3_scale.quantities import Within
 from sb3_scale.recipes import environments, files, resolve
 from sb3_scale.recipes.changes import Settings, together
 from sb3_scale.recipes.environments import AnyEnv
+from sb3_scale.recipes.normalization import choose_normalization
+from sb3_scale.recipes.wrappers import check_monitor, check_normalize, with_tuples
 
-OF_ZOO = ("env_backend", "env_wrapper", "frame_stack", "monitor_kwargs", "vec_env_wrapper")
+OF_ZOO = ("env_backend", "env_wrapper", "frame_stack", "vec_env_wrapper")
 """Keys that change what RL-Zoo makes, which here is the user's."""
 
 NOISES: dict[str, type[NormalActionNoise] | type[OrnsteinUhlenbeckActionNoise]] = {
@@ -71,9 +73,13 @@ def recipe(name: str, env: AnyEnv, **changes: Any) -> ScaleAlgorithm:
             )
     decided = resolve.repeat_actions(settings, environments.repeats_actions(env))
     venv = environments.as_vec_env(
-        env, settings.pop("n_envs", 1), settings.pop("env_kwargs", None) or {}
+        env,
+        settings.pop("n_envs", 1),
+        settings.pop("env_kwargs", None) or {},
+        _monitor(settings.pop("monitor_kwargs", None)),
     )
     decided += resolve.choose_gamma(settings, environments.max_episode_steps(venv))
+    decided += choose_normalization(settings, venv.observation_space)
     for line in decided:
         notice(f"recipe {name}: {line}")
     callbacks = settings.pop("callback", None) or []
@@ -83,26 +89,30 @@ def recipe(name: str, env: AnyEnv, **changes: Any) -> ScaleAlgorithm:
     return model
 
 
+def _monitor(given: Any) -> dict[str, Any]:
+    check_monitor("monitor_kwargs", given)
+    return with_tuples(_mapping("monitor_kwargs", given))
+
+
 def _normalized(env: VecEnv, settings: Settings) -> VecEnv:
     given = settings.pop("normalize", None)
     if not given:
         return env
+    check_normalize("normalize", given)
     if unwrap_vec_normalize(env) is not None:
         raise Sb3ScaleError(
             f"normalize is {shown(given)}, and the environment is a VecNormalize already; allowed: "
             "normalize=False"
         )
-    return VecNormalize(env, **{"gamma": settings.get("gamma", 0.99), **_mapping(given)})
+    own = {} if given is True else _mapping("normalize", given)
+    return VecNormalize(env, **{"gamma": settings.get("gamma", 0.99), **own})
 
 
-def _mapping(given: Any) -> dict[str, Any]:
-    if given is True:
-        return {}
-    if not isinstance(given, dict):
-        raise Sb3ScaleError(
-            f"normalize is {shown(given)}; allowed: true, false, or arguments of VecNormalize"
-        )
-    return given
+def _mapping(key: str, given: Any) -> dict[str, Any]:
+    """Without the Python that RL-Zoo evaluates."""
+    if isinstance(given, str):
+        raise Sb3ScaleError(f"{key} is {shown(given)}; allowed: arguments by name")
+    return dict(given or {})
 
 
 def _arguments(settings: Settings, env: VecEnv) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.parts import build, parameters
 from sb3_scale.plugins import manager
 from sb3_scale.protocols import PartConfig
+from sb3_scale.recipes.wrappers import check_arguments
 from sb3_scale.zoo import notation
 
 KEY = "callback"
@@ -89,7 +90,7 @@ def check_imported(entries: Iterable[Any]) -> None:
         target = notation.load(KEY, name)
         if isinstance(target, type):
             _check_class(target)
-        notation.check_arguments(f"{KEY} {name}", target, arguments)
+        check_arguments(f"{KEY} {name}", target, arguments)
 
 
 def _check_class(target: type) -> None:

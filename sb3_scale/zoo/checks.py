@@ -9,13 +9,13 @@ from typing import Any
 import gymnasium
 from rl_zoo3 import ALGOS
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.policies import BaseModel
-from stable_baselines3.common.vec_env import VecEnvWrapper, VecNormalize
+from stable_baselines3.common.vec_env import VecEnvWrapper
 
 from sb3_scale.algorithms import ScaleAlgorithm
-from sb3_scale.errors import Sb3ScaleError, check_above, shown, suggestion
+from sb3_scale.errors import Sb3ScaleError, shown, suggestion
 from sb3_scale.parts import yaml_hint
+from sb3_scale.recipes.wrappers import check_arguments, check_monitor, check_normalize
 from sb3_scale.zoo import notation
 
 GIVEN_BY_ZOO = {
@@ -109,7 +109,7 @@ def check_wrappers(hyperparams: Mapping[str, Any]) -> None:
             wrapper = name if isinstance(name, type) else notation.load(key, name)
             if isinstance(wrapper, type) and issubclass(wrapper, wrong):
                 raise Sb3ScaleError(f"{key} has {wrapper.__name__}; allowed: under {instead}")
-            notation.check_arguments(f"{key}: {wrapper.__name__}", wrapper, arguments, passed=1)
+            check_arguments(f"{key}: {wrapper.__name__}", wrapper, arguments, passed=1)
 
 
 def check_options(manager: Any) -> None:
@@ -156,32 +156,6 @@ def _frames(key: str, value: Any) -> None:
         _whole(key, value)
 
 
-def _arguments(key: str, value: Any, wrapper: type, passed: int) -> None:
-    if not isinstance(value, Mapping):
-        raise Sb3ScaleError(f"{key} is {shown(value)}; allowed: arguments by name")
-    notation.check_arguments(key, wrapper, value, passed)
-
-
-def _normalize(key: str, value: Any) -> None:
-    if isinstance(value, str | bool | None):
-        return
-    if not isinstance(value, Mapping):
-        raise Sb3ScaleError(f"{key} is {shown(value)}; allowed: true, false, or arguments by name")
-    _arguments(key, value, VecNormalize, passed=1)
-    bounds = {name: value[name] for name in ("clip_obs", "clip_reward", "epsilon") if name in value}
-    try:
-        check_above(0, **bounds)
-    except ValueError as error:
-        raise Sb3ScaleError(f"{key}: {error}") from None
-    if not 0 <= value.get("gamma", 1) <= 1:
-        raise Sb3ScaleError(f"{key}: gamma is {value['gamma']}; allowed: from 0 to 1")
-
-
-def _monitor(key: str, value: Any) -> None:
-    if not isinstance(value, str | None):
-        _arguments(key, value, Monitor, passed=2)
-
-
 def _noise_type(key: str, value: Any) -> None:
     if value is None:
         return
@@ -203,8 +177,8 @@ _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "n_timesteps": _steps,
     "frame_stack": _frames,
     "learning_rate": _learning_rate,
-    "normalize": _normalize,
-    "monitor_kwargs": _monitor,
+    "normalize": check_normalize,
+    "monitor_kwargs": check_monitor,
     "noise_type": _noise_type,
     "noise_std": _noise_std,
 }

@@ -14,6 +14,7 @@ from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.algorithms.checkpoints import check_continues
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.plugins import manager as plugins
+from sb3_scale.recipes.wrappers import with_tuples
 from sb3_scale.zoo import (
     backends,
     callbacks,
@@ -137,10 +138,7 @@ def _fill(hyperparams: Hyperparams, n_timesteps: int) -> None:
         raise Sb3ScaleError("n_timesteps is missing; allowed: in the settings, or -n NUMBER")
     monitor = hyperparams.get("monitor_kwargs")
     if isinstance(monitor, dict):
-        hyperparams["monitor_kwargs"] = {
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in monitor.items()
-        }
+        hyperparams["monitor_kwargs"] = with_tuples(monitor)
 
 
 def _choose_sampler(algo: str, hyperparams: Hyperparams) -> None:

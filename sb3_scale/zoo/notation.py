@@ -1,12 +1,10 @@
 """RL-Zoo's notation for what it imports: ``module.Class``, alone or over its arguments."""
 
-import inspect
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from sb3_scale.errors import Sb3ScaleError, check_key, nearest, shown
-from sb3_scale.parts import annotations, check_type
+from sb3_scale.errors import Sb3ScaleError, nearest, shown
 
 
 def entries(value: Any) -> list[Any]:
@@ -67,27 +65,3 @@ def load(key: str, name: Any) -> Any:
     if not callable(found):
         raise Sb3ScaleError(f"{key} has '{name:.100}', which is no class or function")
     return found
-
-
-def check_arguments(owner: str, target: Any, arguments: Mapping[Any, Any], passed: int = 0) -> None:
-    """
-    :param owner: of the arguments, for the message
-    :param target: a class or a function
-    :param arguments: for it, by name
-    :param passed: how many others it is given first
-    :raises Sb3ScaleError: if it has no such argument, needs one more, or one has another type
-    """
-    known = dict(list(inspect.signature(target).parameters.items())[passed:])
-    kinds = {parameter.kind for parameter in known.values()}
-    hints = annotations(target)
-    for name, value in arguments.items():
-        if name in known or inspect.Parameter.VAR_KEYWORD not in kinds:
-            check_key(f"{owner} has no argument", name, value, known)
-            check_type(owner, name, value, hints.get(name, Any))
-    for name, parameter in known.items():
-        named = parameter.kind not in (
-            inspect.Parameter.VAR_POSITIONAL,
-            inspect.Parameter.VAR_KEYWORD,
-        )
-        if named and parameter.default is parameter.empty and name not in arguments:
-            raise Sb3ScaleError(f"{owner} needs the argument '{name}'")

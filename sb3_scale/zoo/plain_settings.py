@@ -13,6 +13,7 @@ from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.notices import notice
 from sb3_scale.recipes import environments, resolve
 from sb3_scale.recipes.changes import Settings, together
+from sb3_scale.recipes.normalization import choose_normalization
 from sb3_scale.zoo import settings_files
 
 
@@ -64,15 +65,18 @@ def resolved(
     """
     settings = resolve.changed(task, changes, algo, env_id)
     decided = resolve.repeat_actions(settings, environments.repeats_actions(env_id))
-    if settings.get("gamma") == resolve.AUTO:
+    if settings.get("gamma") == resolve.AUTO or settings.get("normalize"):
         given = env_kwargs or settings.get("env_kwargs") or {}
-        decided += resolve.choose_gamma(settings, _max_episode_steps(env_id, given))
+        with _example(env_id, given) as env:
+            decided += resolve.choose_gamma(settings, environments.max_episode_steps(env))
+            decided += choose_normalization(settings, env.observation_space)
     for line in decided:
         notice(f"{env_id}: {line}")
     return settings
 
 
-def _max_episode_steps(env_id: str, env_kwargs: Mapping[str, Any]) -> int | None:
+@contextmanager
+def _example(env_id: str, env_kwargs: Mapping[str, Any]) -> Iterator[DummyVecEnv]:
     # The task is a stranger's; whatever it raises becomes one sentence that names it.
     try:
         env = DummyVecEnv([lambda: gymnasium.make(env_id, **env_kwargs)])
@@ -81,6 +85,6 @@ def _max_episode_steps(env_id: str, env_kwargs: Mapping[str, Any]) -> int | None
     except Exception as error:
         raise Sb3ScaleError(f"'{env_id}' cannot be made: {error}") from error
     try:
-        return environments.max_episode_steps(env)
+        yield env
     finally:
         env.close()
