@@ -43,10 +43,11 @@ train: $(STAMP)
 test: $(STAMP)
 	$(PYTEST) -m "not slow"
 
-# Slow tests of what a user installs and types: wheels in a fresh environment, RL-Zoo's command.
+# Slow tests of what a user installs and types: wheels in a fresh environment, RL-Zoo's command, the
+# programs of benchmarks/.
 test-wheels: $(STAMP)
 	$(PYTEST) --dist loadscope -m slow tests/test_distribution.py tests/test_zoo_commands.py tests/test_zoo_neutral.py \
-		tests/test_grids.py
+		tests/test_grids.py tests/test_benchmarks.py
 
 test-all: $(STAMP)
 	$(PYTEST)

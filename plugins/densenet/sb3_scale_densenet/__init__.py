@@ -81,3 +81,12 @@ def sb3_scale_components() -> Iterator[Spec]:
                 summary=f"Ota et al., 2021: {summary}.",
                 algo=algo,
             )
+            if name.startswith("densenet-"):
+                size, suffix = name.removeprefix("densenet-"), "" if algo == "sac" else f"-{algo}"
+                yield Recipe(
+                    f"densenet-ofenet-{size}{suffix}",
+                    f"sb3_scale_densenet:{algo}-{name}.yml",
+                    summary=f"The same as {algo}-{name}.",
+                    reference=_PAPER,
+                    algo=algo,
+                )
