@@ -14,7 +14,8 @@ from sb3_scale_envs.tasks import MYO_TASKS, NAVIGATION, TASKS
 def sb3_scale_components() -> Iterator[Env | EnvBackend]:
     """
     :return: one environment per task: ``domain-task`` of dm_control, from its state and with
-        ``-pixels`` from pictures, ``key-turn`` of MyoSuite, ``navigation-10``; EnvPool and a ``VecEnv`` of navigation, which run them faster
+        ``-pixels`` from pictures, ``key-turn`` of MyoSuite, ``navigation-10``; EnvPool and a
+        ``VecEnv`` of navigation, which run them faster
     """
     for domain, tasks in TASKS.items():
         for task in tasks:
