@@ -87,6 +87,20 @@ def _join_context(physics: Any) -> None:
     physics._contexts = engine.Contexts(context, wrapper.MjrContext(physics.model, context))
 
 
+def choose_buffer(physics: Any) -> None:
+    """
+    Draw this simulation into its own buffer; MuJoCo would go on in that of the last one drawn.
+
+    :param physics: the simulation, ``dm_control.mujoco.Physics``
+    """
+    import mujoco
+
+    with physics.contexts.gl.make_current() as context:
+        context.call(
+            mujoco.mjr_setBuffer, mujoco.mjtFramebuffer.mjFB_OFFSCREEN, physics.contexts.mujoco.ptr
+        )
+
+
 def renderer() -> tuple[str, str]:
     """
     :return: name and version of what draws, as OpenGL tells them

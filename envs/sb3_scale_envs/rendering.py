@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sb3_scale.errors import Sb3ScaleError, check_key, shown, suggestion
-from sb3_scale_envs.opengl import GL_REMEDY, GL_VARIABLE, share_context, told
+from sb3_scale_envs.opengl import GL_REMEDY, GL_VARIABLE, choose_buffer, share_context, told
 
 NO_GL = "disabled"
 
@@ -160,6 +160,7 @@ class Picture:
         :raises Sb3ScaleError: if there is no OpenGL
         """
         self.open()
+        choose_buffer(self._physics)
         image: NDArray[np.uint8] = self._camera.render(render_flag_overrides=self._flags)
         # It is a view of the buffer that the next picture goes to.
         return image.copy()
