@@ -30,7 +30,7 @@ def sb3_scale_components() -> Iterator[Env | EnvBackend]:
                 f"{domain}-{task}-pixels",
                 "sb3_scale_envs.dm_control_pixels:DMControlPixelsEnv",
                 summary=f"DeepMind Control Suite, domain {domain}, task {task}, from pixels.",
-                reference="Kostrikov et al., DrQ, 2020, arXiv:2004.13649, section 5",
+                reference="Kostrikov et al., DrQ, 2020, arXiv:2004.13649",
                 kwargs={"domain": domain, "task": task},
             )
     for name, (official, _) in MYO_TASKS.items():
