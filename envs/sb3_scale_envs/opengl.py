@@ -1,6 +1,7 @@
 """The OpenGL context that all simulations of a process share."""
 
 import os
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -55,7 +56,8 @@ def share_context(physics: Any) -> None:
 
     :param physics: the simulation, ``dm_control.mujoco.Physics``
     """
-    physics._make_rendering_contexts = partial(_join_context, physics)
+    # The simulation would otherwise hold itself, and free its buffer late.
+    physics._make_rendering_contexts = partial(_join_context, weakref.proxy(physics))
 
 
 def open_context() -> Any:

@@ -1,7 +1,9 @@
 import copy
+import gc
 import os
 import pickle
 import warnings
+import weakref
 
 import gymnasium
 import numpy as np
@@ -152,6 +154,18 @@ def test_environments_of_a_process_share_one_context_and_keep_their_pictures():
     assert list(opengl._contexts) == [os.getpid()]
     envs[0].close()
     envs[1].step(envs[1].action_space.high)
+
+
+def test_an_environment_that_nobody_holds_frees_its_buffer():
+    env = DMControlPixelsEnv("cartpole", "swingup", size=16, render=PLAIN)
+    env.reset()
+    buffer = weakref.ref(env._task.physics.contexts.mujoco)
+    gc.collect()
+    gc.disable()
+    del env
+    freed = buffer() is None
+    gc.enable()
+    assert freed
 
 
 def test_a_vec_env_holds_different_tasks():
