@@ -86,7 +86,14 @@ def _join_context(physics: Any) -> None:
     from dm_control.mujoco import engine, wrapper
 
     context = open_context()
+    _take_back(context)
     physics._contexts = engine.Contexts(context, wrapper.MjrContext(physics.model, context))
+
+
+def _take_back(shared: Any) -> None:
+    # dm_control does not see that Gymnasium's renderer has put its own context in place.
+    with shared.make_current() as context:
+        context.call(shared._platform_make_current)
 
 
 def choose_buffer(physics: Any) -> None:
@@ -97,7 +104,9 @@ def choose_buffer(physics: Any) -> None:
     """
     import mujoco
 
-    with physics.contexts.gl.make_current() as context:
+    shared = physics.contexts.gl
+    _take_back(shared)
+    with shared.make_current() as context:
         context.call(
             mujoco.mjr_setBuffer, mujoco.mjtFramebuffer.mjFB_OFFSCREEN, physics.contexts.mujoco.ptr
         )

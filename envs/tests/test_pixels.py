@@ -88,6 +88,29 @@ def test_a_task_of_dm_control_gives_what_its_own_pixels_are():
         assert one[1:] == other[1:]
 
 
+BESIDE = """
+import gymnasium, sb3_scale
+from sb3_scale_envs.pixels import PixelObservation
+sb3_scale.register_envs()
+def make():
+    return gymnasium.make("finger-spin-pixels", size=32, render={"shadows": False})
+own = make()
+first = own.reset(seed=0)[0]
+other = PixelObservation(gymnasium.make("HalfCheetah-v5", render_mode="rgb_array"), size=32)
+assert other.reset(seed=0)[0].std() > 1
+assert (own.reset(seed=0)[0] == first).all()
+other.close()
+assert (make().reset(seed=0)[0] == first).all()
+print("same")
+"""
+
+
+def test_a_renderer_of_gymnasium_beside_it_changes_no_frame(run_python):
+    # In a process of its own: Gymnasium ends EGL for all when its process ends.
+    result = run_python(BESIDE)
+    assert result.stdout == "same\n", result.stderr
+
+
 def test_pictures_of_another_size_are_averaged_over_areas():
     halves = np.zeros((4, 8, 3), np.uint8)
     halves[:, ::2] = 100
