@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import yaml
 from cli_commands import error, install, run, run_process
 
 from sb3_scale.cli import main
+from sb3_scale.cli.doctor import _drawing
 from sb3_scale.plugins import manager
 from sb3_scale.specs import KINDS
 
@@ -184,6 +186,32 @@ def test_doctor_of_this_installation(tmp_path):
     assert checks["requirements"]["detail"] == "versions fit"
     assert "brings sb3_scale into RL-Zoo" in checks["custom_envs"]["detail"]
     assert run("doctor", cwd=tmp_path).returncode == 0
+    backends = checks["rendering"]["detail"].partition("MUJOCO_GL: ")[2]
+    drawing = [checks[f"rendering with {name}"] for name in filter(None, backends.split(", "))]
+    for check in drawing:
+        rates = re.search(r": (\d+) frames of 84x84 a second, (\d+) without", check["detail"])
+        assert rates, check["detail"]
+        assert min(map(int, rates.groups())) > 1
+
+
+@pytest.mark.parametrize(
+    ("renderer", "software"),
+    [
+        ("llvmpipe (LLVM 15.0.6, 256 bits)", True),
+        ("softpipe", True),
+        ("Software Rasterizer", True),
+        ("NVIDIA H200/PCIe/SSE2", False),
+    ],
+)
+def test_doctor_says_when_the_renderer_is_software(renderer, software):
+    found = {"renderer": renderer, "version": "4.6", "shadows": 61.2, "plain": 288.4}
+    check = _drawing("egl", found)
+    assert check.detail == (
+        f"{renderer}, OpenGL 4.6: 61 frames of 84x84 a second, 288 without shadows "
+        "(cartpole-swingup)"
+    )
+    assert check.hint.startswith("it draws on the CPU; env_kwargs render") == software
+    assert bool(check.hint) == software
 
 
 def test_doctor_finds_faulty_plugins(tmp_path):

@@ -13,8 +13,9 @@ from sb3_scale_envs.tasks import MYO_TASKS, NAVIGATION, TASKS
 @hookimpl
 def sb3_scale_components() -> Iterator[Env | EnvBackend]:
     """
-    :return: one environment per task: ``domain-task`` of dm_control, ``key-turn`` of MyoSuite,
-        ``navigation-10``; EnvPool and a ``VecEnv`` of navigation, which run them faster
+    :return: one environment per task: ``domain-task`` of dm_control, from its state and with
+        ``-pixels`` from pictures, ``key-turn`` of MyoSuite, ``navigation-10``; EnvPool and a
+        ``VecEnv`` of navigation, which run them faster
     """
     for domain, tasks in TASKS.items():
         for task in tasks:
@@ -23,6 +24,13 @@ def sb3_scale_components() -> Iterator[Env | EnvBackend]:
                 "sb3_scale_envs.dm_control:DMControlEnv",
                 summary=f"DeepMind Control Suite, domain {domain}, task {task}.",
                 reference="Tassa et al., DeepMind Control Suite, 2018, arXiv:1801.00690",
+                kwargs={"domain": domain, "task": task},
+            )
+            yield Env(
+                f"{domain}-{task}-pixels",
+                "sb3_scale_envs.dm_control_pixels:DMControlPixelsEnv",
+                summary=f"DeepMind Control Suite, domain {domain}, task {task}, from pixels.",
+                reference="Kostrikov et al., DrQ, 2020, arXiv:2004.13649",
                 kwargs={"domain": domain, "task": task},
             )
     for name, (official, _) in MYO_TASKS.items():

@@ -1,5 +1,6 @@
 """A task of the DeepMind Control Suite as a Gymnasium environment."""
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 
 from sb3_scale.errors import Sb3ScaleError, suggestion
 from sb3_scale_envs.control_steps import ControlStepEnv, FloatArray
-from sb3_scale_envs.rendering import Picture, Window, forbid_contexts, load_suite
+from sb3_scale_envs.opengl import forbid_contexts
+from sb3_scale_envs.rendering import Picture, Window, load_suite, render_flags
 from sb3_scale_envs.tasks import TASKS
 
 EPISODE_STEPS = 1000
@@ -43,6 +45,8 @@ class DMControlEnv(ControlStepEnv, EzPickle):
     :param width: of the picture, in pixels
     :param height: of the picture, in pixels
     :param camera_id: number or name of a camera of the task, -1 for the free one
+    :param render: what a picture leaves out, ``{"shadows": False}``; ``reflections``, ``skybox``,
+        ``haze``, ``fog`` and ``antialiasing`` likewise
     :raises Sb3ScaleError: if an argument is out of range, or if this machine cannot render
     """
 
@@ -60,9 +64,13 @@ class DMControlEnv(ControlStepEnv, EzPickle):
         width: int = 480,
         height: int = 480,
         camera_id: int | str = 0,
+        render: Mapping[str, bool] | None = None,
     ) -> None:
-        EzPickle.__init__(self, domain, task, action_repeat, render_mode, width, height, camera_id)
+        EzPickle.__init__(
+            self, domain, task, action_repeat, render_mode, width, height, camera_id, render
+        )
         _check_name(domain, task)
+        render_flags(render)
         super().__init__(EPISODE_STEPS, action_repeat, render_mode, width, height)
 
         suite = load_suite()
@@ -80,12 +88,20 @@ class DMControlEnv(ControlStepEnv, EzPickle):
         self.action_space = _join([dm_spec2gym_space(self._env.action_spec())], UNLIMITED_ACTION)
         self._set_control_timestep(self._env.control_timestep())
 
-        physics = self._env.physics
-        if render_mode != "rgb_array":
-            forbid_contexts(physics)
-        view = (physics, width, height, camera_id)
-        self._picture = Picture(*view) if render_mode == "rgb_array" else None
-        self._window = Window(*view) if render_mode == "human" else None
+        self._picture: Picture | None = None
+        self._window: Window | None = None
+        if render_mode == "rgb_array":
+            self._picture = Picture(self.physics, width, height, camera_id, render)
+            self._picture.open()
+        else:
+            forbid_contexts(self.physics)
+        if render_mode == "human":
+            self._window = Window(self.physics, width, height, camera_id)
+
+    @property
+    def physics(self) -> Any:
+        """The simulation, ``dm_control.mujoco.Physics``."""
+        return self._env.physics
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -140,7 +156,7 @@ class DMControlEnv(ControlStepEnv, EzPickle):
         if self._window is not None:
             self._window.close()
             self._window = None
-        self._env.physics.free()
+        self.physics.free()
 
 
 def _check_name(domain: str, task: str) -> None:

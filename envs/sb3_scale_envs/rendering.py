@@ -4,6 +4,7 @@ import ctypes.util
 import os
 import sys
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
@@ -12,13 +13,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.errors import Sb3ScaleError, check_key, shown, suggestion
+from sb3_scale_envs.opengl import GL_REMEDY, GL_VARIABLE, choose_buffer, share_context, told
 
-GL_VARIABLE = "MUJOCO_GL"
 NO_GL = "disabled"
-GL_REMEDY = (
-    f"install libegl1 and set {GL_VARIABLE}=egl, or install libosmesa6 and set {GL_VARIABLE}=osmesa"
-)
+
+FLAGS = {
+    "shadows": "shadow",
+    "reflections": "reflection",
+    "skybox": "skybox",
+    "haze": "haze",
+    "fog": "fog",
+}
+"""MuJoCo's name of each thing that a picture can do without."""
+
+ANTIALIASING = "antialiasing"
+"""The one of them that belongs to a simulation's buffer, and not to a picture."""
 
 
 def load_triton() -> None:
@@ -68,17 +78,6 @@ def _headless_backend() -> str:
     return NO_GL
 
 
-def forbid_contexts(physics: Any) -> None:
-    """
-    Keep a simulation that nobody draws from opening an OpenGL context.
-
-    ``quadruped-escape`` asks for one at each reset, and fails where there is no OpenGL.
-
-    :param physics: the simulation, ``dm_control.mujoco.Physics``
-    """
-    physics._make_rendering_contexts = lambda: None
-
-
 def _camera_index(physics: Any, camera_id: int | str) -> int:
     names = [physics.model.id2name(i, "camera") for i in range(physics.model.ncam)]
     if isinstance(camera_id, str) and camera_id in names:
@@ -89,42 +88,82 @@ def _camera_index(physics: Any, camera_id: int | str) -> int:
     raise Sb3ScaleError(f"there is no camera {camera_id!r}{suggestion(str(camera_id), known)}")
 
 
+def render_flags(render: Mapping[str, bool] | None) -> dict[str, bool]:
+    """
+    :param render: what to draw or leave out
+    :return: the same
+    :raises Sb3ScaleError: if there is no such thing, or its value is no bool
+    """
+    if render is None:
+        return {}
+    if not isinstance(render, Mapping):
+        raise Sb3ScaleError(f"render is {shown(render)}; allowed: true or false by name")
+    for key, value in render.items():
+        check_key("render has no", key, value, (*FLAGS, ANTIALIASING))
+        if type(value) is not bool:
+            raise Sb3ScaleError(f"render: {key} is {shown(value)}; allowed: true, false")
+    return dict(render)
+
+
 class Picture:
     """
-    Draws into memory.
+    Draws into memory, bit for bit what ``physics.render`` draws.
 
     :param physics: the simulation, ``dm_control.mujoco.Physics``
     :param width: of the picture, in pixels
     :param height: of the picture, in pixels
     :param camera_id: number or name of a camera, -1 for the free one
-    :raises Sb3ScaleError: if there is no such camera, or no OpenGL
+    :param render: what to leave out, see :data:`FLAGS`; ``{"antialiasing": False}`` holds for all
+        pictures of the simulation
+    :param wish: what the picture is for, to be named if there is no OpenGL
+    :raises Sb3ScaleError: if there is no such camera
     """
 
-    def __init__(self, physics: Any, width: int, height: int, camera_id: int | str) -> None:
-        import mujoco
-        from OpenGL.error import Error as OpenGLError
-
+    def __init__(
+        self,
+        physics: Any,
+        width: int,
+        height: int,
+        camera_id: int | str,
+        render: Mapping[str, bool] | None = None,
+        wish: str = "render_mode 'rgb_array'",
+    ) -> None:
+        flags = render_flags(render)
+        if not flags.pop(ANTIALIASING, True):
+            physics.model.vis.quality.offsamples = 0
+        self._flags = {FLAGS[name]: value for name, value in flags.items()}
         self._physics = physics
         self._size = {"height": height, "width": width}
         self._camera_id = _camera_index(physics, camera_id)
+        self._wish = wish
+        self._camera: Any = None
         buffer = physics.model.vis.global_
         buffer.offwidth = max(buffer.offwidth, width)
         buffer.offheight = max(buffer.offheight, height)
-        try:
-            _ = physics.contexts
-        except (RuntimeError, mujoco.FatalError, OpenGLError) as error:
-            raise Sb3ScaleError(
-                f"render_mode 'rgb_array' needs OpenGL, which failed with "
-                f"{GL_VARIABLE}={os.environ.get(GL_VARIABLE, '')} "
-                f"({str(error).rstrip('.')}): {GL_REMEDY}"
-            ) from error
+        share_context(physics)
+
+    def open(self) -> None:
+        """
+        Get ready to draw, which is not done before it is needed, as a fork ends it.
+
+        :raises Sb3ScaleError: if there is no OpenGL
+        """
+        if self._camera is None:
+            from dm_control.mujoco.engine import Camera
+
+            with told(self._wish):
+                self._camera = Camera(self._physics, **self._size, camera_id=self._camera_id)
 
     def draw(self) -> NDArray[np.uint8]:
         """
         :return: ``(height, width, 3)``
+        :raises Sb3ScaleError: if there is no OpenGL
         """
-        image: NDArray[np.uint8] = self._physics.render(**self._size, camera_id=self._camera_id)
-        return image
+        self.open()
+        choose_buffer(self._physics)
+        image: NDArray[np.uint8] = self._camera.render(render_flag_overrides=self._flags)
+        # It is a view of the buffer that the next picture goes to.
+        return image.copy()
 
 
 class Window:

@@ -11,7 +11,8 @@ from sb3_scale.plugins import manager
 from sb3_scale_envs.tasks import MYO_TASKS, NAVIGATION, TASKS
 
 PROJECT = Path(__file__).parents[1]
-NAMES = ["-".join(pair) for pair in suite.ALL_TASKS] + [*MYO_TASKS, *NAVIGATION]
+SUITE = ["-".join(pair) for pair in suite.ALL_TASKS]
+NAMES = [name for task in SUITE for name in (task, f"{task}-pixels")] + [*MYO_TASKS, *NAVIGATION]
 BACKENDS = ["navigation", "envpool"]
 
 
@@ -25,7 +26,7 @@ def test_each_task_has_one_spec_and_an_id_of_gymnasium():
     assert [part.name for part in parts if part.kind == "env-backend"] == BACKENDS
     specs = [part for part in parts if part.kind == "env"]
     assert [spec.name for spec in specs] == NAMES
-    assert len(NAMES) == len(set(NAMES)) == 66
+    assert len(NAMES) == len(set(NAMES)) == 117
     for spec in specs:
         registered = gymnasium.spec(spec.name)
         assert registered.entry_point == spec.target

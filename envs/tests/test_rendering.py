@@ -44,6 +44,11 @@ env = DMControlEnv("quadruped", "escape", render_mode="rgb_array", width=1000, h
 env.reset()
 assert env.render().shape == (500, 1000, 3)
 env.close()
+from sb3_scale_envs.dm_control_pixels import DMControlPixelsEnv
+pixels = DMControlPixelsEnv("cheetah", "run", size=48, frame_stack=1)
+same = DMControlEnv("cheetah", "run", render_mode="rgb_array", width=48, height=48)
+same.reset(seed=4)
+np.testing.assert_array_equal(pixels.reset(seed=4)[0], same.render().transpose(2, 0, 1))
 """
 
 TRAIN = """

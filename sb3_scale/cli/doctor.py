@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import json
 import os
 import platform
 import shutil
@@ -13,7 +14,7 @@ from importlib import metadata
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rich.text import Text
 
@@ -44,9 +45,15 @@ OPTIONAL = {
 
 OTHER_WAY = "use --gym-packages sb3_scale.zoo.installed, or python -m sb3_scale.zoo train"
 
-DRAW = "from dm_control import mujoco; mujoco.Physics.from_xml_string('<mujoco/>').render(8, 8)"
+DRAW = "sb3_scale_envs.drawing_speed"
 GL_VARIABLE = "MUJOCO_GL"
 BACKENDS = ("egl", "osmesa")
+SOFTWARE = ("llvmpipe", "softpipe", "swrast", "software")
+"""Words in the names of renderers that draw on the CPU."""
+DRAW_FASTER = (
+    "it draws on the CPU; env_kwargs render: {shadows: false} is faster, and so is an NVIDIA GPU "
+    "with its own libEGL"
+)
 INSTALL_GL = "install libegl1 or libosmesa6, for pictures and videos; training needs neither"
 
 
@@ -84,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         _requirements(),
         _custom_envs(),
         *_torch(),
-        _rendering(),
+        *_rendering(),
         *_plugins(),
     ]
     if args.json:
@@ -165,26 +172,45 @@ def _accelerator(version: str, cuda: str | None, available: bool) -> Check:
     return Check("GPU", "ok", f"none, and PyTorch {version} is for the CPU")
 
 
-def _rendering() -> Check:
-    if find_spec("dm_control") is None:
-        return Check("rendering", "warning", "not tried, dm_control is not installed")
+def _rendering() -> Iterator[Check]:
+    if find_spec("sb3_scale_envs") is None:
+        yield Check("rendering", "warning", "not tried, sb3-scale-envs is not installed")
+        return
     chosen = os.environ.get(GL_VARIABLE, "")
     tries = {
         backend: subprocess.Popen(
-            [sys.executable, "-c", DRAW],
+            [sys.executable, "-m", DRAW],
             env={**os.environ, GL_VARIABLE: backend},
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            text=True,
         )
-        for backend in {*BACKENDS, *filter(None, [chosen])}
+        for backend in sorted({*BACKENDS, *filter(None, [chosen])})
     }
-    working = sorted(backend for backend, process in tries.items() if process.wait() == 0)
+    answers = {backend: process.communicate()[0] for backend, process in tries.items()}
+    working = [backend for backend, process in tries.items() if process.returncode == 0]
     if chosen and chosen not in working:
         hint = f"set {GL_VARIABLE}={working[0]}" if working else INSTALL_GL
-        return Check("rendering", "problem", f"{GL_VARIABLE}={chosen} does not work", hint)
-    if not working:
-        return Check("rendering", "warning", "egl and osmesa do not work", INSTALL_GL)
-    return Check("rendering", "ok", f"{GL_VARIABLE}: {', '.join(working)}")
+        yield Check("rendering", "problem", f"{GL_VARIABLE}={chosen} does not work", hint)
+    elif not working:
+        yield Check("rendering", "warning", "egl and osmesa do not work", INSTALL_GL)
+    else:
+        yield Check("rendering", "ok", f"{GL_VARIABLE}: {', '.join(working)}")
+    for backend in working:
+        yield _drawing(backend, json.loads(answers[backend]))
+
+
+def _drawing(backend: str, found: dict[str, Any]) -> Check:
+    """
+    :param backend: a value of ``MUJOCO_GL``
+    :param found: what :mod:`sb3_scale_envs.drawing_speed` printed
+    """
+    detail = (
+        f"{found['renderer']}, OpenGL {found['version']}: {found['shadows']:.0f} frames of 84x84 "
+        f"a second, {found['plain']:.0f} without shadows (cartpole-swingup)"
+    )
+    software = any(word in found["renderer"].lower() for word in SOFTWARE)
+    return Check(f"rendering with {backend}", "ok", detail, DRAW_FASTER if software else "")
 
 
 def _plugins() -> Iterator[Check]:

@@ -30,6 +30,7 @@ from sb3_scale.zoo import (
     whole_files,
 )
 from sb3_scale.zoo.env_kwargs import check_env_kwargs
+from sb3_scale.zoo.frame_stacks import check_stacked_once
 
 Hyperparams = dict[str, Any]
 
@@ -115,6 +116,9 @@ def _prepare(manager: Any, hyperparams: Hyperparams) -> None:
     # What is wrong is refused before a folder is made.
     callbacks.check_imported(callbacks.for_zoo(given, manager.save_path))
     checks.check_wrappers(hyperparams)
+    check_stacked_once(
+        env_id, {**(hyperparams.get("env_kwargs") or {}), **(manager.env_kwargs or {})}, hyperparams
+    )
     resume.use(manager)
     run_folder.claim(manager)
     whole_files.use(manager)

@@ -1,0 +1,128 @@
+"""Any environment that draws pictures, observed through them."""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from gymnasium.utils import RecordConstructorArgs
+from numpy.typing import NDArray
+from PIL import Image
+
+from sb3_scale.errors import Sb3ScaleError, shown
+from sb3_scale_envs.control_steps import check_counts
+from sb3_scale_envs.frames import Frames, first_stack, frame_space, next_stack
+
+MODE = "rgb_array"
+
+STACKING = ("DMControlPixelsEnv", "FrameStackObservation", "PixelObservation")
+"""Wrappers and environments whose observations are stacks; by name, as their import is heavy."""
+
+
+class PixelObservation(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
+    """
+    Observes an environment through its own pictures.
+
+    An observation is the last ``frame_stack`` pictures, uint8, channels first, the newest last; at
+    an episode's start all are the first one. A picture of another size becomes ``size`` x ``size``
+    by the mean over areas.
+
+    :param env: made with ``render_mode="rgb_array"``
+    :param frame_stack: pictures in an observation
+    :param size: of a picture in an observation, in pixels
+    :param state: whether the environment's own observation stays, which gives a dictionary of
+        ``"pixels"`` and ``"state"``
+    :raises Sb3ScaleError: if the environment draws no pictures or stacks them already; at the first
+        reset if its pictures are no RGB of uint8
+    """
+
+    def __init__(
+        self,
+        env: "gymnasium.Env[Any, Any]",
+        frame_stack: int = 3,
+        size: int = 84,
+        state: bool = False,
+    ) -> None:
+        RecordConstructorArgs.__init__(self, frame_stack=frame_stack, size=size, state=state)
+        super().__init__(env)
+        check_counts(frame_stack=frame_stack, size=size)
+        _check_not_stacked(env)
+        if env.render_mode != MODE:
+            modes = env.metadata.get("render_modes", [])
+            allowed = f"render_mode '{MODE}'" if MODE in modes else f"environments with '{MODE}'"
+            raise Sb3ScaleError(
+                f"PixelObservation: {_name(env)} has render_mode {shown(env.render_mode)}; "
+                f"allowed: {allowed}"
+            )
+        self.metadata = {**env.metadata, "render_modes": [MODE]}
+        self._count = frame_stack
+        self._size = size
+        self._with_state = state
+        pixels = frame_space(frame_stack, size)
+        self.observation_space = (
+            spaces.Dict({"pixels": pixels, "state": env.observation_space}) if state else pixels
+        )
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """
+        Begin an episode.
+
+        :param seed: for the environment
+        :param options: for the environment
+        :return: observation and the environment's information
+        :raises Sb3ScaleError: if a picture is no RGB of uint8
+        """
+        observation, info = self.env.reset(seed=seed, options=options)
+        self._stack = first_stack(self._draw(), self._count)
+        return self._observed(observation), info
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """
+        :param action: for the environment
+        :return: observation, and what the environment says beside it
+        :raises Sb3ScaleError: if a picture is no RGB of uint8
+        """
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self._stack = next_stack(self._stack, self._draw())
+        return self._observed(observation), reward, terminated, truncated, info
+
+    def _observed(self, observation: Any) -> Any:
+        return {"pixels": self._stack, "state": observation} if self._with_state else self._stack
+
+    def _draw(self) -> Frames:
+        picture: Any = self.env.render()
+        kind = getattr(picture, "dtype", type(picture).__name__)
+        shape = np.shape(picture)
+        if kind != np.uint8 or len(shape) != 3 or shape[2] != 3:
+            raise Sb3ScaleError(
+                f"PixelObservation: {_name(self.env)} draws {kind} of shape {shape}; allowed: "
+                "uint8 of shape (height, width, 3)"
+            )
+        return _resized(picture, self._size)
+
+
+def _resized(picture: NDArray[np.uint8], size: int) -> Frames:
+    if picture.shape[:2] == (size, size):
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BOX))
+
+
+def _name(env: "gymnasium.Env[Any, Any]") -> str:
+    spec = env.spec
+    return type(env.unwrapped).__name__ if spec is None else spec.id
+
+
+def _check_not_stacked(env: "gymnasium.Env[Any, Any]") -> None:
+    layer: Any = env
+    while True:
+        name = type(layer).__name__
+        if name in STACKING:
+            raise Sb3ScaleError(
+                f"PixelObservation: {_name(env)} is stacked by {name} already; allowed: one stack "
+                f"of frames"
+            )
+        if not isinstance(layer, gymnasium.Wrapper):
+            return
+        layer = layer.env

@@ -1,0 +1,176 @@
+import pickle
+import warnings
+from typing import ClassVar
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env as gymnasium_check_env
+from gymnasium.wrappers import FrameStackObservation, TransformObservation
+from stable_baselines3.common.env_checker import check_env as sb3_check_env
+
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale_envs.pixels import PixelObservation
+
+PLAIN = {"shadows": False, "reflections": False, "antialiasing": False}
+
+
+class Counter(gymnasium.Env):
+    """Draws the number of its steps in each pixel."""
+
+    metadata: ClassVar = {"render_modes": ["rgb_array"], "render_fps": 10}
+    observation_space = gymnasium.spaces.Box(0, 255, (1,), np.float32)
+    action_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
+
+    def __init__(self, render_mode="rgb_array", shape=(8, 12, 3), dtype=np.uint8):
+        self.render_mode = render_mode
+        self.shape, self.dtype = shape, dtype
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.count = 1
+        return np.ones(1, np.float32), {}
+
+    def step(self, action):
+        self.count += 1
+        return np.full(1, self.count, np.float32), 1.0, False, False, {}
+
+    def render(self):
+        return np.full(self.shape, self.count, self.dtype)
+
+
+def counts(observation):
+    assert observation.dtype == np.uint8
+    values = observation[::3, 0, 0]
+    np.testing.assert_array_equal(
+        observation, np.broadcast_to(np.repeat(values, 3)[:, None, None], observation.shape)
+    )
+    return list(values)
+
+
+def test_the_last_pictures_are_stacked_and_the_first_is_repeated():
+    env = PixelObservation(Counter(), frame_stack=4, size=8)
+    for _ in range(2):
+        assert counts(env.reset()[0]) == [1, 1, 1, 1]
+        seen = [counts(env.step(env.action_space.sample())[0]) for _ in range(4)]
+        assert seen == [[1, 1, 1, 2], [1, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5]]
+
+
+def test_the_state_may_stay_beside_the_pictures():
+    env = PixelObservation(Counter(), size=8, state=True)
+    env.reset()
+    observation = env.step(env.action_space.sample())[0]
+    assert counts(observation["pixels"]) == [1, 1, 2]
+    assert observation["state"] == [2.0]
+    assert observation in env.observation_space
+
+
+def test_a_task_of_dm_control_gives_what_its_own_pixels_are():
+    wrapped = PixelObservation(
+        gymnasium.make(
+            "finger-spin",
+            action_repeat=2,
+            render_mode="rgb_array",
+            width=32,
+            height=32,
+            render=PLAIN,
+        ),
+        size=32,
+    )
+    own = gymnasium.make("finger-spin-pixels", size=32, render=PLAIN)
+    assert wrapped.observation_space == own.observation_space
+    np.testing.assert_array_equal(wrapped.reset(seed=0)[0], own.reset(seed=0)[0])
+    own.action_space.seed(0)
+    for _ in range(4):
+        action = own.action_space.sample()
+        one, other = wrapped.step(action), own.step(action)
+        np.testing.assert_array_equal(one[0], other[0])
+        assert one[1:] == other[1:]
+
+
+BESIDE = """
+import gymnasium, sb3_scale
+from sb3_scale_envs.pixels import PixelObservation
+sb3_scale.register_envs()
+def make():
+    return gymnasium.make("finger-spin-pixels", size=32, render={"shadows": False})
+own = make()
+first = own.reset(seed=0)[0]
+other = PixelObservation(gymnasium.make("HalfCheetah-v5", render_mode="rgb_array"), size=32)
+assert other.reset(seed=0)[0].std() > 1
+assert (own.reset(seed=0)[0] == first).all()
+other.close()
+assert (make().reset(seed=0)[0] == first).all()
+print("same")
+"""
+
+
+def test_a_renderer_of_gymnasium_beside_it_changes_no_frame(run_python):
+    # In a process of its own: Gymnasium ends EGL for all when its process ends.
+    result = run_python(BESIDE)
+    assert result.stdout == "same\n", result.stderr
+
+
+def test_pictures_of_another_size_are_averaged_over_areas():
+    halves = np.zeros((4, 8, 3), np.uint8)
+    halves[:, ::2] = 100
+    env = Counter()
+    env.render = lambda: halves
+    observation = PixelObservation(env, frame_stack=1, size=4).reset()[0]
+    np.testing.assert_array_equal(observation, np.full((3, 4, 4), 50))
+
+
+@pytest.mark.parametrize("state", [False, True])
+def test_check_env_has_nothing_to_say_of_the_wrapper(state):
+    env = PixelObservation(Counter(), size=40, state=state)
+    env = pickle.loads(pickle.dumps(env))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # Of any wrapper Gymnasium says that it is not the unwrapped one.
+        warnings.filterwarnings("ignore", message=".*is different from the unwrapped version")
+        gymnasium_check_env(env, skip_render_check=True)
+        sb3_check_env(env)
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        (Counter(shape=(8, 8)), r"Counter draws uint8 of shape \(8, 8\); allowed: uint8 of shape"),
+        (Counter(shape=(8, 8, 1)), r"draws uint8 of shape \(8, 8, 1\); allowed"),
+        (Counter(dtype=np.float32), r"draws float32 of shape \(8, 12, 3\); allowed: uint8"),
+    ],
+)
+def test_grey_and_float_pictures_are_refused_at_the_first_reset(env, message):
+    with pytest.raises(Sb3ScaleError, match=message):
+        PixelObservation(env).reset()
+
+
+def test_an_environment_that_draws_none_is_refused():
+    with pytest.raises(Sb3ScaleError, match="Counter has render_mode None; allowed: render_mode"):
+        PixelObservation(Counter(render_mode=None))
+    env = Counter(render_mode=None)
+    env.metadata = {"render_modes": ["ansi"]}
+    with pytest.raises(Sb3ScaleError, match="allowed: environments with 'rgb_array'"):
+        PixelObservation(env)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: PixelObservation(Counter()), "PixelObservation"),
+        (lambda: FrameStackObservation(Counter(), 2), "FrameStackObservation"),
+        (lambda: gymnasium.make("cartpole-swingup-pixels"), "DMControlPixelsEnv"),
+    ],
+)
+def test_frames_are_not_stacked_twice(make, name):
+    env = make()
+    env = TransformObservation(env, lambda seen: seen, env.observation_space)
+    with pytest.raises(Sb3ScaleError, match=f"is stacked by {name} already; allowed: one stack"):
+        PixelObservation(env)
+
+
+@pytest.mark.parametrize("kwargs", [{"size": 0}, {"frame_stack": 0}, {"size": "84"}])
+def test_sizes_are_whole_numbers(kwargs):
+    (key,) = kwargs
+    with pytest.raises(Sb3ScaleError, match=f"{key} is .*; allowed: a whole number, at least 1"):
+        PixelObservation(Counter(), **kwargs)

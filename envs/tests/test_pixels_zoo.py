@@ -1,0 +1,62 @@
+"""Pixel tasks in RL-Zoo, with settings that would stack their frames twice."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from zoo_commands import experiment
+
+from sb3_scale import Sb3ScaleError
+
+TASK = {
+    "n_timesteps": 12,
+    "policy": "ScalePolicy",
+    "learning_starts": 10,
+    "buffer_size": 20,
+}
+PIXELS = "sb3_scale_envs.pixels.PixelObservation"
+STACK = "gymnasium.wrappers.FrameStackObservation"
+ONCE = "; allowed: one of them, the others 1"
+OWN = "'cartpole-swingup-pixels' with frame_stack 3"
+
+
+def prepare(folder: Path, env: str, **settings):
+    file = folder / "settings.yml"
+    file.write_text(yaml.safe_dump({env: TASK | settings}))
+    manager = experiment(str(file), env)
+    manager._preprocess_hyperparams(manager.read_hyperparameters()[0])
+    return manager
+
+
+@pytest.mark.parametrize(
+    ("env", "settings", "stacks"),
+    [
+        ("cartpole-swingup-pixels", {"frame_stack": 2}, f"{OWN} and by frame_stack: 2"),
+        (
+            "cartpole-swingup-pixels",
+            {"env_wrapper": {STACK: {"stack_size": 4}}},
+            f"{OWN} and by FrameStackObservation with stack_size 4",
+        ),
+        (
+            "cheetah-run",
+            {"env_wrapper": PIXELS, "frame_stack": 3},
+            "PixelObservation with frame_stack 3 and by frame_stack: 3",
+        ),
+    ],
+)
+def test_frames_that_would_be_stacked_twice_are_refused(
+    tmp_path, monkeypatch, env, settings, stacks
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Sb3ScaleError) as raised:
+        prepare(tmp_path, env, **settings)
+    assert str(raised.value) == f"frames would be stacked by {stacks}{ONCE}"
+
+
+def test_frames_that_are_stacked_once_are_not(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    kwargs = {"env_kwargs": {"frame_stack": 1, "size": 16}}
+    prepare(tmp_path, "cartpole-swingup-pixels", frame_stack=3, **kwargs)
+    wrapper = {PIXELS: {"frame_stack": 1, "size": 16}}
+    prepare(tmp_path, "cheetah-run", env_wrapper=wrapper, frame_stack=3)
+    prepare(tmp_path, "cartpole-swingup-pixels")

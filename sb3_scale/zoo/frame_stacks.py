@@ -1,0 +1,58 @@
+"""``frame_stack`` beside a task or a wrapper that stacks its frames itself."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.recipes.environments import parameters_of
+from sb3_scale.zoo import notation
+
+LENGTHS = ("frame_stack", "stack_size")
+"""What a class calls the number of frames that it stacks."""
+
+
+def check_stacked_once(
+    env_id: str, env_kwargs: Mapping[str, Any], hyperparams: Mapping[str, Any]
+) -> None:
+    """
+    :param env_id: a task that Gymnasium knows
+    :param env_kwargs: arguments for it
+    :param hyperparams: settings of the task, checked; its wrappers are imported
+    :raises Sb3ScaleError: if more than one of the task, its wrappers and RL-Zoo would stack frames
+    """
+    stacks = [
+        *_lengths(f"'{env_id}'", parameters_of(env_id), env_kwargs),
+        *(found for entry in _wrappers(hyperparams) for found in _lengths(*entry)),
+    ]
+    frames = hyperparams.get("frame_stack") or 1
+    if frames > 1:
+        stacks.append(f"frame_stack: {frames}")
+    if len(stacks) > 1:
+        raise Sb3ScaleError(
+            f"frames would be stacked by {' and by '.join(stacks)}; allowed: one of them, the "
+            "others 1"
+        )
+
+
+def _wrappers(hyperparams: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], Any]]:
+    for entry in notation.entries(hyperparams.get("env_wrapper")):
+        name, arguments = notation.split("env_wrapper", entry)
+        wrapper = name if isinstance(name, type) else notation.load("env_wrapper", name)
+        yield wrapper.__name__, inspect.signature(wrapper).parameters, arguments
+
+
+def _lengths(
+    owner: str, parameters: Mapping[str, inspect.Parameter], arguments: Mapping[str, Any]
+) -> Iterator[str]:
+    """
+    :param owner: of the parameters, for the message
+    :param parameters: that it has
+    :param arguments: that it is given
+    :return: what it stacks, if it does
+    """
+    for name in LENGTHS:
+        if name in parameters:
+            length = arguments.get(name, parameters[name].default)
+            if isinstance(length, int) and length > 1:
+                yield f"{owner} with {name} {length}"
