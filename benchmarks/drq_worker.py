@@ -9,6 +9,7 @@ import argparse
 import resource
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,9 +28,9 @@ def main() -> None:
     th.set_num_threads(args.threads)
     sys.path.insert(0, str(args.source))
     agent, buffer = make(args.actions, args.transitions, args.batch_size)
-    silent = SimpleNamespace(**{
-        name: lambda *_: None for name in ("log", "log_histogram", "log_image", "log_param")
-    })
+    silent = SimpleNamespace(
+        **{name: lambda *_: None for name in ("log", "log_histogram", "log_image", "log_param")}
+    )
     step = 0
 
     def update() -> None:
@@ -56,9 +57,7 @@ def make(actions: int, transitions: int, batch_size: int) -> tuple[Any, Any]:
     :param batch_size: of an update
     :return: the released agent with the settings of its ``config.yaml``, and its replay buffer
     """
-    import drq
-    import replay_buffer
-
+    drq, replay_buffer = (import_module(name) for name in ("drq", "replay_buffer"))
     shape, action_shape = [9, 84, 84], [actions]
     encoder = {"_target_": "drq.Encoder", "obs_shape": shape, "feature_dim": 50}
     head = {
