@@ -1,10 +1,16 @@
 """Features of observations."""
 
+from typing import Any
+
 import numpy as np
+import pytest
 import torch
 from gymnasium import spaces
 
-from sb3_scale.nn.extractors import SymlogExtractor
+from sb3_scale.nn.extractors import FlattenExtractor, SymlogExtractor
+
+BOX = spaces.Box(-1, 1, (2,), np.float32)
+IMAGE = spaces.Box(0, 255, (3, 8, 8), np.uint8)
 
 
 def test_symlog_keeps_the_sign_and_compresses() -> None:
@@ -22,3 +28,13 @@ def test_symlog_joins_dictionaries() -> None:
     observation = {"a": torch.ones(4, 2), "b": torch.zeros(4, 2)}
     assert extractor(observation).shape == (4, 4)
     assert extractor(observation)[0].tolist() == [*np.log1p(np.ones(2, np.float32)), 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("space", "which"),
+    [(IMAGE, "the observation is"), (spaces.Dict(arm=BOX, eye=IMAGE), "the observation 'eye' is")],
+    ids=["alone", "in a dictionary"],
+)
+def test_images_in_a_row_are_warned_of(space: "spaces.Space[Any]", which: str) -> None:
+    with pytest.warns(UserWarning, match=f"{which} an image, .* as 192 numbers .* 'drq'"):
+        FlattenExtractor(space)
