@@ -60,7 +60,10 @@ def run(args: argparse.Namespace) -> int:
         print_json(records)
         return 0
     console = make_console()
-    console.print(make_table(tuple(records[0]), [tuple(map(_text, r.values())) for r in records]))
+    table = make_table(tuple(records[0]), [tuple(map(_text, r.values())) for r in records])
+    # Names are there to be copied.
+    table.columns[0].no_wrap = True
+    console.print(table)
     if args.cost:
         console.print(
             f"a gradient step with {args.observations} observations and {args.actions} actions, "
