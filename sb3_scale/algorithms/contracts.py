@@ -215,14 +215,13 @@ def _check_critic_inputs(made: Built, found: Any, given: list[Any]) -> None:
 def _check_batch(made: Built, found: Any, given: list[Any]) -> None:
     if not isinstance(found, Batch):
         raise Sb3ScaleError(f"{_label(made)} gives {_kind(found)} in forward; allowed: a Batch")
-    before, after = (
-        [(tuple(t.shape), t.dtype) for t in each.tensors()] for each in (given[0], found)
-    )
+    copies = found.copies, found.next_copies
+    before, after = given[0].kinds(*copies), found.kinds(*copies)
     if before != after:
         wrong = next((pair for pair in after if pair not in before), after)
         raise Sb3ScaleError(
             f"{_label(made)} gives a tensor of {wrong} in forward; allowed: shapes and types of "
-            "the batch that it was given"
+            "the batch that it was given, with its 'copies' of observations"
         )
 
 

@@ -102,10 +102,12 @@ class ActorCritic:
         :return: a scalar, and nothing else to log
         """
         outputs, target = self.outputs_and_target(step)
-        weights = step.batch.importance_weights
+        batch = step.batch
+        weights = batch.importance_weights
         if weights is not None:
-            step.td_errors = self.policy.critic.td_errors(outputs.detach(), target)
-            outputs = weigh_gradient(outputs, weights)
+            td_errors = self.policy.critic.td_errors(outputs.detach(), target)
+            step.td_errors = td_errors.view(batch.copies, -1).mean(0)
+            outputs = weigh_gradient(outputs, repeated(weights, batch.copies))
         return self.objective.critic_loss(self.policy, outputs, target), {}
 
     def actor_loss(self, step: Step) -> tuple[th.Tensor, Metrics]:
@@ -121,17 +123,23 @@ class ActorCritic:
         """
         :param step: the batch, which is transformed and gets its features
         :return: outputs of the critic at ``(s, a)``, ``(m, b, n_outputs)``, and their bootstrap
-            target, without gradient
+            target, without gradient; with copies of the transitions the target is the mean over
+            those of ``s'``, for each of those of ``s``
         """
         self.extract(step)
         next_actions, entropy_term = self.next_actions(step)
         outputs, next_outputs = self.evaluate(step, next_actions)
-        step.features = step.features.detach()
         batch = step.batch
         with th.no_grad():
             target = self.policy.critic.bootstrap(
-                next_outputs, batch.rewards, batch.discounts, entropy_term
+                next_outputs,
+                repeated(batch.rewards, batch.next_copies),
+                repeated(batch.discounts, batch.next_copies),
+                entropy_term,
             )
+            target = repeated(mean_of_copies(target, batch.next_copies), batch.copies)
+        step.features = step.features.detach()[: len(batch)]
+        step.next_features = step.next_features[: len(batch)]
         return outputs, target
 
     def extract(self, step: Step) -> None:
@@ -145,6 +153,11 @@ class ActorCritic:
             for transform in policy.transforms:
                 step.batch = transform(step.batch)
             step.next_features = policy.target_features(step.batch.next_observations)
+            step.own_next_features = step.next_features
+            own_target = policy.actor_target is not policy.actor
+            read = policy.critic.joint_batch or not own_target
+            if read and policy.extractor_target is not policy.extractor:
+                step.own_next_features = policy.features(step.batch.next_observations)
         with th.set_grad_enabled(policy.critic_trains_extractor and th.is_grad_enabled()):
             step.features = policy.features(step.batch.observations, training=True)
 
@@ -154,11 +167,10 @@ class ActorCritic:
         :param step: with its features
         :return: of the objective
         """
-        policy, features = self.policy, step.next_features
+        policy = self.policy
+        # Of the extractor that goes with the actor that acts there.
         own_target = policy.actor_target is not policy.actor
-        if policy.extractor_target is not policy.extractor and not own_target:
-            # Of the extractor that goes with the actor that acts there.
-            features = policy.features(step.batch.next_observations)
+        features = step.next_features if own_target else step.own_next_features
         return self.objective.next_actions(policy, features)
 
     def evaluate(self, step: Step, next_actions: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
@@ -173,25 +185,23 @@ class ActorCritic:
         :return: two tensors ``(m, b, n_outputs)``, the second without gradient
         """
         policy, batch = self.policy, step.batch
+        actions = repeated(batch.actions, batch.copies)
         if not policy.critic.joint_batch:
-            outputs = policy.critic_outputs(step.features, batch.actions, training=True)
+            outputs = policy.critic_outputs(step.features, actions, training=True)
             with th.no_grad():
                 return outputs, policy.target_outputs(step.next_features, next_actions)
-        features, next_features = step.features, step.next_features
-        actions = th.cat((batch.actions, next_actions))
-        two_extractors = policy.extractor_target is not policy.extractor
-        if two_extractors:
-            with th.no_grad():
-                next_features = policy.features(batch.next_observations)
+        features, next_features = step.features, step.own_next_features
+        halves = [len(features), len(next_features)]
+        actions = th.cat((actions, next_actions))
         both = policy.critic_outputs(th.cat((features, next_features)), actions, training=True)
-        outputs, next_outputs = both.chunk(2, dim=1)
+        outputs, next_outputs = both.split(halves, dim=1)
         if policy.critic_target is not policy.critic:
             with th.no_grad():
-                if two_extractors:
+                if policy.extractor_target is not policy.extractor:
                     features = policy.target_features(batch.observations)
                 theirs = th.cat((features, step.next_features))
                 both = policy.target_outputs(theirs, actions, training=True)
-            _, next_outputs = both.chunk(2, dim=1)
+            _, next_outputs = both.split(halves, dim=1)
         return outputs, next_outputs.detach()
 
 
@@ -205,3 +215,21 @@ def weigh_gradient(outputs: th.Tensor, weights: th.Tensor) -> th.Tensor:
     """
     fixed = outputs.detach()
     return fixed + weights * (outputs - fixed)
+
+
+def repeated(rows: th.Tensor, copies: int) -> th.Tensor:
+    """
+    :param rows: ``(..., b, k)``
+    :param copies: how often they are wanted, one after the other
+    :return: ``(..., copies * b, k)``
+    """
+    return rows if copies == 1 else th.cat([rows] * copies, dim=-2)
+
+
+def mean_of_copies(rows: th.Tensor, copies: int) -> th.Tensor:
+    """
+    :param rows: ``(..., copies * b, k)``
+    :param copies: of ``b`` rows, one after the other
+    :return: their mean, ``(..., b, k)``
+    """
+    return rows if copies == 1 else rows.unflatten(-2, (copies, -1)).mean(-3)

@@ -36,6 +36,9 @@ class Batch:
         gives them
     :param indices: which transitions, for the buffer that gave the weights
     :param transitions: single steps, for learners that ask for them
+    :param copies: of the transitions that ``observations`` has one after the other, ``K`` of DrQ: a
+        transform may give as many differing views of ``s``, ``(copies * b, ...)``
+    :param next_copies: likewise of ``next_observations``, ``M`` of DrQ
     """
 
     observations: PyTorchObs
@@ -46,6 +49,14 @@ class Batch:
     importance_weights: th.Tensor | None = None
     indices: Any = None
     transitions: Transitions | None = None
+    copies: int = 1
+    next_copies: int = 1
+
+    def __len__(self) -> int:
+        """
+        :return: number of transitions
+        """
+        return len(self.actions)
 
     def tensors(self) -> list[th.Tensor]:
         """
@@ -53,6 +64,23 @@ class Batch:
         """
         leaves = tree_leaves([getattr(self, each.name) for each in fields(self)])
         return [leaf for leaf in leaves if isinstance(leaf, th.Tensor)]
+
+    def kinds(self, copies: int, next_copies: int) -> list[tuple[tuple[int, ...], th.dtype]]:
+        """
+        :param copies: of the transitions in ``observations``
+        :param next_copies: in ``next_observations``
+        :return: shape and type that each of :meth:`tensors` has with so many copies
+        """
+        found = []
+        for each in fields(self):
+            more = {
+                "observations": copies / self.copies,
+                "next_observations": next_copies / self.next_copies,
+            }.get(each.name, 1)
+            for leaf in tree_leaves(getattr(self, each.name)):
+                if isinstance(leaf, th.Tensor):
+                    found.append(((int(len(leaf) * more), *leaf.shape[1:]), leaf.dtype))
+        return found
 
     def clone(self) -> "Batch":
         """
@@ -71,9 +99,11 @@ class Step:
     A batch on its way through one gradient step, with what the learners leave for later ones.
 
     :param batch: what was sampled, transformed once the critic has seen it
-    :param features: of ``s``, ``(b, features_dim)``; with a gradient during the critic's loss where
-        the critic trains the extractor, without one afterwards
-    :param next_features: of ``s'`` by the target extractor, ``(b, features_dim)``
+    :param features: of ``s``, ``(b, features_dim)``, of all copies during the critic's loss; with a
+        gradient then where the critic trains the extractor, without one afterwards
+    :param next_features: of ``s'`` by the target extractor, ``(b, features_dim)``, likewise
+    :param own_next_features: of ``s'`` by the extractor itself, where that is another and the
+        critic's loss needs them, else ``next_features``; all copies
     :param td_errors: how far the critic was from its target, where the buffer gives weights,
         ``(b,)``
     :param shared: other tensors by name, without gradient, such as the ``log_prob`` of the actor's
@@ -83,5 +113,6 @@ class Step:
     batch: Batch
     features: Any = None
     next_features: Any = None
+    own_next_features: Any = None
     td_errors: th.Tensor | None = None
     shared: dict[str, th.Tensor] = field(default_factory=dict)

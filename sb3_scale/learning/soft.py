@@ -115,9 +115,9 @@ class SoftObjective:
         if policy.extractor_target is not policy.extractor:
             with th.no_grad():
                 next_features = policy.features(step.batch.next_observations)
-        both = th.cat((step.features, next_features))
-        actions, log_prob = policy.actor.action_log_prob(both, training=True)
         half = len(step.features)
+        both = th.cat((step.features, next_features[:half]))
+        actions, log_prob = policy.actor.action_log_prob(both, training=True)
         return actions[:half], log_prob[:half]
 
     def bonus(self, log_prob: th.Tensor) -> th.Tensor | None:

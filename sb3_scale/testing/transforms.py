@@ -24,13 +24,9 @@ def check_transform(subject: Subject) -> None:
     made = _apply(subject, transform, batch, "forward")
     for before, after in zip(given.tensors(), batch.tensors(), strict=True):
         subject.require(torch.equal(before, after), "changes the batch that it is given in place")
-    pairs = zip(given.tensors(), made.tensors(), strict=True)
-    for before, after in pairs:
-        subject.require(
-            before.shape == after.shape and before.dtype == after.dtype,
-            f"makes {after.dtype} of shape {tuple(after.shape)} of {before.dtype} of shape "
-            f"{tuple(before.shape)}",
-        )
+    copies = made.copies, made.next_copies
+    for before, after in zip(given.kinds(*copies), made.kinds(*copies), strict=True):
+        subject.require(before == after, f"makes a tensor of {after} in the place of one of {before}")
     scaled = subject.call("scaled_rewards", transform.scaled_rewards, batch.rewards)
     subject.require(
         same(scaled, made.rewards), "gives other rewards in scaled_rewards than in forward"
