@@ -9,9 +9,14 @@ Learning with Spectral Normalization", NeurIPS 2021.
 
 from collections.abc import Iterator
 
-from sb3_scale import Extractor, Network, Spec, Transform, hookimpl
+from sb3_scale import Extractor, Network, Recipe, Spec, Transform, hookimpl
 
 _DRQ = "Kostrikov et al., Image Augmentation Is All You Need, 2021"
+
+RECIPES = {
+    "drq": ("sac", "Kostrikov et al., ICLR 2021: SAC from pixels with random shifts."),
+}
+"""Files of settings in this package: the algorithm, and what they are."""
 
 
 @hookimpl
@@ -38,3 +43,5 @@ def sb3_scale_components() -> Iterator[Spec]:
         reference=f"{_DRQ}, section 3",
         equation="image[y + dy, x + dx] within its bounds, dy and dx from -pad to pad",
     )
+    for name, (algo, summary) in RECIPES.items():
+        yield Recipe(name, f"sb3_scale_pixels:{name}.yml", summary=summary, algo=algo)

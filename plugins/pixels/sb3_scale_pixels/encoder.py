@@ -75,7 +75,7 @@ class DrQEncoder(ConstrainedModule, Extractor, ReadsBytes):
         self.shared = trunk == "shared"
         self.trunk_features = features
         self.features_dim = features if self.shared else self.trunk.linear.in_features
-        self.offset = 127.5 if center else 0.0
+        self.center = center
         self.initialize(init, constraint)
         # It gives features, and no outputs that decay of weights would tell apart.
         self.trunk.linear.output = False
@@ -91,7 +91,9 @@ class DrQEncoder(ConstrainedModule, Extractor, ReadsBytes):
 
     def _convolve(self, images: Tensor) -> Tensor:
         x = images.to(dtype=torch.float32, memory_format=torch.channels_last)
-        x = x.sub_(self.offset).div_(255)
+        if self.center:
+            x = x.sub_(127.5)
+        x = x.div_(255)
         for layer in self.convolutions:
             x = layer(x).relu_()
         x = x.permute(0, 2, 3, 1).flatten(start_dim=1)
