@@ -86,7 +86,7 @@ class DrQEncoder(ConstrainedModule, Extractor, ReadsBytes):
         :param training: whether norms use the statistics of this batch
         :return: shape ``(batch, features_dim)``
         """
-        found = torch.cat([self._convolve(chunk) for chunk in observations.split(CHUNK)])
+        found = torch.cat([self._convolve(chunk) for chunk in torch.split(observations, CHUNK)])
         return self.trunk.finish(found.unsqueeze(0), training).squeeze(0) if self.shared else found
 
     def _convolve(self, images: Tensor) -> Tensor:

@@ -86,7 +86,8 @@ def shift(images: Tensor, down: Tensor, right: Tensor, pad: int) -> Tensor:
     first = torch.arange(size * channels, device=device).view(1, size, channels, 1) * height
     starts = (first + rows.view(-1, size, 1, height)) * wide
     starts = starts + (right + pad).view(-1, size, 1, 1)
-    return runs.index_select(0, starts.view(-1)).view(-1, channels, height, width)
+    shifted: Tensor = runs.index_select(0, starts.view(-1))
+    return shifted.view(-1, channels, height, width)
 
 
 @shift.register_fake
