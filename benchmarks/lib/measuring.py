@@ -18,11 +18,13 @@ class Spaces(gymnasium.Env[np.ndarray, np.ndarray]):
     """
 
     def __init__(self, shape: tuple[int, ...], actions: int) -> None:
-        self.observation_space = (
+        images = len(shape) == 3
+        self._box = (
             spaces.Box(0, 255, shape, np.uint8)
-            if len(shape) == 3
+            if images
             else spaces.Box(-10, 10, shape, np.float32)
         )
+        self.observation_space = self._box
         self.action_space = spaces.Box(-1, 1, (actions,), np.float32)
 
     def reset(
@@ -33,7 +35,7 @@ class Spaces(gymnasium.Env[np.ndarray, np.ndarray]):
         :param options: without use
         :return: zeros and an empty dictionary
         """
-        return np.zeros_like(self.observation_space.low), {}
+        return np.zeros_like(self._box.low), {}
 
 
 def fill(buffer: Any) -> None:
