@@ -14,7 +14,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import nn
 
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
-from sb3_scale.nn.base import Explorer
+from sb3_scale.nn.base import Explorer, ReadsBytes
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import build, check_type, spec_of
 from sb3_scale.protocols import PartConfig
@@ -92,6 +92,12 @@ class ScalePolicy(BasePolicy):
         }
         action_dim = get_action_dim(action_space)
         self.extractor = build_extractor(extractor, observation_space, action_dim)
+        self._reads_bytes = isinstance(self.extractor, ReadsBytes)
+        if self._reads_bytes and not normalize_images:
+            raise Sb3ScaleError(
+                f"normalize_images is false, and extractor {shown(extractor)} scales images of "
+                "uint8 itself; allowed: true"
+            )
         self.actor = build("actor", actor, self.extractor.features_dim, action_dim)
         self.critic = build("critic", critic, *self.extractor.critic_dims(action_dim))
         self.loss = build("loss", self.critic.value.loss if loss is None else loss)
@@ -136,8 +142,11 @@ class ScalePolicy(BasePolicy):
     def prepare(self, observations: PyTorchObs) -> Any:
         """
         :param observations: as the replay buffer gives them
-        :return: as extractors get them: images scaled to [0, 1], discrete values one-hot
+        :return: as extractors get them: images scaled to [0, 1], discrete values one-hot; as they
+            are for an extractor that reads bytes
         """
+        if self._reads_bytes:
+            return observations
         return preprocess_obs(
             observations, self.observation_space, normalize_images=self.normalize_images
         )

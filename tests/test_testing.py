@@ -33,6 +33,8 @@ SMALL = {
     ("network", "simbav2"): {"width": 16},
     ("network", "flashsac"): {"width": 16},
     ("extractor", "ofenet"): {"width": 16, "depth": 2, "pretraining_steps": 3},
+    ("extractor", "drq"): {"channels": 4, "trunk": "own", "constraint": "unit-norm"},
+    ("transform", "random-shift"): {"copies": 2, "next_copies": 3},
     ("callback", "reset"): {"interval": 20},
 }
 """Parameters for parts whose defaults are large."""
@@ -48,7 +50,9 @@ INSTALLED = [
 
 @pytest.mark.parametrize(("kind", "name"), INSTALLED)
 def test_installed_part(kind, name):
-    check_component(kind, name, SMALL.get((kind, name)))
+    images = (kind, name) in {("extractor", "drq"), ("transform", "random-shift")}
+    env = FakeImageEnv(20, 20, n_channels=3, discrete=False) if images else "Pendulum-v1"
+    check_component(kind, name, SMALL.get((kind, name)), env)
 
 
 def test_installed_env():

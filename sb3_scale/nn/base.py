@@ -13,10 +13,10 @@ from sb3_scale.parts import build, spec_of
 from sb3_scale.protocols import Constraint, PartConfig, TrainedPolicy
 from sb3_scale.specs import NormConstraint
 
-Init = Literal["default", "orthogonal", "orthogonal-output"]
+Init = Literal["default", "orthogonal", "orthogonal-unit", "orthogonal-output"]
 """
 Initialisation: that of ``torch.nn.Linear`` or of the network's own, or orthogonal, of hidden layers
-with gain sqrt 2; or orthogonal in the output layers alone.
+with gain sqrt 2, or of all with the gain of the output layers; or orthogonal in those alone.
 """
 
 
@@ -66,6 +66,8 @@ class ConstrainedModule(Part):
             layers[-1].output = True
         if init == "orthogonal":
             orthogonal_(layers, gain=math.sqrt(2), output_gain=output_gain)
+        elif init == "orthogonal-unit":
+            orthogonal_(layers, output_gain, output_gain)
         elif init == "orthogonal-output":
             orthogonal_([layer for layer in layers if layer.output], output_gain, output_gain)
         if constraint is not None:
@@ -117,6 +119,13 @@ class Extractor(Part):
         :return: what the critic reads in place of features and actions, the same by default
         """
         return features, actions
+
+
+class ReadsBytes:
+    """
+    What an extractor also derives from that reads images as they are stored, as uint8, and scales
+    them itself: a conversion in small pieces stays in the processor's cache.
+    """
 
 
 class CriticLoss(Part):

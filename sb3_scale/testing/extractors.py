@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from torch import Tensor, nn
+from torch import Tensor, cat, nn
 
 from sb3_scale.policies import build_extractor
 from sb3_scale.testing.learners import prepared_step, trained_by
@@ -46,7 +46,7 @@ def check_extractor(subject: Subject) -> None:
     check_rows(subject, evaluate(extractor), policy.features(_first(observations)))
     actions = policy.actor(policy.features(observations)).detach().requires_grad_()
     _check_critic_inputs(subject, extractor, policy.features(observations), actions)
-    _check_trained(subject, model, observations)
+    _check_trained(subject, model, observations, actions)
     check_projection(subject, extractor)
     part = {"name": subject.spec.name, **subject.params}
     check_copies(
@@ -70,11 +70,13 @@ def _check_critic_inputs(
     )
 
 
-def _check_trained(subject: Subject, model: Any, observations: Any) -> None:
+def _check_trained(subject: Subject, model: Any, observations: Any, actions: Tensor) -> None:
     policy = model.policy
     extractor = policy.extractor
     if policy.critic_trains_extractor:
-        check_gradients(subject, extractor, policy.features(observations, True), {})
+        features = policy.features(observations, True)
+        read, _ = extractor.critic_inputs(features, actions)
+        check_gradients(subject, extractor, cat((features, read), dim=1), {})
         return
     step = prepared_step(subject, model)
     trained = trained_by(subject, extractor.learners(policy), step)

@@ -1,0 +1,94 @@
+"""Random shifts of images."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sb3_scale.errors import Sb3ScaleError, check_at_least
+from sb3_scale.learning.batch import Batch
+from sb3_scale.learning.transforms import Transform
+
+
+class RandomShift(Transform):
+    """
+    Shifts each observation by up to ``pad`` pixels in both directions, its border repeated.
+
+    One shift for all frames of a stack, and independent ones for each transition, for ``s`` and
+    ``s'``, and for each copy. With copies K and M the bootstrap target is the mean over the M copies
+    of ``s'``, and the loss the mean over the K copies of ``s``. Source: Kostrikov et al., "Image
+    Augmentation Is All You Need", 2021, section 3.
+
+    :param pad: largest shift, in pixels
+    :param copies: of ``s``, K
+    :param next_copies: of ``s'``, M
+    """
+
+    def __init__(self, pad: int = 4, copies: int = 1, next_copies: int = 1) -> None:
+        super().__init__()
+        check_at_least(0, pad=pad)
+        check_at_least(1, copies=copies, next_copies=next_copies)
+        self.pad = pad
+        self.copies = copies
+        self.next_copies = next_copies
+
+    def forward(self, batch: Batch) -> Batch:
+        """
+        :param batch: what was sampled
+        :return: the same with shifted images, in copies
+        """
+        return replace(
+            batch,
+            observations=self._shifted(batch.observations, self.copies),
+            next_observations=self._shifted(batch.next_observations, self.next_copies),
+            copies=batch.copies * self.copies,
+            next_copies=batch.next_copies * self.next_copies,
+        )
+
+    def _shifted(self, observations: Any, copies: int) -> Tensor:
+        if not (
+            isinstance(observations, Tensor)
+            and observations.dtype == torch.uint8
+            and observations.dim() == 4
+        ):
+            raise Sb3ScaleError(
+                "transform 'random-shift' shifts images, and the observations are none; allowed: "
+                "a Box(0, 255, (channels, height, width), uint8)"
+            )
+        size = (2, copies * len(observations))
+        down, right = torch.randint(-self.pad, self.pad + 1, size, device=observations.device)
+        return shift(observations, down, right, self.pad)
+
+
+@torch.library.custom_op("sb3_scale_pixels::shift", mutates_args=())
+def shift(images: Tensor, down: Tensor, right: Tensor, pad: int) -> Tensor:
+    """
+    Shift images, in one call that the compiler leaves as it is: its own loops are slower.
+
+    A row of the result is a run of bytes in the images with columns repeated at both sides.
+
+    :param images: shape ``(b, channels, height, width)``
+    :param down: what is added to each row's number, ``(copies * b,)``
+    :param right: what is added to each column's number, from ``-pad`` to ``pad``, likewise
+    :param pad: columns to repeat
+    :return: shape ``(copies * b, channels, height, width)``
+    """
+    size, channels, height, width = images.shape
+    wide = width + 2 * pad
+    padded = images.new_empty(size, channels, height, wide)
+    padded[..., pad : pad + width] = images
+    padded[..., :pad] = images[..., :1]
+    padded[..., pad + width :] = images[..., -1:]
+    runs = padded.view(-1).as_strided((padded.numel() - width + 1, width), (1, 1))
+    device = images.device
+    rows = (torch.arange(height, device=device) + down.view(-1, 1)).clamp_(0, height - 1)
+    first = torch.arange(size * channels, device=device).view(1, size, channels, 1) * height
+    starts = (first + rows.view(-1, size, 1, height)) * wide
+    starts = starts + (right + pad).view(-1, size, 1, 1)
+    return runs.index_select(0, starts.view(-1)).view(-1, channels, height, width)
+
+
+@shift.register_fake
+def _(images: Tensor, down: Tensor, right: Tensor, pad: int) -> Tensor:
+    return images.new_empty(len(down), *images.shape[1:])
