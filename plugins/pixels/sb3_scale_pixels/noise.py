@@ -1,0 +1,54 @@
+"""Noise of exploration that shrinks while a training goes on."""
+
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.noise import NormalActionNoise
+
+from sb3_scale.errors import check_at_least
+
+
+class NoiseSchedule(BaseCallback):
+    """
+    Normal noise on the actions of the training, whose size follows a line.
+
+    Actions are those between -1 and 1. A rollout has the size of its beginning. Source: Yarats et
+    al., "Mastering Visual Continuous Control", 2022, equation 3.
+
+    :param start: standard deviation at the start
+    :param end: standard deviation from ``decisions`` on
+    :param decisions: length of the line, in environment steps (decisions)
+    """
+
+    model: Any
+
+    def __init__(self, start: float = 1.0, end: float = 0.1, decisions: int = 50_000) -> None:
+        super().__init__()
+        check_at_least(0, start=start, end=end)
+        check_at_least(1, decisions=decisions)
+        self.start = start
+        self.end = end
+        self.decisions = decisions
+
+    def sigma(self, decision: int) -> float:
+        """
+        :param decision: number of decisions so far
+        :return: standard deviation
+        """
+        done = min(decision / self.decisions, 1.0)
+        return self.start + (self.end - self.start) * done
+
+    def _on_training_start(self) -> None:
+        self._set()
+
+    def _on_rollout_end(self) -> None:
+        self._set()
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _set(self) -> None:
+        size = self.model.action_space.shape
+        sigma = np.full(size, self.sigma(self.num_timesteps))
+        self.model.action_noise = NormalActionNoise(np.zeros(size), sigma)
