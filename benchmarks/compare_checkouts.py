@@ -12,7 +12,6 @@ import argparse
 import csv
 import platform
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -25,6 +24,7 @@ from rich.table import Table
 
 from lib.configurations import VARIANTS
 from lib.sides import Side
+from lib.workers import worker
 from update_throughput import Rates, ratio, take_turns
 
 WORKER = Path(__file__).with_name("checkout_worker.py")
@@ -42,18 +42,10 @@ def worker_sides(python: str, row: str, args: argparse.Namespace) -> Iterator[di
     command = [python, str(WORKER), "--row", row, "--variants", *args.variants]
     command += ["--batch-size", str(args.batch_size), "--device", args.device]
     command += ["--threads", str(args.threads)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as worker:
-        assert worker.stdin is not None
-        assert worker.stdout is not None
-        # Waits until it is ready: only one process computes at a time.
-        if not worker.stdout.readline():
-            sys.exit(f"{python} cannot run {row}: see its message above")
+    with worker(command) as ask:
 
         def turn(variant: str, seconds: float) -> float:
-            print(variant, seconds, file=worker.stdin, flush=True)
-            return float(worker.stdout.readline())  # type: ignore[union-attr]
+            return ask(variant, seconds)[0]
 
         yield {variant: partial(turn, variant) for variant in args.variants}
 

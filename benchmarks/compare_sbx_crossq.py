@@ -50,7 +50,9 @@ def make(policy_delay: int, unbiased: bool) -> tuple[Any, Any]:
     options: dict[str, Any] = {"buffer_size": 1000, "policy_delay": policy_delay, "seed": 0}
     net = {"pi": [ACTOR_WIDTH] * 2, "qf": [CRITIC_WIDTH] * 2}
     kwargs = {"net_arch": net, "renorm_warmup_steps": WARMUP}
-    theirs = sbx.CrossQ("MlpPolicy", Spaces(OBSERVATIONS, ACTIONS), policy_kwargs=kwargs, **options)
+    theirs = sbx.CrossQ(
+        "MlpPolicy", Spaces((OBSERVATIONS,), ACTIONS), policy_kwargs=kwargs, **options
+    )
     parts = deepcopy(CrossQ.default_parts)
     for name, width in (("actor", ACTOR_WIDTH), ("critic", CRITIC_WIDTH)):
         network = parts[name]["network"]
@@ -58,7 +60,11 @@ def make(policy_delay: int, unbiased: bool) -> tuple[Any, Any]:
         norm = {"name": "batch-renorm", "unbiased": unbiased, "warmup_steps": WARMUP - 1}
         network.update(width=width, norm=norm)
     ours = CrossQ(
-        "ScalePolicy", Spaces(OBSERVATIONS, ACTIONS), policy_kwargs=parts, device="cpu", **options
+        "ScalePolicy",
+        Spaces((OBSERVATIONS,), ACTIONS),
+        policy_kwargs=parts,
+        device="cpu",
+        **options,
     )
     for _, own, other in pairs(ours, theirs):
         own.copy_(other)

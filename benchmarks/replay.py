@@ -74,7 +74,7 @@ def normalization() -> VecNormalize:
     """
     :return: normalises observations by statistics of random ones
     """
-    env = VecNormalize(DummyVecEnv([lambda: Spaces(OBSERVATIONS, ACTIONS)]), norm_reward=False)
+    env = VecNormalize(DummyVecEnv([lambda: Spaces((OBSERVATIONS,), ACTIONS)]), norm_reward=False)
     generator = np.random.default_rng(0)
     env.obs_rms.update(generator.standard_normal((100, OBSERVATIONS)))
     return env
@@ -91,7 +91,7 @@ def gradient_step(ours: CompactReplayBuffer, args: argparse.Namespace) -> float:
         "actor": {"name": "squashed-gaussian", "network": network},
         "critic": {"name": "ensemble", "network": network},
     }
-    env = Spaces(OBSERVATIONS, ACTIONS)
+    env = Spaces((OBSERVATIONS,), ACTIONS)
     model = sb3_scale.SAC(
         "ScalePolicy", env, buffer_size=1, policy_kwargs=parts, device=args.device, seed=0
     )

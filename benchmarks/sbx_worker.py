@@ -30,7 +30,7 @@ def main() -> None:
 
     model = getattr(sbx, args.algorithm)(
         "MlpPolicy",
-        Spaces(args.observations, args.actions),
+        Spaces((args.observations,), args.actions),
         buffer_size=args.transitions,
         policy_kwargs={"net_arch": {"pi": args.actor, "qf": args.critic}},
         seed=0,

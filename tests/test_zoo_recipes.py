@@ -7,6 +7,7 @@ from typing import Any
 import gymnasium
 import pytest
 import yaml
+from rl_zoo3 import utils
 from zoo_commands import run, train
 
 from sb3_scale import Sb3ScaleError
@@ -122,3 +123,19 @@ def test_recipes_as_an_axis_of_a_sweep(tmp_path: Path) -> None:
     file.write_text("env: pendulum-swingup\ngrid: {recipe: [defalt]}\n")
     with pytest.raises(Sb3ScaleError, match=re.escape("there is no recipe 'defalt'")):
         trainings(read_sweep(file))
+
+
+@pytest.mark.parametrize(
+    ("policy", "given", "repeat"),
+    [("ScalePolicy", None, 3), ("ScalePolicy", {"action_repeat": 4}, 4), ("MlpPolicy", None, 1)],
+)
+def test_a_video_shows_the_environment_of_the_training(
+    policy: str, given: dict[str, Any] | None, repeat: int
+) -> None:
+    # As rl_zoo3.record_video does: with the saved settings, and the command's env_kwargs apart.
+    settings = {"policy": policy, "env_kwargs": {"action_repeat": 3}}
+    env = utils.create_test_env(
+        "cartpole-swingup", hyperparams=settings, env_kwargs=given, should_render=False
+    )
+    assert env.get_attr("action_repeat") == [repeat]
+    env.close()

@@ -42,6 +42,8 @@ class Configuration:
     :param actor: widths of the actor's hidden layers, for the other implementations
     :param critic: widths of the critic's hidden layers, likewise
     :param settings: further arguments of our algorithm
+    :param observations: shape of an observation
+    :param transitions: in the replay buffer
     """
 
     title: str
@@ -51,6 +53,8 @@ class Configuration:
     actor: tuple[int, ...] = ()
     critic: tuple[int, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
+    observations: tuple[int, ...] = (OBSERVATIONS,)
+    transitions: int = TRANSITIONS
 
 
 def sac(actor: int, critic: int) -> Configuration:
@@ -195,27 +199,40 @@ def make(
         "ScalePolicy",
         configuration.policy_kwargs,
         batch_size,
+        configuration.observations,
         device=device,
-        **{**configuration.settings, **settings},
+        **{
+            "buffer_size": configuration.transitions,
+            **configuration.settings,
+            **settings,
+        },
     )
 
 
 def prepare(
-    algorithm: Any, policy: str, policy_kwargs: dict[str, Any], batch_size: int, **settings: Any
+    algorithm: Any,
+    policy: str,
+    policy_kwargs: dict[str, Any],
+    batch_size: int,
+    observations: tuple[int, ...] = (OBSERVATIONS,),
+    buffer_size: int = TRANSITIONS,
+    **settings: Any,
 ) -> Any:
     """
     :param algorithm: a class with the constructor of Stable-Baselines3
     :param policy: name of its policy
     :param policy_kwargs: arguments of the policy
     :param batch_size: transitions per gradient step
+    :param observations: shape of an observation
+    :param buffer_size: transitions in the replay buffer
     :param settings: further arguments
     :return: the algorithm with a full replay buffer of random transitions
     """
     model = algorithm(
         policy,
-        Spaces(OBSERVATIONS, ACTIONS),
+        Spaces(observations, ACTIONS),
         policy_kwargs=policy_kwargs,
-        buffer_size=TRANSITIONS,
+        buffer_size=buffer_size,
         batch_size=batch_size,
         seed=0,
         **settings,

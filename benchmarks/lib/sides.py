@@ -1,8 +1,6 @@
 """Who takes turns in ``update_throughput.py``: our variants and other implementations."""
 
 import argparse
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -24,6 +22,7 @@ from lib.configurations import (
 )
 from lib.leanrl_style import LeanSAC
 from lib.measuring import measure
+from lib.workers import worker
 
 OTHERS = ("SB3", "sb3-contrib", "SBX", "LeanRL")
 
@@ -89,19 +88,8 @@ def sbx_side(configuration: Configuration, args: argparse.Namespace) -> Iterator
     command = [args.sbx_python, str(Path(__file__).parents[1] / "sbx_worker.py")]
     for name, values in options.items():
         command += [f"--{name}", *map(str, values)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as worker:
-        assert worker.stdin is not None
-        assert worker.stdout is not None
-        if not worker.stdout.readline():
-            sys.exit(f"{command[0]} cannot run SBX: see its message above")
-
-        def turn(seconds: float) -> float:
-            print(seconds, file=worker.stdin, flush=True)
-            return float(worker.stdout.readline())  # type: ignore[union-attr]
-
-        yield turn
+    with worker(command) as ask:
+        yield lambda seconds: ask(seconds)[0]
 
 
 def wanted(configuration: Configuration, args: argparse.Namespace) -> list[str]:

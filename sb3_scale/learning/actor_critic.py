@@ -140,6 +140,7 @@ class ActorCritic:
             target = repeated(mean_of_copies(target, batch.next_copies), batch.copies)
         step.features = step.features.detach()[: len(batch)]
         step.next_features = step.next_features[: len(batch)]
+        step.own_next_features = step.own_next_features[: len(batch)]
         return outputs, target
 
     def extract(self, step: Step) -> None:
@@ -194,14 +195,14 @@ class ActorCritic:
         halves = [len(features), len(next_features)]
         actions = th.cat((actions, next_actions))
         both = policy.critic_outputs(th.cat((features, next_features)), actions, training=True)
-        outputs, next_outputs = both.split(halves, dim=1)
+        outputs, next_outputs = th.split(both, halves, dim=1)
         if policy.critic_target is not policy.critic:
             with th.no_grad():
                 if policy.extractor_target is not policy.extractor:
                     features = policy.target_features(batch.observations)
                 theirs = th.cat((features, step.next_features))
                 both = policy.target_outputs(theirs, actions, training=True)
-            _, next_outputs = both.split(halves, dim=1)
+            _, next_outputs = th.split(both, halves, dim=1)
         return outputs, next_outputs.detach()
 
 
@@ -232,4 +233,4 @@ def mean_of_copies(rows: th.Tensor, copies: int) -> th.Tensor:
     :param copies: of ``b`` rows, one after the other
     :return: their mean, ``(..., b, k)``
     """
-    return rows if copies == 1 else rows.unflatten(-2, (copies, -1)).mean(-3)
+    return rows if copies == 1 else th.unflatten(rows, -2, (copies, -1)).mean(-3)

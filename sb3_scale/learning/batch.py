@@ -72,14 +72,16 @@ class Batch:
         :return: shape and type that each of :meth:`tensors` has with so many copies
         """
         found = []
+        held = {
+            "observations": (self.copies, copies),
+            "next_observations": (self.next_copies, next_copies),
+        }
         for each in fields(self):
-            more = {
-                "observations": copies / self.copies,
-                "next_observations": next_copies / self.next_copies,
-            }.get(each.name, 1)
+            present, wanted = held.get(each.name, (1, 1))
             for leaf in tree_leaves(getattr(self, each.name)):
                 if isinstance(leaf, th.Tensor):
-                    found.append(((int(len(leaf) * more), *leaf.shape[1:]), leaf.dtype))
+                    rows = len(leaf) // present * wanted
+                    found.append(((rows, *leaf.shape[1:]), leaf.dtype))
         return found
 
     def clone(self) -> "Batch":

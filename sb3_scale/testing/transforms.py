@@ -26,7 +26,9 @@ def check_transform(subject: Subject) -> None:
         subject.require(torch.equal(before, after), "changes the batch that it is given in place")
     copies = made.copies, made.next_copies
     for before, after in zip(given.kinds(*copies), made.kinds(*copies), strict=True):
-        subject.require(before == after, f"makes a tensor of {after} in the place of one of {before}")
+        subject.require(
+            before == after, f"makes a tensor of {after} in the place of one of {before}"
+        )
     scaled = subject.call("scaled_rewards", transform.scaled_rewards, batch.rewards)
     subject.require(
         same(scaled, made.rewards), "gives other rewards in scaled_rewards than in forward"

@@ -26,6 +26,7 @@ from sb3_scale.zoo import (
     run_folder,
     samplers,
     settings_files,
+    shown_env,
     unbegun,
     whole_files,
 )
@@ -46,6 +47,7 @@ def install() -> None:
     ExperimentManager.read_hyperparameters = _read_hyperparameters
     ExperimentManager.setup_experiment = _setup_experiment
     ExperimentManager.learn = _learn
+    shown_env.install()
 
 
 @wraps(_zoo_setup)
