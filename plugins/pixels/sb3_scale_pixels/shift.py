@@ -16,8 +16,8 @@ class RandomShift(Transform):
     Shifts each observation by up to ``pad`` pixels in both directions, its border repeated.
 
     One shift for all frames of a stack, and independent ones for each transition, for ``s`` and
-    ``s'``, and for each copy. With copies K and M the bootstrap target is the mean over the M copies
-    of ``s'``, and the loss the mean over the K copies of ``s``. Source: Kostrikov et al., "Image
+    ``s'``, and for each copy. With copies K and M the bootstrap target is the mean over the M
+    copies of ``s'``, and the loss the mean over the K copies of ``s``. Source: Kostrikov et al., "Image
     Augmentation Is All You Need", 2021, section 3.
 
     :param pad: largest shift, in pixels
@@ -58,7 +58,8 @@ class RandomShift(Transform):
             )
         size = (2, copies * len(observations))
         down, right = torch.randint(-self.pad, self.pad + 1, size, device=observations.device)
-        return shift(observations, down, right, self.pad)
+        shifted: Tensor = shift(observations, down, right, self.pad)
+        return shifted
 
 
 @torch.library.custom_op("sb3_scale_pixels::shift", mutates_args=())
@@ -86,8 +87,7 @@ def shift(images: Tensor, down: Tensor, right: Tensor, pad: int) -> Tensor:
     first = torch.arange(size * channels, device=device).view(1, size, channels, 1) * height
     starts = (first + rows.view(-1, size, 1, height)) * wide
     starts = starts + (right + pad).view(-1, size, 1, 1)
-    shifted: Tensor = runs.index_select(0, starts.view(-1))
-    return shifted.view(-1, channels, height, width)
+    return runs.index_select(0, starts.view(-1)).view(-1, channels, height, width)
 
 
 @shift.register_fake

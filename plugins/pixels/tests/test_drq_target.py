@@ -60,9 +60,7 @@ def drq_loss(model: Any, batch: Batch, made: Batch, noise: Tensor) -> Tensor:
     alpha = float(model.ent_coef_value())
     targets = []
     with torch.no_grad():
-        for image, eps in zip(
-            made.next_observations.split(size), noise.split(size), strict=True
-        ):
+        for image, eps in zip(made.next_observations.split(size), noise.split(size), strict=True):
             read = trunk(policy.actor.network.trunk, convolved(policy.extractor, image))
             mean, log_std = head(policy.actor, read, 0).chunk(2, dim=1)
             std = log_std.clamp(-20, 2).exp()

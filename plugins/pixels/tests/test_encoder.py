@@ -33,9 +33,7 @@ def plain(encoder: DrQEncoder) -> list[nn.Conv2d]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("strides", "center"), [(None, False), ([2, 2], True), ([1, 2, 1], False)]
-)
+@pytest.mark.parametrize(("strides", "center"), [(None, False), ([2, 2], True), ([1, 2, 1], False)])
 def test_features_equal_those_of_plain_convolutions(
     strides: list[int] | None, center: bool
 ) -> None:

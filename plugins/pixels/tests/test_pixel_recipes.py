@@ -11,6 +11,7 @@ from sb3_scale.nn.linear import linear_layers
 from sb3_scale.recipes.resolve import anywhere
 from sb3_scale_pixels import RECIPES
 from sb3_scale_pixels.noise import NoiseSchedule
+from sb3_scale_pixels.shift import RandomShift
 
 ALGORITHMS = {"sac": SAC, "td3": TD3}
 SMALL = {"width": 8, "inner_width": 8, "channels": 3}
@@ -46,7 +47,7 @@ def test_each_recipe_trains(name: str) -> None:
     assert model._n_updates > 0
     policy = model.policy
     assert policy.critic_trains_extractor
-    assert [type(each).__name__ for each in policy.transforms][0] == "RandomShift"
+    assert type(policy.transforms[0]) is RandomShift
     divided = [layer for layer in linear_layers(policy.critic) if layer.scale is not None]
     assert bool(divided) == name.endswith("-spectral")
     # Never in the first layer, nor in the last.
