@@ -30,7 +30,7 @@ def test_settings_train_or_end_with_one_sentence(number: int) -> None:
 
 def test_the_sample_has_all_kinds() -> None:
     trials = [case(SEED, number, ENVS) for number in range(SAMPLE)]
-    assert {trial.way for trial in trials} == {"python", "rl-zoo"}
+    assert {trial.way for trial in trials} == {"python", "recipe", "rl-zoo"}
     assert {trial.algo for trial in trials} == {"crossq", "ddpg", "sac", "td2", "td3"}
     assert 0 < sum(bool(trial.mutation) for trial in trials) < SAMPLE
 

@@ -88,8 +88,7 @@ def test_what_has_no_running_mean_is_not_normalised(
     env = SpacesOnly(observations, Point.action_space)
     model = sb3_scale.recipe("default", env, **NARROW)
     normalised = model.get_vec_normalize_env()
-    assert normalised is not None
-    assert (normalised.norm_obs, normalised.norm_obs_keys) == (keys is not None, keys)
+    assert (normalised and normalised.norm_obs_keys) == keys
     assert f"{'b alone' if keys else 'nothing'} is normalised" in capsys.readouterr().err
 
 
@@ -252,12 +251,18 @@ def test_a_recipe_needs_a_default(recipes: Recipes) -> None:
         ("default", 3, {}, "env is 3; allowed: an environment of Gymnasium"),
         ("default", Point(), {"n_envs": 2}, "n_envs is 2, and the environment is made already"),
         ("default", Point(), {"env_kwargs": {"start": 1}}, "and the environment is made already"),
+        (
+            "default",
+            SpacesOnly(spaces.Discrete(3), Point.action_space),
+            {"normalize": True},
+            "the observations are Discrete(3), with which VecNormalize of Stable-Baselines3 fails",
+        ),
         ("default", Point, {"recipe": "sac"}, "its name as the first argument"),
         ("default", Point, {"lerning_rate": 1}, "did you mean 'learning_rate'?"),
         ("default", Point, {"policy_kwargs.critic.network.widht": 8}, "did you mean 'width'?"),
         ("default", Point, {"policy_kwargs.critic.n_critics": "two"}, "n_critics is 'two'"),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_wrong_arguments(name: str, env: Any, changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(Sb3ScaleError, match=re.escape(sentence)):

@@ -69,7 +69,7 @@ def sb3_scale_components():
             {"env_kwargs": {"action_repaet": 2}},
             "error: env_kwargs: 'pendulum-swingup' has no argument 'action_repaet' (its value was "
             "2); allowed: action_repeat, camera_id, disable_env_checker, domain, height, "
-            "max_episode_steps, render_mode, task, width; did you mean 'action_repeat'?",
+            "max_episode_steps, render, render_mode, task, width; did you mean 'action_repeat'?",
         ),
         (
             {"env_kwargs": [2]},

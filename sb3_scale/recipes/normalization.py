@@ -5,6 +5,7 @@ from typing import Any
 from gymnasium import spaces
 from stable_baselines3.common.preprocessing import is_image_space
 
+from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.recipes.changes import Settings
 
 
@@ -16,6 +17,7 @@ def choose_normalization(settings: Settings, observations: spaces.Space[Any]) ->
     :param settings: plain but for this, which are changed
     :param observations: of the environment
     :return: what was decided, in words
+    :raises Sb3ScaleError: if rewards shall be normalised beside whole numbers as observations
     """
     given = settings.get("normalize")
     given = {} if given is True else given
@@ -31,6 +33,13 @@ def choose_normalization(settings: Settings, observations: spaces.Space[Any]) ->
     else:
         keys, chosen = [], {"norm_obs": False}
     settings["normalize"] = {**given, **chosen}
+    if not keys and not given.get("norm_reward", True):
+        settings["normalize"] = False
+    elif isinstance(observations, spaces.Discrete):
+        raise Sb3ScaleError(
+            f"normalize is {shown(given)}, and the observations are {observations}, with which "
+            "VecNormalize of Stable-Baselines3 fails; allowed: normalize: false"
+        )
     what = f"{', '.join(keys)} alone" if keys else "nothing"
     return [f"of the {_name(observations)} observations, {what} is normalised"]
 

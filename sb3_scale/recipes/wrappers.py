@@ -65,6 +65,9 @@ def check_monitor(key: str, value: Any) -> None:
         return
     if not isinstance(value, Mapping):
         raise Sb3ScaleError(f"{key} is {shown(value)}; allowed: arguments by name")
+    known = list(inspect.signature(Monitor).parameters)[2:]
+    for name, given in value.items():
+        check_key(f"{key} has no argument", name, given, known)
     check_arguments(key, Monitor, with_tuples(value), passed=2)
 
 

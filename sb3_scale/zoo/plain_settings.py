@@ -67,16 +67,34 @@ def resolved(
     decided = resolve.repeat_actions(settings, environments.repeats_actions(env_id))
     if settings.get("gamma") == resolve.AUTO or settings.get("normalize"):
         given = env_kwargs or settings.get("env_kwargs") or {}
-        with _example(env_id, given) as env:
-            decided += resolve.choose_gamma(settings, environments.max_episode_steps(env))
-            decided += choose_normalization(settings, env.observation_space)
+        steps, observations = _facts(gymnasium.spec(env_id), repr(given), given)
+        decided += resolve.choose_gamma(settings, steps)
+        decided += choose_normalization(settings, observations)
     for line in decided:
         notice(f"{env_id}: {line}")
     return settings
 
 
-@contextmanager
-def _example(env_id: str, env_kwargs: Mapping[str, Any]) -> Iterator[DummyVecEnv]:
+_known: dict[tuple[str, str], tuple[Any, int | None, Any]] = {}
+"""What environments have said: a sweep asks them for each of its trainings."""
+
+
+def _facts(spec: Any, key: str, env_kwargs: Mapping[str, Any]) -> tuple[int | None, Any]:
+    """
+    :param spec: of the task
+    :param key: tells its arguments from others
+    :param env_kwargs: its arguments
+    :return: decisions in the longest episode, if that is known, and the observation space
+    :raises Sb3ScaleError: if it cannot be made
+    """
+    known = _known.get((spec.id, key))
+    # The same name may be registered anew.
+    if known is None or known[0] is not spec:
+        _known[spec.id, key] = known = (spec, *_asked(spec.id, env_kwargs))
+    return known[1:]
+
+
+def _asked(env_id: str, env_kwargs: Mapping[str, Any]) -> tuple[int | None, Any]:
     # The task is a stranger's; whatever it raises becomes one sentence that names it.
     try:
         env = DummyVecEnv([lambda: gymnasium.make(env_id, **env_kwargs)])
@@ -85,6 +103,6 @@ def _example(env_id: str, env_kwargs: Mapping[str, Any]) -> Iterator[DummyVecEnv
     except Exception as error:
         raise Sb3ScaleError(f"'{env_id}' cannot be made: {error}") from error
     try:
-        yield env
+        return environments.max_episode_steps(env), env.observation_space
     finally:
         env.close()

@@ -66,7 +66,8 @@ FILES = [
 def test_there_is_a_file_for_each_variant() -> None:
     variants = ("original", "ofenet", "densenet-s", "densenet-m", "densenet-l")
     expected = {f"{algo}-{variant}" for algo in ("sac", "td3") for variant in variants}
-    assert {spec.name for spec in FILES} == expected
+    sizes = {f"densenet-ofenet-{size}{end}" for size in "sml" for end in ("", "-td3")}
+    assert {spec.name for spec in FILES} == expected | sizes
 
 
 @pytest.mark.parametrize("spec", FILES, ids=lambda spec: spec.name)
@@ -85,7 +86,9 @@ def test_all_files_have_the_tasks_of_table_1(spec: Recipe) -> None:
         assert extractors["Ant-v5"]["predicted"] == 27
         assert extractors["Humanoid-v4"]["predicted"] == 376 - 84
         assert extractors["Humanoid-v5"]["predicted"] == 348 - 78
-        total = {"ofenet": 240, "s": 256, "m": 1024, "l": 2048}[spec.name.rpartition("-")[2]]
+        total = {"ofenet": 240, "s": 256, "m": 1024, "l": 2048}[
+            spec.name.removesuffix("-td3").rpartition("-")[2]
+        ]
         assert all(8 * each["width"] == total for each in extractors.values())
         heads = 256 if spec.name.endswith("ofenet") else total
         for part in ("actor", "critic"):
