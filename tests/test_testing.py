@@ -44,7 +44,8 @@ INSTALLED = [
     for kind in KINDS
     # Both are tested with the environments.
     if kind not in ("env", "env-backend")
-    for _, spec in manager().specs(kind)
+    # Of two names for the same settings, one.
+    for spec in {spec.target: spec for _, spec in manager().specs(kind)}.values()
 ]
 
 

@@ -3,14 +3,22 @@
 from copy import deepcopy
 from typing import Any
 
+import numpy as np
 from gymnasium import spaces
 
+from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.parts import load_target, settings_path
 from sb3_scale.plugins import manager
-from sb3_scale.policies import ScalePolicy
+from sb3_scale.policies import ScalePolicy, build_extractor
 from sb3_scale.recipes import files, resolve
 from sb3_scale.specs import Recipe, ZooConfig
 from sb3_scale.testing.part_under_test import Subject
+
+_VECTOR = spaces.Box(-1, 1, (376,))
+"""As wide as the humanoid's, since settings may name numbers of an observation."""
+
+_IMAGES = spaces.Box(0, 255, (9, 84, 84), np.uint8)
+"""Three frames, of the size that is common."""
 
 
 def check_recipe(subject: Subject) -> None:
@@ -55,6 +63,12 @@ def check_zoo_config(subject: Subject) -> None:
 
 
 def _make_policy(policy_kwargs: dict[str, Any]) -> None:
-    # As wide as the humanoid's, since settings may name numbers of an observation.
-    observations, actions = spaces.Box(-1, 1, (376,)), spaces.Box(-1, 1, (3,))
+    actions = spaces.Box(-1, 1, (3,))
+    extractor = policy_kwargs.get("extractor", "flatten")
+    observations: spaces.Space[Any] = _VECTOR
+    try:
+        build_extractor(extractor, _VECTOR, 3)
+    except Sb3ScaleError:
+        # If it is not for images either, the reason for that is told.
+        observations = _IMAGES
     ScalePolicy(observations, actions, lambda _: 1e-3, **policy_kwargs)
