@@ -44,6 +44,7 @@ def execute(page: Path) -> None:
 
 def build_tasks(fence: Fence) -> None:
     """A YAML block is a file of settings: check each task as RL-Zoo would, then make its policy."""
+    import numpy as np
     import yaml
     from gymnasium import spaces
 
@@ -63,7 +64,9 @@ def build_tasks(fence: Fence) -> None:
         configs.check(algo, algorithm, settings)
         parts = {**algorithm.default_parts, **settings.get("policy_kwargs", {})}
         box = spaces.Box(-1, 1, (3,))
-        policy = ScalePolicy(box, box, lambda _: 1e-3, **parts)
+        images = "'drq'" in repr(parts.get("extractor"))
+        seen = spaces.Box(0, 255, (9, 84, 84), np.uint8) if images else box
+        policy = ScalePolicy(seen, box, lambda _: 1e-3, **parts)
         assert policy.actor.stochastic == algorithm.stochastic_actor
 
 
