@@ -157,6 +157,12 @@ def sb3_scale_components() -> Iterator[Spec]:
         "sb3_scale.replay.compact:CompactReplayBuffer",
         summary="Batches of Stable-Baselines3's ReplayBuffer; each observation is stored once.",
     )
+    yield ReplayBuffer(
+        "frames",
+        "sb3_scale.replay.frames:FrameReplayBuffer",
+        summary="The same for stacks of images; each frame is stored once.",
+        reference="Mnih et al., Human-level control through deep reinforcement learning, 2015",
+    )
     yield Callback(
         "csv-logger",
         "sb3_scale.callbacks:CSVLogger",

@@ -195,7 +195,7 @@ def test_observations_are_stored_once() -> None:
     arrays = [value for value in vars(theirs).values() if isinstance(value, np.ndarray)]
     assert sum(array.nbytes for array in arrays) == 100 * 1948
     assert ours.transition_bytes == 4 * (223 + 38 + 3 + 1) == 1060
-    assert ours._table.bytes.nbytes + ours._table.successors.slots.nbytes == 100 * 1060
+    assert ours.table.bytes.nbytes + ours.table.successors.slots.nbytes == 100 * 1060
     assert "1060 bytes" in CompactReplayBuffer.__doc__
     assert ours.summary() == ("Replay buffer: 100 transitions of 1060 bytes, 0.00 GB on the host")
 
@@ -211,9 +211,9 @@ def test_next_observations_beside_are_given_back() -> None:
         next_observation = rng.normal(size=(1, 5))
         buffer.add(observation, next_observation, np.zeros(2), np.ones(1), np.array([done]), [{}])
         observation = rng.normal(size=(1, 5)) if done else next_observation
-    used = len(buffer._table.successors.rows) - len(buffer._table.successors.free)
+    used = len(buffer.table.successors.rows) - len(buffer.table.successors.free)
     assert used in (3, 4)
-    assert len(buffer._table.successors.rows) <= 8
+    assert len(buffer.table.successors.rows) <= 8
 
 
 def test_copies_cannot_be_written_to() -> None:
@@ -247,7 +247,7 @@ def test_pickle(steps: int) -> None:
 @GPU
 def test_loading_moves_the_transitions() -> None:
     ours, theirs = pair(OBSERVATIONS["vector"], 2, 20, "cuda", "auto")
-    assert ours._table.place.type == "cuda"
+    assert ours.table.place.type == "cuda"
     stream = Stream(OBSERVATIONS["vector"], 2, seed=3)
     for _ in range(15):
         transition = next(stream)
@@ -256,7 +256,7 @@ def test_loading_moves_the_transitions() -> None:
     again = pickle.loads(pickle.dumps(ours))
     for device in ("cuda", "cpu", "cuda"):
         again.device = torch.device(device)
-        assert again._table.place.type == device
+        assert again.table.place.type == device
         assert_same_batches(again, theirs)
 
 

@@ -32,6 +32,12 @@ def choose_replay_buffer(model: Any) -> None:
     if isinstance(model.replay_buffer_class, str):
         part = {"name": model.replay_buffer_class, **model.replay_buffer_kwargs}
         model.replay_buffer_class, _, _ = resolve("replay-buffer", part)
+    kind = model.replay_buffer_class
+    ours = isinstance(kind, type) and issubclass(kind, CompactReplayBuffer)
+    if ours and model.scaled and model.n_steps > 1:
+        # What Stable-Baselines3 gives its own buffer for returns over several steps.
+        returns = {"n_steps": model.n_steps, "gamma": model.gamma}
+        model.replay_buffer_kwargs = {**returns, **model.replay_buffer_kwargs}
 
 
 def fill_up_replay_buffer(model: Any) -> bool:

@@ -192,8 +192,8 @@ def check_stored(buffer: Any, name: str) -> None:
         length
     """
     for what in ("observations", "next_observations", "actions", "rewards"):
-        if isinstance(buffer, CompactReplayBuffer) and what == "next_observations":
-            stored: Any = {"": buffer.beside}
+        if isinstance(buffer, CompactReplayBuffer) and what.endswith("observations"):
+            stored: Any = {"": buffer.table.numbers(what)}
         else:
             found = getattr(buffer, what, {})
             stored = found if isinstance(found, dict) else {"": found}

@@ -1,6 +1,6 @@
 """A replay buffer that stores each observation once."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch as th
@@ -14,8 +14,13 @@ from sb3_scale.replay.contents import CompactContents, Contents
 from sb3_scale.replay.memory import Storage, choose_place, fits_on_device
 from sb3_scale.replay.normalization import normalize_observations, normalize_rewards
 from sb3_scale.replay.one_step import SingleStepReplay
-from sb3_scale.replay.rows import HOST, Rows, row_type
+from sb3_scale.replay.returns import Returns
+from sb3_scale.replay.rows import Rows, row_type
 from sb3_scale.replay.streams import Shapes, Streams, check_shapes, check_stream
+from sb3_scale.replay.table import HOST, upload
+
+if TYPE_CHECKING:
+    from sb3_scale.replay.frame_rows import FrameRows
 
 
 class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
@@ -36,7 +41,10 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
     ``observations``, ``actions``, ``rewards``, ``dones`` and ``timeouts`` are those of
     Stable-Baselines3: on the host the memory itself, on a GPU copies that cannot be written to.
     ``next_observations`` is always such a copy. Made for ``Box`` observations; for ``Dict`` there
-    is Stable-Baselines3's ``DictReplayBuffer``, for n-step returns its ``NStepReplayBuffer``.
+    is Stable-Baselines3's ``DictReplayBuffer``.
+
+    With ``n_steps`` above 1 batches are those of its ``NStepReplayBuffer``, bit for bit too, but
+    that a sequence ends where a stream was cut.
 
     :param buffer_size: capacity in transitions
     :param observation_space: a ``Box``
@@ -48,6 +56,8 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         done in batches
     :param storage: ``host``; ``device`` for the memory of a GPU; ``auto`` for a GPU's if at most
         half of what is free there is needed, else the host's. On a CPU all three are one
+    :param n_steps: of the returns
+    :param gamma: discount factor of the returns
     :raises Sb3ScaleError: if a parameter is out of its range, the observations are no ``Box``, or
         there is not enough memory
     """
@@ -55,7 +65,19 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
     contents: ClassVar[type[Contents]] = CompactContents
     """What of it goes into a file; a subclass with more to save names another, or is pickled."""
 
-    _rows: Rows | None = None
+    saved_arguments: ClassVar[tuple[str, ...]] = (
+        "handle_timeout_termination",
+        "storage",
+        "n_steps",
+        "gamma",
+    )
+    """Of the constructor, for a file."""
+
+    # Pickles of earlier versions have none of these.
+    n_steps, gamma = 1, 0.99
+
+    _rows: "Rows | FrameRows | None" = None
+    _returns: Returns | None = None
 
     def __init__(
         self,
@@ -67,6 +89,8 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         optimize_memory_usage: bool = False,
         handle_timeout_termination: bool = True,
         storage: Storage = "auto",
+        n_steps: int = 1,
+        gamma: float = 0.99,
     ) -> None:
         # Past ReplayBuffer's, which would make its arrays.
         super(ReplayBuffer, self).__init__(
@@ -86,11 +110,25 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         self.optimize_memory_usage = False
         self.handle_timeout_termination = handle_timeout_termination
         self.storage = storage
-        self.row = row_type(observation_space, action_space)
+        if n_steps < 1:
+            raise Sb3ScaleError(f"n_steps is {n_steps}; allowed: at least 1")
+        if not 0 <= gamma <= 1:
+            raise Sb3ScaleError(f"gamma is {gamma}; allowed: between 0 and 1")
+        self.n_steps, self.gamma = n_steps, gamma
+        self.row = self._make_row()
         place = choose_place(storage, self.device, self._transitions, self.transition_bytes)
-        self._rows = Rows(self.buffer_size, n_envs, self.row, place)
+        self._rows = self._make_table(place)
+        if n_steps > 1:
+            self._returns = Returns(n_steps, gamma, self.buffer_size, n_envs)
         self.streams = Streams(self.buffer_size, n_envs)
         self._shapes = self._make_shapes()
+
+    def _make_row(self) -> np.dtype[Any]:
+        assert isinstance(self.observation_space, spaces.Box)
+        return row_type(self.observation_space, self.action_space)
+
+    def _make_table(self, place: th.device) -> "Rows | FrameRows":
+        return Rows(self.buffer_size, self.n_envs, self.row, place)
 
     def _make_shapes(self) -> Shapes:
         shape = self.action_space.shape or ()
@@ -109,7 +147,7 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         """
         :return: one sentence on the memory it takes, and where
         """
-        place = self._table.place
+        place = self.table.place
         return (
             f"Replay buffer: {self._transitions} transitions of {self.transition_bytes} bytes, "
             f"{self._transitions * self.transition_bytes / 1e9:.2f} GB on "
@@ -117,7 +155,8 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         )
 
     @property
-    def _table(self) -> Rows:
+    def table(self) -> "Rows | FrameRows":
+        """Where the transitions are."""
         assert self._rows is not None
         return self._rows
 
@@ -164,14 +203,14 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         """
         self._shapes.check(obs, next_obs, action, reward, done, infos=infos)
         timeout = [info.get("TimeLimit.truncated", False) for info in infos]
-        rows = self._make_rows(self.n_envs, obs, action, reward, done, timeout)[None]
-        following = np.reshape(next_obs, (1, self.n_envs, -1))
+        rows = self._make_rows(self.n_envs, action, reward, done, timeout)[None]
+        observations, following = (np.reshape(x, (1, self.n_envs, -1)) for x in (obs, next_obs))
         if not self.streams.lockstep:
             for stream in range(self.n_envs):
                 own = slice(stream, stream + 1)
-                self._write_stream(stream, rows[:, own], following[:, own])
+                self._write_stream(stream, rows[:, own], observations[:, own], following[:, own])
             return
-        self._table.write(self.pos, slice(0, self.n_envs), rows, following)
+        self._write(self.pos, slice(0, self.n_envs), rows, observations, following)
         self.streams.written += 1
         self.pos += 1
         if self.pos == self.buffer_size:
@@ -221,14 +260,14 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
             done=done,
             timeout=timeout,
         )
-        rows = self._make_rows(steps, obs, action, reward, done, timeout)[:, None]
-        self._write_stream(stream, rows, np.reshape(next_obs, (steps, 1, -1)))
+        rows = self._make_rows(steps, action, reward, done, timeout)[:, None]
+        observations, following = (np.reshape(x, (steps, 1, -1)) for x in (obs, next_obs))
+        self._write_stream(stream, rows, observations, following)
 
     def _make_rows(
-        self, count: int, obs: Any, action: Any, reward: Any, done: Any, timeout: Any
+        self, count: int, action: Any, reward: Any, done: Any, timeout: Any
     ) -> np.ndarray:
         rows = np.zeros(count, self.row)
-        rows["observation"] = np.reshape(obs, (count, -1))
         rows["action"] = np.reshape(action, (count, -1))
         outcome = rows["outcome"]
         outcome[:, 0] = reward
@@ -237,14 +276,28 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
             outcome[:, 2] = timeout
         return rows
 
-    def _write_stream(self, stream: int, rows: np.ndarray, following: np.ndarray) -> None:
-        """Both ``(steps, 1, ...)``; in pieces that end where the ring does."""
+    def _write(
+        self,
+        position: int,
+        streams: slice,
+        rows: np.ndarray,
+        observations: np.ndarray,
+        following: np.ndarray,
+    ) -> None:
+        self.table.write(position, streams, rows, observations, following)
+        if self._returns is not None:
+            self._returns.write(position, streams, rows["outcome"])
+
+    def _write_stream(
+        self, stream: int, rows: np.ndarray, observations: np.ndarray, following: np.ndarray
+    ) -> None:
+        """All ``(steps, 1, ...)``; in pieces that end where the ring does."""
         start = 0
         while start < len(rows):
             position = self.streams.position(stream)
             end = min(start + self.buffer_size - position, len(rows))
-            own = slice(stream, stream + 1)
-            self._table.write(position, own, rows[start:end], following[start:end])
+            own, piece = slice(stream, stream + 1), slice(start, end)
+            self._write(position, own, rows[piece], observations[piece], following[piece])
             self.pos, self.full = self.streams.advance(stream, end - start)
             start = end
 
@@ -256,12 +309,13 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         :param env: whose statistics normalise observations and rewards
         :return: tensors of ``batch_size`` rows on the buffer's device
         """
-        if not self.streams.lockstep:
-            return self.sample_single_steps(batch_size, env)
-        # Stable-Baselines3 draws the rows first, then the environments.
-        positions = np.random.randint(0, self.size(), batch_size)
-        index = positions * self.n_envs + np.random.randint(0, self.n_envs, batch_size)
-        return self.transitions(index, index, env)
+        if self.streams.lockstep:
+            # Stable-Baselines3 draws the rows first, then the environments.
+            positions = np.random.randint(0, self.size(), batch_size)
+            index = positions * self.n_envs + np.random.randint(0, self.n_envs, batch_size)
+        else:
+            index = self.streams.locate(np.random.randint(0, self.streams.stored, batch_size))
+        return self.sequences(index, env)
 
     def sample_single_steps(
         self, batch_size: int, env: VecNormalize | None = None
@@ -276,6 +330,26 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         index = self.streams.locate(np.random.randint(0, self.streams.stored, batch_size))
         return self.transitions(index, index, env)
 
+    def sequences(self, index: np.ndarray, env: VecNormalize | None = None) -> ReplayBufferSamples:
+        """
+        Read sequences of at most ``n_steps`` transitions, each within an episode.
+
+        :param index: of the first transition of each, ``position * n_envs + stream``, ``(b,)``
+        :param env: whose statistics normalise observations and rewards
+        :return: tensors of ``b`` rows on the buffer's device; with ``n_steps`` above 1 returns and
+            their discounts
+        """
+        if self._returns is None:
+            return self.transitions(index, index, env)
+        rows, steps = self._returns.sequences(index, self.table.follow)
+        last = rows[np.arange(len(rows)), steps - 1]
+        returns, discounts = self._returns.discounted(
+            rows, steps, lambda rewards: self._normalize_reward(rewards, env)
+        )
+        return self.transitions(index, last, env)._replace(
+            rewards=upload(returns, self.device), discounts=upload(discounts, self.device)
+        )
+
     def transitions(
         self, index: np.ndarray, last: np.ndarray, env: VecNormalize | None = None
     ) -> ReplayBufferSamples:
@@ -287,7 +361,7 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         :param env: whose statistics normalise observations and rewards
         :return: tensors of ``b`` rows on the buffer's device
         """
-        table = self._table
+        table = self.table
         pinned = table.place != self.device and self.device.type == "cuda"
         pairs, actions, outcome = table.read(index, last, pinned)
         rewards, dones, timeouts = outcome.t().contiguous().unsqueeze(2)
@@ -304,37 +378,32 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
     @property
     def observations(self) -> np.ndarray:  # type: ignore[override]
         """``(buffer_size, n_envs, *shape)``."""
-        return self._shaped(self._table.to_numpy("observation"))
+        return self._shaped(self.table.observations())
 
     @property
     def actions(self) -> np.ndarray:  # type: ignore[override]
         """``(buffer_size, n_envs, action_dim)``."""
-        return self._table.to_numpy("action")
+        return self.table.to_numpy("action")
 
     @property
     def rewards(self) -> np.ndarray:  # type: ignore[override]
         """``(buffer_size, n_envs)``."""
-        return self._table.to_numpy("outcome")[..., 0]
+        return self.table.to_numpy("outcome")[..., 0]
 
     @property
     def dones(self) -> np.ndarray:  # type: ignore[override]
         """``(buffer_size, n_envs)``."""
-        return self._table.to_numpy("outcome")[..., 1]
+        return self.table.to_numpy("outcome")[..., 1]
 
     @property
     def timeouts(self) -> np.ndarray:  # type: ignore[override]
         """``(buffer_size, n_envs)``."""
-        return self._table.to_numpy("outcome")[..., 2]
+        return self.table.to_numpy("outcome")[..., 2]
 
     @property
     def next_observations(self) -> np.ndarray:  # type: ignore[override]
         """``(buffer_size, n_envs, *shape)``, a copy that cannot be written to."""
-        return self._shaped(self._table.next_observations())
-
-    @property
-    def beside(self) -> np.ndarray:
-        """Next observations that are not those of a following row, ``(k, width)``."""
-        return self._table.successors.rows
+        return self._shaped(self.table.next_observations())
 
     def _shaped(self, flat: np.ndarray) -> np.ndarray:
         return flat.reshape(self.buffer_size, self.n_envs, *self.obs_shape)
@@ -342,16 +411,34 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
     def __getstate__(self) -> dict[str, Any]:
         """Rows that were written, on the host whatever the device."""
         state = self.__dict__.copy()
-        table: Rows = state.pop("_rows")
-        del state["_shapes"]
-        kept = table.bytes[: self.streams.longest * self.n_envs].cpu().numpy()
-        state["_kept"] = kept, table.successors
+        del state["_shapes"], state["_rows"]
+        state.pop("_returns", None)
+        arrays = self.table.arrays(self.streams.longest)
+        state["_kept"] = {
+            name: each.cpu().numpy() if isinstance(each, th.Tensor) else each
+            for name, each in arrays.items()
+        }
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        kept, successors = state.pop("_kept")
+        kept = state.pop("_kept")
+        if isinstance(kept, tuple):
+            # Of earlier versions.
+            rows, successors = kept
+            kept = {"rows": rows, "slots": successors.slots[: len(rows) // state["n_envs"]]}
+            kept["beside"] = successors.rows
         self.__dict__.update(state)
-        self._rows = Rows(self.buffer_size, self.n_envs, self.row, HOST)
-        self._rows.bytes[: len(kept)] = th.from_numpy(kept)
-        self._rows.successors = successors
+        self._rows = self._make_table(HOST)
+        room = self._rows.room({name: array.shape for name, array in kept.items()})
+        for name, target in room.items():
+            target[:] = kept[name]
+        self._rows.take(self.streams.written)
+        self.resume()
         self._shapes = self._make_shapes()
+
+    def resume(self) -> None:
+        """Take up position and returns from rows that were just filled."""
+        self.pos, self.full = self.streams.advance(0, 0)
+        if self.n_steps > 1:
+            self._returns = Returns(self.n_steps, self.gamma, self.buffer_size, self.n_envs)
+            self._returns.write(0, slice(None), self.table.to_numpy("outcome"))

@@ -9,7 +9,7 @@ from stable_baselines3.common.buffers import DictReplayBuffer, NStepReplayBuffer
 from stable_baselines3.her.goal_selection_strategy import GoalSelectionStrategy
 from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
-from sb3_scale.replay.rows import FOLLOWS
+from sb3_scale.replay.table import check_range
 
 if TYPE_CHECKING:
     from sb3_scale.replay.compact import CompactReplayBuffer
@@ -127,7 +127,7 @@ class StockContents:
             raise ValueError(f"its position is {pos!r} of {buffer.buffer_size}")
         if isinstance(buffer, HerReplayBuffer):
             for name in ("ep_start", "ep_length", "_current_ep_start"):
-                _check_range(name, getattr(buffer, name), 0, buffer.buffer_size)
+                check_range(name, getattr(buffer, name), 0, buffer.buffer_size)
         buffer.pos, buffer.full = pos, bool(numbers["full"])
 
     def _all(self) -> dict[str, np.ndarray]:
@@ -156,11 +156,7 @@ class CompactContents:
         """
         :return: of the constructor, beside those that the algorithm passes
         """
-        buffer = self._buffer
-        return {
-            "handle_timeout_termination": buffer.handle_timeout_termination,
-            "storage": buffer.storage,
-        }
+        return {name: getattr(self._buffer, name) for name in self._buffer.saved_arguments}
 
     def numbers(self) -> dict[str, float]:
         """
@@ -172,13 +168,8 @@ class CompactContents:
         """
         :return: the rows that were written, as bytes
         """
-        table, streams = self._buffer._table, self._buffer.streams
-        return {
-            "rows": table.bytes[: streams.longest * self._buffer.n_envs],
-            "written": streams.written,
-            "slots": table.successors.slots[: streams.longest],
-            "beside": table.successors.rows,
-        }
+        table, streams = self._buffer.table, self._buffer.streams
+        return {**table.arrays(streams.longest), "written": streams.written}
 
     def room(self, described: Described) -> dict[str, np.ndarray]:
         """
@@ -186,32 +177,18 @@ class CompactContents:
         :return: where their bytes go
         :raises ValueError: if they are not those of such a buffer
         """
-        table, streams = self._buffer._table, self._buffer.streams
-        successors = table.successors
         shapes = {name: shape for name, (_, shape) in described.items()}
-        successors.rows = np.zeros(shapes["beside"], successors.rows.dtype)
-        return {
-            "rows": table.bytes.numpy()[: shapes["rows"][0]],
-            "written": streams.written,
-            "slots": successors.slots[: shapes["slots"][0]],
-            "beside": successors.rows,
-        }
+        return {**self._buffer.table.room(shapes), "written": self._buffer.streams.written}
 
     def take(self, numbers: Mapping[str, float]) -> None:
         """
         :param numbers: without use
         :raises ValueError: if the arrays do not fit each other
         """
-        buffer, successors = self._buffer, self._buffer._table.successors
-        _check_range("written", buffer.streams.written, 0, np.iinfo(np.int64).max)
-        _check_range("slots", successors.slots, FOLLOWS, len(successors.rows) - 1)
-        if successors.rows.shape[1:] != (buffer.row["observation"].shape[0],):
-            raise ValueError(f"its observations beside have shape {successors.rows.shape}")
-        used = successors.slots[successors.slots >= buffer.n_envs].tolist()
-        if len(successors.rows) < buffer.n_envs or len(set(used)) < len(used):
-            raise ValueError("its observations beside belong to no transitions")
-        successors.free = sorted(set(range(buffer.n_envs, len(successors.rows))) - set(used))
-        buffer.pos, buffer.full = buffer.streams.advance(0, 0)
+        streams = self._buffer.streams
+        check_range("written", streams.written, 0, np.iinfo(np.int64).max)
+        self._buffer.table.take(streams.written)
+        self._buffer.resume()
 
 
 def contents_of(buffer: Any) -> Contents | None:
@@ -227,7 +204,3 @@ def contents_of(buffer: Any) -> Contents | None:
     named = vars(kind).get("contents")
     return None if named is None else named(buffer)
 
-
-def _check_range(name: str, array: np.ndarray, least: int, most: int) -> None:
-    if array.size and not least <= array.min() <= array.max() <= most:
-        raise ValueError(f"its array '{name}' has numbers outside {least} to {most}")

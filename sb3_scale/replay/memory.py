@@ -84,6 +84,20 @@ def check_file(what: str, size: int) -> None:
         )
 
 
+def check_growth(place: th.device, size: int) -> None:
+    """
+    :param place: that holds the frames of a replay buffer
+    :param size: bytes that it needs more
+    :raises Sb3ScaleError: if there is not enough memory
+    """
+    free = free_bytes(place)
+    if size > LIMIT * free:
+        raise Sb3ScaleError(
+            f"the frames of the replay buffer need {size / 1e9:.1f} GB more, as it holds many "
+            f"short episodes, and {free / 1e9:.1f} GB are free; allowed: a smaller buffer_size"
+        )
+
+
 def _check(
     name: str, storage: str, device: th.device, transitions: int, transition_bytes: int
 ) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import torch as th
 from stable_baselines3.common.vec_env import VecNormalize
 
-from sb3_scale.replay.rows import upload
+from sb3_scale.replay.table import upload
 
 
 def normalize_observations(

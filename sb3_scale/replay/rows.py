@@ -1,5 +1,6 @@
-"""How transitions lie in memory: rows of bytes in one tensor, on the host or on a GPU."""
+"""A table of transitions that holds each observation once."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,17 +9,10 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.preprocessing import get_action_dim
 
-HOST = th.device("cpu")
+from sb3_scale.replay.table import Table, check_range, signed, upload
 
 FOLLOWS = -1
 """In place of a slot: the next observation is the observation of the following row."""
-
-_SIGNED = {
-    th.uint16: (th.int16, np.int16),
-    th.uint32: (th.int32, np.int32),
-    th.uint64: (th.int64, np.int64),
-}
-"""What PyTorch gathers and copies in place of types that it only holds: the same bits."""
 
 
 def row_type(observation_space: spaces.Box, action_space: spaces.Space[Any]) -> np.dtype[Any]:
@@ -30,33 +24,27 @@ def row_type(observation_space: spaces.Box, action_space: spaces.Space[Any]) -> 
     :return: a structured type with the fields ``observation``, ``action`` and ``outcome``, which is
         (reward, done, timeout), each flat
     """
+    width = int(np.prod(observation_space.shape))
+    observation = ("observation", observation_space.dtype, (width,))
+    return np.dtype([observation, *outcome_fields(action_space)], align=True)
+
+
+def outcome_fields(action_space: spaces.Space[Any]) -> list[tuple[str, Any, tuple[int]]]:
+    """
+    :param action_space: of the environment
+    :return: the fields ``action`` and ``outcome`` of a row
+    """
     action_type = np.dtype(ReplayBuffer._maybe_cast_dtype(action_space.dtype))
     if isinstance(action_space, spaces.Box) and np.issubdtype(action_type, np.integer):
         # Whole actions are stored scaled to [-1, 1].
         action_type = np.dtype(np.float32)
-    width = int(np.prod(observation_space.shape))
-    return np.dtype(
-        [
-            ("observation", observation_space.dtype, (width,)),
-            ("action", action_type, (get_action_dim(action_space),)),
-            ("outcome", np.float32, (3,)),
-        ],
-        align=True,
-    )
+    return [
+        ("action", action_type, (get_action_dim(action_space),)),
+        ("outcome", np.float32, (3,)),
+    ]
 
 
-def upload(array: np.ndarray, device: th.device) -> th.Tensor:
-    """
-    :param array: on the host, not changed before the copy is done where the device is the host
-    :param device: where it is wanted
-    :return: the same there, without waiting for the device
-    """
-    tensor = th.from_numpy(array)
-    # PyTorch keeps pinned memory until the copy out of it is done.
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
-
-
-class Rows:
+class Rows(Table):
     """
     A table of transitions; ``row = position * n_envs + stream``, and each stream is a ring.
 
@@ -67,61 +55,31 @@ class Rows:
     """
 
     def __init__(self, length: int, n_envs: int, row: np.dtype[Any], place: th.device) -> None:
-        self.length, self.n_envs, self.row = length, n_envs, row
+        super().__init__(length, n_envs, row, place)
         observation = row["observation"]
         self.successors = Successors(length, n_envs, observation.shape[0], observation.base)
-        self._allocate(place)
-
-    def _allocate(self, place: th.device) -> None:
-        self.place = place
-        shape = (self.length * self.n_envs, self.row.itemsize)
-        # On the host memory is taken when it is first written to, by NumPy alone.
-        self.bytes = (
-            th.from_numpy(np.zeros(shape, np.uint8))
-            if place == HOST
-            else th.zeros(shape, dtype=th.uint8, device=place)
-        )
-        self.by_stream = self.bytes.view(self.length, self.n_envs, -1)
-        # NumPy writes a row in a fifth of the time that PyTorch takes.
-        self.host = self.by_stream.numpy() if place == HOST else None
-        names = self.row.names or ()
-        self.kinds = {name: th.from_numpy(np.empty(0, self.row[name].base)).dtype for name in names}
-        self.fields = {name: self._field(name) for name in names}
-
-    def _field(self, name: str) -> th.Tensor:
-        assert self.row.fields is not None
-        field, offset = self.row.fields[name][:2]
-        kind = self.kinds[name]
-        kind, _ = _SIGNED.get(kind, (kind, None))
-        return self.bytes[:, offset : offset + field.itemsize].view(kind)
-
-    def move(self, place: th.device) -> None:
-        """
-        :param place: device that holds the rows from now on
-        """
-        before = self.bytes
-        self._allocate(place)
-        self.bytes.copy_(before)
 
     def write(
-        self, position: int, streams: slice, rows: np.ndarray, next_observations: np.ndarray
+        self,
+        position: int,
+        streams: slice,
+        rows: np.ndarray,
+        observations: np.ndarray,
+        next_observations: np.ndarray,
     ) -> None:
         """
         Write ``k`` transitions in a row of each of ``m`` streams that are next to each other.
 
         :param position: of the first one, at most ``length - k``
         :param streams: the ``m`` streams
-        :param rows: of the type ``row``, ``(k, m)``
+        :param rows: of the type ``row``, without observations, ``(k, m)``
+        :param observations: ``(k, m, width)``
         :param next_observations: ``(k, m, width)``
         """
-        observations = np.ascontiguousarray(rows["observation"])
+        observations = np.ascontiguousarray(observations, self.row["observation"].base)
+        rows["observation"] = observations
         self.successors.write(position, streams, observations, next_observations)
-        flat = rows.view(np.uint8).reshape(*rows.shape, -1)
-        where = slice(position, position + len(rows)), streams
-        if self.host is not None:
-            self.host[where] = flat
-        else:
-            self.by_stream[where].copy_(upload(flat, self.place), non_blocking=True)
+        self.write_rows(position, streams, rows)
 
     def read(
         self, index: np.ndarray, last: np.ndarray, pinned: bool
@@ -136,45 +94,31 @@ class Rows:
         size = len(index)
         following = (last + self.n_envs) % len(self.bytes)
         where = upload(np.concatenate((index, following)), self.place)
-        pairs = self._gather_bits("observation", where, pinned)
+        pairs = self.gather_bits("observation", where, pinned)
         found, beside = self.successors.beside(last)
         kind = self.kinds["observation"]
         if len(found):
-            if kind in _SIGNED:
-                beside = beside.view(_SIGNED[kind][1])
+            beside = signed(beside, kind)
             pairs.index_copy_(0, upload(found + size, self.place), upload(beside, self.place))
-        if kind in _SIGNED:
+        if pairs.dtype != kind:
             pairs = pairs.view(kind)
         actions = self.gather("action", where[:size], pinned)
         ends = where[:size] if last is index else upload(last, self.place)
         return pairs, actions, self.gather("outcome", ends, pinned)
 
-    def gather(self, name: str, index: th.Tensor, pinned: bool) -> th.Tensor:
+    def follow(self, index: np.ndarray) -> np.ndarray:
         """
-        :param name: of a field
-        :param index: of rows, int64, shape ``(k,)``, where the rows are
-        :param pinned: whether the result goes on to a GPU
-        :return: a copy, shape ``(k, width of the field)``
+        :param index: of rows, any shape
+        :return: whether the next observation of each is the observation of the following row
         """
-        found, kind = self._gather_bits(name, index, pinned), self.kinds[name]
-        return found.view(kind) if kind in _SIGNED else found
+        found: np.ndarray = self.successors.slots.reshape(-1)[index] == FOLLOWS
+        return found
 
-    def _gather_bits(self, name: str, index: th.Tensor, pinned: bool) -> th.Tensor:
-        field = self.fields[name]
-        shape = (len(index), field.shape[1])
-        found = th.empty(shape, dtype=field.dtype, device=self.place, pin_memory=pinned)
-        return th.index_select(field, 0, index, out=found)
-
-    def to_numpy(self, name: str) -> np.ndarray:
+    def observations(self) -> np.ndarray:
         """
-        :param name: of a field
-        :return: all rows, ``(length, n_envs, width of the field)``: the memory itself where it is
-            on the host, else a copy that cannot be written to
+        :return: of all rows, ``(length, n_envs, width)``, as :meth:`to_numpy` gives them
         """
-        array: np.ndarray = self.fields[name].cpu().numpy().view(self.row[name].base)
-        if self.place != HOST:
-            array.flags.writeable = False
-        return array.reshape(self.length, self.n_envs, -1)
+        return self.to_numpy("observation")
 
     def next_observations(self) -> np.ndarray:
         """
@@ -185,6 +129,53 @@ class Rows:
         found.reshape(len(self.bytes), -1)[positions] = beside
         found.flags.writeable = False
         return found
+
+    def numbers(self, what: str) -> np.ndarray:
+        """
+        :param what: ``observations`` or ``next_observations``
+        :return: those of them that are stored, which may be not finite
+        """
+        return self.successors.rows if what == "next_observations" else self.observations()
+
+    def arrays(self, longest: int) -> dict[str, np.ndarray | th.Tensor]:
+        """
+        :param longest: rows of a stream that are in use
+        :return: what a file holds of them, the memory itself
+        """
+        return {
+            "rows": self.bytes[: longest * self.n_envs],
+            "slots": self.successors.slots[:longest],
+            "beside": self.successors.rows,
+        }
+
+    def room(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+        """
+        :param shapes: of the arrays of a file
+        :return: where their bytes go; the rows are on the host
+        """
+        successors = self.successors
+        successors.rows = np.zeros(shapes["beside"], successors.rows.dtype)
+        return {
+            "rows": self.bytes.numpy()[: shapes["rows"][0]],
+            "slots": successors.slots[: shapes["slots"][0]],
+            "beside": successors.rows,
+        }
+
+    def take(self, written: np.ndarray) -> None:
+        """
+        Called when the arrays of :meth:`room` are filled.
+
+        :param written: transitions that each stream got so far, ``(n_envs,)``
+        :raises ValueError: if the arrays do not fit each other
+        """
+        slots, rows = self.successors.slots, self.successors.rows
+        check_range("slots", slots, FOLLOWS, len(rows) - 1)
+        if rows.shape[1:] != (self.row["observation"].shape[0],):
+            raise ValueError(f"its observations beside have shape {rows.shape}")
+        used = slots[slots >= self.n_envs].tolist()
+        if len(rows) < self.n_envs or len(set(used)) < len(used):
+            raise ValueError("its observations beside belong to no transitions")
+        self.successors.free = sorted(set(range(self.n_envs, len(rows))) - set(used))
 
 
 class Successors:
@@ -250,14 +241,6 @@ class Successors:
         slot = self.free.pop()
         self.rows[slot] = observation
         return slot
-
-    def follow(self, index: np.ndarray) -> np.ndarray:
-        """
-        :param index: of rows, any shape
-        :return: whether the next observation of each is the observation of the following row
-        """
-        found: np.ndarray = self.slots.reshape(-1)[index] == FOLLOWS
-        return found
 
     def beside(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """

@@ -66,6 +66,13 @@ def sb3_scale_components() -> Iterator[Spec]:
         reference="Schaul et al., Prioritized Experience Replay, 2016; Ota et al., section 3.2",
         equation="p_i = (|error_i| + eps)^alpha, weights (N p_i / sum p)^-beta / max",
     )
+    yield ReplayBuffer(
+        "prioritized-frames",
+        "sb3_scale_densenet.prioritized_frames:PrioritizedFrameReplayBuffer",
+        summary="The same for stacks of images; each frame is stored once.",
+        reference="Schaul et al., Prioritized Experience Replay, 2016",
+        equation="p_i = (|error_i| + eps)^alpha, weights (N p_i / sum p)^-beta / max",
+    )
     yield Callback(
         "effective-rank",
         "sb3_scale_densenet.effective_rank:EffectiveRank",

@@ -10,8 +10,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale.replay.memory import Storage
-from sb3_scale.replay.normalization import normalize_rewards
-from sb3_scale.replay.rows import upload
+from sb3_scale.replay.table import upload
 from sb3_scale.replay.weighted import PrioritizedReplay, WeightedSamples
 from sb3_scale_densenet.prioritized_contents import PrioritizedContents
 from sb3_scale_densenet.sum_tree import SumTree
@@ -53,6 +52,7 @@ class PrioritizedReplayBuffer(CompactReplayBuffer, PrioritizedReplay):
     """
 
     contents = PrioritizedContents
+    saved_arguments = (*CompactReplayBuffer.saved_arguments, "alpha", "beta", "final_beta", "eps")
 
     def __init__(
         self,
@@ -80,26 +80,18 @@ class PrioritizedReplayBuffer(CompactReplayBuffer, PrioritizedReplay):
             optimize_memory_usage,
             handle_timeout_termination,
             storage,
+            n_steps,
+            gamma,
         )
-        for name, value in (
-            ("alpha", alpha),
-            ("beta", beta),
-            ("final_beta", final_beta),
-            ("gamma", gamma),
-        ):
+        for name, value in (("alpha", alpha), ("beta", beta), ("final_beta", final_beta)):
             if not 0 <= value <= 1:
                 raise Sb3ScaleError(f"{name} is {value}; allowed: between 0 and 1")
         if not 0 < eps < float("inf"):
             raise Sb3ScaleError(f"eps is {eps}; allowed: above 0, and finite")
-        if n_steps < 1:
-            raise Sb3ScaleError(f"n_steps is {n_steps}; allowed: at least 1")
         self.alpha, self.beta, self.final_beta, self.eps = alpha, beta, final_beta, eps
-        self.n_steps, self.gamma = n_steps, gamma
         self.progress_remaining = 1.0
         self.largest = 1.0
         self.tree = SumTree(self._transitions)
-        # Where a sequence of several steps ends: an episode does, or the stream was cut.
-        self.ends = np.zeros(self._transitions, bool)
         # How often each row was written; tells an error of what was overwritten since.
         self.generations = np.zeros(self._transitions, np.int32)
         self._td_errors: list[tuple[np.ndarray, th.Tensor, th.cuda.Event | None]] = []
@@ -108,7 +100,6 @@ class PrioritizedReplayBuffer(CompactReplayBuffer, PrioritizedReplay):
         """Forget all transitions and their priorities."""
         super().reset()
         self.tree = SumTree(self._transitions)
-        self.ends[:] = False
         self.generations += 1
         self._td_errors.clear()
         self.largest = 1.0
@@ -137,7 +128,7 @@ class PrioritizedReplayBuffer(CompactReplayBuffer, PrioritizedReplay):
         self.settle(self._lag)
         rows = self.streams.next_rows()
         super().add(obs, next_obs, action, reward, done, infos)
-        self._begin(rows, done, self.largest)
+        self._begin(rows, self.largest)
 
     def add_stream(
         self,
@@ -172,11 +163,10 @@ class PrioritizedReplayBuffer(CompactReplayBuffer, PrioritizedReplay):
         self.settle(self._lag)
         super().add_stream(stream, obs, next_obs, action, reward, done, timeout)
         begun = self.largest if first is None else self._powers(first)
-        self._begin(self.streams.last_rows(stream, len(reward)), done, begun)
+        self._begin(self.streams.last_rows(stream, len(reward)), begun)
 
-    def _begin(self, rows: np.ndarray, done: np.ndarray, priorities: np.ndarray | float) -> None:
+    def _begin(self, rows: np.ndarray, priorities: np.ndarray | float) -> None:
         self.tree[rows] = priorities
-        self.ends[rows] = done
         np.add.at(self.generations, rows, 1)
 
     def _powers(self, td_errors: np.ndarray) -> np.ndarray:
@@ -203,20 +193,14 @@ class PrioritizedReplayBuffer(CompactReplayBuffer, PrioritizedReplay):
         priorities = self.tree[index]
         # N and the sum are the same for all, and cancel.
         weights = ((priorities / priorities.min()) ** -beta).astype(np.float32)[:, None]
-        steps = self._steps(index)
-        last = (index + (steps - 1) * self.n_envs) % self._transitions
-        data = self.transitions(index, last, env)
-        rewards, discounts = data.rewards, data.discounts
-        if self.n_steps > 1:
-            rewards = self._returns(index, steps, env)
-            discounts = upload(self.gamma ** steps.astype(np.float32)[:, None], self.device)
+        data = self.sequences(index, env)
         return WeightedSamples(
             data.observations,
             data.actions,
             data.next_observations,
             data.dones,
-            rewards,
-            discounts,
+            data.rewards,
+            data.discounts,
             upload(weights, self.device),
             np.stack((index, self.generations[index])),
         )
@@ -258,32 +242,6 @@ class PrioritizedReplayBuffer(CompactReplayBuffer, PrioritizedReplay):
                 )
             kept = self.generations[index] == generations
             self.tree[index[kept]] = self._powers(np.abs(found[kept]))
-
-    def _steps(self, index: np.ndarray) -> np.ndarray:
-        """How many steps each sequence has, at most ``n_steps`` and within an episode."""
-        if self.n_steps == 1:
-            return np.ones(len(index), np.int64)
-        sequence = self._sequence(index)
-        ends = self.ends[sequence] | ~self._table.successors.follow(sequence)
-        ends[:, -1] = True
-        steps: np.ndarray = ends.argmax(axis=1) + 1
-        return steps
-
-    def _sequence(self, index: np.ndarray) -> np.ndarray:
-        steps = np.arange(self.n_steps) * self.n_envs
-        sequence: np.ndarray = (index[:, None] + steps) % self._transitions
-        return sequence
-
-    def _returns(self, index: np.ndarray, steps: np.ndarray, env: VecNormalize | None) -> th.Tensor:
-        """``sum_k gamma^k r_(t+k)`` over each sequence, shape ``(b, 1)``."""
-        where = upload(self._sequence(index).reshape(-1), self._table.place)
-        rewards = self._table.gather("outcome", where, pinned=False)[:, :1]
-        if env is not None:
-            rewards = normalize_rewards(rewards, env)
-        within = np.arange(self.n_steps) < steps[:, None]
-        discounts = np.where(within, self.gamma ** np.arange(self.n_steps), 0).astype(np.float32)
-        weighted = rewards.view(len(index), -1) * upload(discounts, rewards.device)
-        return weighted.sum(dim=1, keepdim=True).to(self.device, non_blocking=True)
 
     def __getstate__(self) -> dict[str, Any]:
         """Errors that are on their way are settled first."""

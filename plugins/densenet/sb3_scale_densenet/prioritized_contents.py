@@ -1,7 +1,6 @@
 """What of a prioritised replay buffer goes into a file."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -15,13 +14,6 @@ class PrioritizedContents(CompactContents):
 
     :param buffer: that buffer
     """
-
-    def arguments(self) -> dict[str, Any]:
-        """
-        :return: of the constructor, beside those that the algorithm passes
-        """
-        names = ("alpha", "beta", "final_beta", "eps", "n_steps", "gamma")
-        return {**super().arguments(), **{name: getattr(self._buffer, name) for name in names}}
 
     def numbers(self) -> dict[str, float]:
         """
@@ -70,6 +62,5 @@ class PrioritizedContents(CompactContents):
         buffer = self._buffer
         return {
             "priorities": buffer.tree.levels[0].reshape(-1)[:rows],
-            "ends": buffer.ends[:rows],
             "generations": buffer.generations[:rows],
         }
