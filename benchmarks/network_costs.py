@@ -1,9 +1,11 @@
 r"""
 What networks cost: time and memory of an update and of an action, after Table 2 of Bjorck et al.,
-"Towards Deeper Deep Reinforcement Learning with Spectral Normalization", 2021, but for observations
-of the dog's size instead of pixels; and what the actors of Hui, 2022, cost under one critic.
+"Towards Deeper Deep Reinforcement Learning with Spectral Normalization", 2021, for observations of
+the dog's size and from pixels; and what the actors of Hui, 2022, cost under one critic.
 
     python benchmarks/network_costs.py --out docs/results/network-costs.csv
+    python benchmarks/network_costs.py --networks pixels-mlp2 pixels-mlp4 pixels-modern2 \
+        pixels-modern4 --batch-size 128 --variant eager --out docs/results/pixel-network-costs.csv
     python benchmarks/network_costs.py --networks deterministic squashed-gaussian \
         conditional-flow variational --out docs/results/actor-costs.csv
 
@@ -33,7 +35,7 @@ from rich.progress import track
 from rich.table import Table
 
 import sb3_scale
-from lib.configurations import OBSERVATIONS, VARIANTS, Configuration, densenet, make, modern
+from lib.configurations import VARIANTS, Configuration, densenet, make, modern, published
 from lib.machine import call_seconds
 from sb3_scale.learning.batch import Step
 from sb3_scale.learning.sampling import sample_single_batch
@@ -84,6 +86,19 @@ def actor(name: str) -> Configuration:
     return Configuration(name, sb3_scale.SAC, parts, settings={"backup_entropy": False})
 
 
+def from_pixels(name: str) -> Configuration:
+    """
+    :param name: of a recipe for SAC from pixels
+    :return: it with three frames of 84x84 as observations
+    """
+    return replace(
+        published(name, name),
+        settings={"policy_delay": 2, "target_update_interval": 2, "replay_buffer_class": "frames"},
+        observations=(9, 84, 84),
+        transitions=500,
+    )
+
+
 DENSENET_L = densenet(2048, "densenet-L")
 NETWORKS: dict[str, Configuration] = {
     "mlp2": mlp(2),
@@ -96,6 +111,8 @@ NETWORKS: dict[str, Configuration] = {
 LARGE = list(NETWORKS)
 for name in ("deterministic", "squashed-gaussian", "conditional-flow", "variational"):
     NETWORKS[name] = actor(name)
+for name in ("pixels-mlp2", "pixels-mlp4", "pixels-modern2", "pixels-modern4"):
+    NETWORKS[name] = from_pixels(name)
 
 
 def milliseconds(call: Callable[[], object], model: Any, seconds: float) -> float:
@@ -131,11 +148,11 @@ def measure(name: str, batch_size: int, variant: str, seconds: float) -> dict[st
             learner.step(Step(batch), MetricsLog(), None)
 
         extractor_step = round(milliseconds(learn_features, model, seconds), 2)
-    observation = np.zeros(OBSERVATIONS, np.float32)
+    observation = np.zeros_like(model.observation_space.low)
     action = milliseconds(lambda: model.predict(observation), model, min(seconds, 2.0))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     acting = [model.policy.actor, model.policy.extractor]
-    if NETWORKS[name].policy_kwargs.get("extractor"):
+    if not model.policy.critic_trains_extractor:
         # What the critic reads is not needed to act.
         acting = [model.policy.actor, model.policy.extractor.state]
     tensors = [t for module in acting for t in (*module.parameters(), *module.buffers())]
@@ -182,7 +199,7 @@ def main() -> None:
         )
     console.print(table)
     console.print(
-        f"dog's size, batch {args.batch_size}, {args.variant}; {platform.machine()}, "
+        f"batch {args.batch_size}, {args.variant}; {platform.machine()}, "
         f"{th.get_num_threads()} threads, PyTorch {th.__version__}"
     )
     if args.out:
