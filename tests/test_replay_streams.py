@@ -183,9 +183,9 @@ def test_all_streams_at_once_after_one_of_them_went_ahead() -> None:
 
 def test_what_was_not_written_is_not_pickled() -> None:
     buffer = CompactReplayBuffer(20_000, SPACE, ACTIONS, "cpu", 2)
-    empty = len(pickle.dumps(buffer))
     buffer.add_stream(1, **Source(0).fragment(50))
-    assert len(pickle.dumps(buffer)) - empty < 100 * buffer.transition_bytes
+    # Spaces, names and the like take the rest.
+    assert len(pickle.dumps(buffer)) < 100 * buffer.transition_bytes + 2000
     again = pickle.loads(pickle.dumps(buffer))
     for each in (buffer, again):
         each.add_stream(1, **Source(1).fragment(5))

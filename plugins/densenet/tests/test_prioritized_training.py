@@ -143,11 +143,11 @@ def test_returns_over_several_steps(tmp_path: Path, recwarn: Any) -> None:
     ("settings", "kwargs", "sentence"),
     [
         ({"gamma": 0.5}, {"n_steps": 3, "gamma": 0.9}, "gamma of the replay buffer is 0.9, and"),
-        ({"n_steps": 3}, {}, "PrioritizedReplayBuffer gives returns over 1; allowed: the same"),
+        ({"n_steps": 3}, {"n_steps": 2}, "PrioritizedReplayBuffer gives returns over 2; allowed"),
         (
             {"n_steps": 3, "replay_buffer_class": "compact"},
-            {},
-            "n_steps is 3, and CompactReplayBuffer gives returns over 1; allowed: 1, or no",
+            {"n_steps": 1},
+            "n_steps is 3, and CompactReplayBuffer gives returns over 1; allowed: ",
         ),
     ],
 )
@@ -157,6 +157,13 @@ def test_other_returns_are_refused(
     settings = {"replay_buffer_class": "prioritized", "replay_buffer_kwargs": kwargs, **settings}
     with pytest.raises(Sb3ScaleError, match=sentence):
         SAC("ScalePolicy", "Pendulum-v1", **settings, **SMALL)
+
+
+@pytest.mark.parametrize("name", ["compact", "prioritized"])
+def test_a_buffer_gives_the_returns_that_the_algorithm_asks_for(name: str) -> None:
+    settings = {"replay_buffer_class": name, "n_steps": 3, "gamma": 0.5}
+    buffer = SAC("ScalePolicy", "Pendulum-v1", **settings, **SMALL).replay_buffer
+    assert (buffer.n_steps, buffer.gamma) == (3, 0.5)
 
 
 class OtherContract(ReplayBuffer):
