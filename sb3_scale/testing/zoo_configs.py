@@ -1,11 +1,14 @@
 """Checks of files of settings."""
 
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+import numpy as np
 from gymnasium import spaces
 
-from sb3_scale.parts import load_target, settings_path
+from sb3_scale.nn.base import ReadsBytes
+from sb3_scale.parts import load_target, settings_path, spec_of
 from sb3_scale.plugins import manager
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.recipes import files, resolve
@@ -54,7 +57,18 @@ def check_zoo_config(subject: Subject) -> None:
             made.append(parts)
 
 
-def _make_policy(policy_kwargs: dict[str, Any]) -> None:
+def observations_for(policy_kwargs: Mapping[str, Any]) -> spaces.Box:
+    """
+    :param policy_kwargs: arguments of a policy
+    :return: a space that its extractor can read
+    """
+    extractor = load_target(spec_of("extractor", policy_kwargs.get("extractor", "flatten")))
+    if isinstance(extractor, type) and issubclass(extractor, ReadsBytes):
+        return spaces.Box(0, 255, (9, 84, 84), np.uint8)
     # As wide as the humanoid's, since settings may name numbers of an observation.
-    observations, actions = spaces.Box(-1, 1, (376,)), spaces.Box(-1, 1, (3,))
+    return spaces.Box(-1, 1, (376,))
+
+
+def _make_policy(policy_kwargs: dict[str, Any]) -> None:
+    observations, actions = observations_for(policy_kwargs), spaces.Box(-1, 1, (3,))
     ScalePolicy(observations, actions, lambda _: 1e-3, **policy_kwargs)

@@ -17,8 +17,8 @@ class RandomShift(Transform):
 
     One shift for all frames of a stack, and independent ones for each transition, for ``s`` and
     ``s'``, and for each copy. With copies K and M the bootstrap target is the mean over the M
-    copies of ``s'``, and the loss the mean over the K copies of ``s``. Source: Kostrikov et al., "Image
-    Augmentation Is All You Need", 2021, section 3.
+    copies of ``s'``, and the loss the mean over the K copies of ``s``. Source: Kostrikov et al.,
+    "Image Augmentation Is All You Need", 2021, section 3.
 
     :param pad: largest shift, in pixels
     :param copies: of ``s``, K
