@@ -44,7 +44,6 @@ def execute(page: Path) -> None:
 
 def build_tasks(fence: Fence) -> None:
     """A YAML block is a file of settings: check each task as RL-Zoo would, then make its policy."""
-    import numpy as np
     import yaml
     from gymnasium import spaces
 
@@ -52,6 +51,7 @@ def build_tasks(fence: Fence) -> None:
     from sb3_scale.parts import load_target
     from sb3_scale.plugins import manager
     from sb3_scale.recipes import resolve
+    from sb3_scale.testing.zoo_configs import observations_for
     from sb3_scale.zoo import configs
 
     named = re.search(r"--algo (\w+)", fence.text)
@@ -64,9 +64,7 @@ def build_tasks(fence: Fence) -> None:
         configs.check(algo, algorithm, settings)
         parts = {**algorithm.default_parts, **settings.get("policy_kwargs", {})}
         box = spaces.Box(-1, 1, (3,))
-        images = "'drq'" in repr(parts.get("extractor"))
-        seen = spaces.Box(0, 255, (9, 84, 84), np.uint8) if images else box
-        policy = ScalePolicy(seen, box, lambda _: 1e-3, **parts)
+        policy = ScalePolicy(observations_for(parts), box, lambda _: 1e-3, **parts)
         assert policy.actor.stochastic == algorithm.stochastic_actor
 
 

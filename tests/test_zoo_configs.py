@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
-import numpy as np
 import pytest
 import yaml
 from gymnasium import spaces
@@ -18,6 +17,7 @@ from sb3_scale.parts import settings_path
 from sb3_scale.plugins import manager
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.recipes import resolve
+from sb3_scale.testing.zoo_configs import observations_for
 from sb3_scale.zoo import configs
 
 FOLDER = Path(__file__).parents[1] / "zoo_configs"
@@ -92,11 +92,9 @@ def test_parts_can_be_built(name: str) -> None:
     shared = [entry for key, entry in content.items() if key.startswith(".")]
     kwargs = [entry for entry in shared if "actor" in entry]
     kwargs += [entry["policy_kwargs"] for entry in tasks(name).values()]
-    pictures = spaces.Box(0, 255, (9, 84, 84), np.uint8)
-    vectors = spaces.Box(-np.inf, np.inf, (3,))
     for parts in {str(part): part for part in kwargs}.values():
-        space = pictures if parts.get("extractor", {}).get("name") == "drq" else vectors
-        policy = ScalePolicy(space, spaces.Box(-1, 1, (2,)), lambda _: 1e-3, **parts)
+        actions = spaces.Box(-1, 1, (2,))
+        policy = ScalePolicy(observations_for(parts), actions, lambda _: 1e-3, **parts)
         assert policy.actor.stochastic == (name != "td3")
 
 
