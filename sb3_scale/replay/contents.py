@@ -203,4 +203,3 @@ def contents_of(buffer: Any) -> Contents | None:
     # Of the class itself: a subclass may have more to save.
     named = vars(kind).get("contents")
     return None if named is None else named(buffer)
-

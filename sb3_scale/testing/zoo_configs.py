@@ -1,5 +1,6 @@
 """Checks of files of settings."""
 
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -62,13 +63,19 @@ def check_zoo_config(subject: Subject) -> None:
             made.append(parts)
 
 
-def _make_policy(policy_kwargs: dict[str, Any]) -> None:
-    actions = spaces.Box(-1, 1, (3,))
-    extractor = policy_kwargs.get("extractor", "flatten")
-    observations: spaces.Space[Any] = _VECTOR
+def observations_for(policy_kwargs: Mapping[str, Any]) -> spaces.Space[Any]:
+    """
+    :param policy_kwargs: arguments of ``ScalePolicy``
+    :return: a vector, or images where the extractor cannot read that
+    """
     try:
-        build_extractor(extractor, _VECTOR, 3)
+        build_extractor(policy_kwargs.get("extractor", "flatten"), _VECTOR, 3)
     except Sb3ScaleError:
         # If it is not for images either, the reason for that is told.
-        observations = _IMAGES
+        return _IMAGES
+    return _VECTOR
+
+
+def _make_policy(policy_kwargs: dict[str, Any]) -> None:
+    observations, actions = observations_for(policy_kwargs), spaces.Box(-1, 1, (3,))
     ScalePolicy(observations, actions, lambda _: 1e-3, **policy_kwargs)
