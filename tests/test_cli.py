@@ -242,18 +242,13 @@ def test_doctor_finds_a_wrong_environment_variable(tmp_path):
     assert checks["rendering"]["status"] == "problem"
 
 
-def test_doctor_finds_a_mistyped_plugin_to_leave_out(tmp_path):
+def test_doctor_finds_a_mistyped_plugin_to_leave_out_and_another_custom_envs(tmp_path):
+    (tmp_path / "custom_envs.py").write_text("import gymnasium\n")
     status, checks = doctor(cwd=tmp_path, SB3_SCALE_DISABLE_PLUGINS="spectrl")
     assert status == 0
     check = checks["SB3_SCALE_DISABLE_PLUGINS"]
     assert check["status"] == "warning"
     assert "did you mean 'spectral'?" in check["detail"]
-
-
-def test_doctor_finds_another_custom_envs(tmp_path):
-    (tmp_path / "custom_envs.py").write_text("import gymnasium\n")
-    status, checks = doctor(cwd=tmp_path)
-    assert status == 0
     assert checks["custom_envs"]["status"] == "warning"
     assert str(tmp_path / "custom_envs.py") in checks["custom_envs"]["detail"]
     assert "--gym-packages sb3_scale.zoo.installed" in checks["custom_envs"]["hint"]

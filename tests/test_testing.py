@@ -39,6 +39,12 @@ SMALL = {
 }
 """Parameters for parts whose defaults are large."""
 
+LARGE = {
+    ("recipe", f"pixels-{name}")
+    for name in ("modern2-spectral", "modern4", "modern4-spectral", "mlp4-spectral")
+}
+"""Seconds each, of parts that others of the plugin are made of too."""
+
 INSTALLED = [
     (kind, spec.name)
     for kind in KINDS
@@ -49,7 +55,10 @@ INSTALLED = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "name"), INSTALLED)
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [pytest.param(*each, marks=pytest.mark.slow if each in LARGE else ()) for each in INSTALLED],
+)
 def test_installed_part(kind, name):
     images = name in {"drq", "random-shift", "frames", "prioritized-frames"} and kind != "recipe"
     env = FakeImageEnv(20, 20, n_channels=3, discrete=False) if images else "Pendulum-v1"

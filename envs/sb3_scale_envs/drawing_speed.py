@@ -7,7 +7,7 @@ from sb3_scale_envs.dm_control import DMControlEnv
 from sb3_scale_envs.opengl import renderer
 from sb3_scale_envs.rendering import Picture
 
-SECONDS = 0.5
+SECONDS = 0.25
 SIZE = 84
 
 
@@ -16,7 +16,7 @@ def frames_per_second(domain: str, task: str, render: dict[str, bool]) -> float:
     :param domain: of a task of the DeepMind Control Suite
     :param task: of that domain
     :param render: what frames leave out
-    :return: frames of 84x84 that are drawn in a second of half a second's trial
+    :return: frames of 84x84 that are drawn in a second, by a short trial
     """
     env = DMControlEnv(domain, task)
     env.reset(seed=0)

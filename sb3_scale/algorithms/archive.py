@@ -39,6 +39,9 @@ def read_archive(path: str | pathlib.Path | io.BufferedIOBase) -> bytes:
         check_size(archive, len(content))
         wrong = archive.testzip()
         names = archive.namelist()
+        if names and min(member.header_offset for member in archive.infolist()) > 0:
+            # A file that was cut may end with a whole archive that it holds.
+            raise zipfile.BadZipFile("it does not begin where its contents do")
         for name in names if wrong is None else ():
             # PyTorch's files are archives themselves.
             if name.endswith(".pth") and zipfile.is_zipfile(

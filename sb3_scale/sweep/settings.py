@@ -119,6 +119,8 @@ def _make(algo: str, envs: DummyVecEnv, settings: Settings) -> None:
         arguments["train_freq"] = tuple(arguments["train_freq"])
     if isinstance(arguments.get("learning_rate"), str):
         arguments["learning_rate"] = float(arguments["learning_rate"].removeprefix("lin_"))
+    # The collection below looks at what is new alone.
+    gc.freeze()
     try:
         rl_zoo3.ALGOS[algo](**arguments)
     except Sb3ScaleError:
@@ -128,6 +130,7 @@ def _make(algo: str, envs: DummyVecEnv, settings: Settings) -> None:
     finally:
         # An algorithm refers to itself, and large networks should not pile up.
         gc.collect()
+        gc.unfreeze()
         return_freed_memory()
 
 
