@@ -265,6 +265,7 @@ def test_update_throughput(tmp_path):
         assert 0 < np.median(sides[config, "eager"]) < limit
 
 
+@pytest.mark.slow
 def test_cost_growth_goes_on(tmp_path):
     options = "--axes utd n_envs --seconds 0.01 --env pendulum-swingup --out growth --largest"
     run(tmp_path, "cost_growth", *options.split(), "1")

@@ -42,8 +42,13 @@ SMALL = {
 LARGE = {
     ("recipe", f"pixels-{name}")
     for name in ("modern2-spectral", "modern4", "modern4-spectral", "mlp4-spectral")
+} | {
+    ("algorithm", "crossq"),
+    ("recipe", "modern2"),
+    ("recipe", "modern4"),
+    ("recipe", "sac-spectral"),
 }
-"""Seconds each, of parts that others of the plugin are made of too."""
+"""Seconds each: of parts that others are made of too, or checked by their plugin's own tests."""
 
 INSTALLED = [
     (kind, spec.name)

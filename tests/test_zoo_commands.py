@@ -111,6 +111,7 @@ def test_parts_from_the_command_line(tmp_path: Path) -> None:
     assert "'modern'" in output
 
 
+@pytest.mark.slow
 def test_several_processes(tmp_path: Path) -> None:
     train(tmp_path, TASK, 60, *FAST, "--vec-env", "subproc", *SMALL, "n_envs:2")
 
