@@ -8,6 +8,7 @@ line, and answers each with a rate and the peak of its memory in bytes.
 import argparse
 import resource
 import sys
+from typing import Any
 
 import torch as th
 from stable_baselines3.common.logger import Logger
@@ -27,15 +28,8 @@ def main() -> None:
         parser.add_argument(f"--{option}", type=int, required=True)
     args = parser.parse_args()
     th.set_num_threads(args.threads)
-    model = sb3_scale.recipe(
-        args.recipe,
-        Spaces(SHAPE, args.actions),
-        buffer_size=args.transitions,
-        batch_size=args.batch_size,
-        compile=args.compile,
-    )
-    model.set_logger(Logger(None, []))
-    fill(model.replay_buffer)
+    sizes = args.actions, args.transitions, args.batch_size
+    model = make(args.recipe, *sizes, args.compile)
     for _ in range(2):
         # Each of the two steps of the actor's delay is a program of its own.
         model.train(gradient_steps=2, batch_size=args.batch_size)
@@ -44,6 +38,27 @@ def main() -> None:
         rate = measure(model, args.batch_size, float(line), gradient_steps=2)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         print(rate, peak, flush=True)
+
+
+def make(recipe: str, actions: int, transitions: int, batch_size: int, compiled: bool) -> Any:
+    """
+    :param recipe: name of it
+    :param actions: numbers in an action
+    :param transitions: of random pictures, all that the buffer holds
+    :param batch_size: of an update
+    :param compiled: whether losses are
+    :return: the algorithm, with a full replay buffer
+    """
+    model = sb3_scale.recipe(
+        recipe,
+        Spaces(SHAPE, actions),
+        buffer_size=transitions,
+        batch_size=batch_size,
+        compile=compiled,
+    )
+    model.set_logger(Logger(None, []))
+    fill(model.replay_buffer)
+    return model
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 from gymnasium import spaces
@@ -98,6 +98,45 @@ def as_vec_env(
     return make_vec_env(
         env, n_envs, env_kwargs=dict(env_kwargs), monitor_kwargs=dict(monitor_kwargs)
     )
+
+
+class Facts(NamedTuple):
+    """
+    What an environment says of itself.
+
+    :param max_episode_steps: decisions in the longest episode, if that is known
+    :param observations: observation space
+    :param actions: action space
+    """
+
+    max_episode_steps: int | None
+    observations: spaces.Space[Any]
+    actions: spaces.Space[Any]
+
+
+_known: dict[tuple[str, str], tuple[Any, Facts]] = {}
+"""What environments have said: a sweep asks them for each of its trainings."""
+
+
+def facts(env_id: str, env_kwargs: Mapping[str, Any]) -> Facts:
+    """
+    Make the environment, unless one with these arguments was asked before.
+
+    :param env_id: an id that Gymnasium knows
+    :param env_kwargs: arguments for it; whatever they make it raise is raised
+    :return: what it says
+    """
+    spec, key = gymnasium.spec(env_id), (env_id, repr(dict(env_kwargs)))
+    known = _known.get(key)
+    # The same name may be registered anew.
+    if known is None or known[0] is not spec:
+        env = DummyVecEnv([lambda: gymnasium.make(env_id, **env_kwargs)])
+        try:
+            found = Facts(max_episode_steps(env), env.observation_space, env.action_space)
+        finally:
+            env.close()
+        _known[key] = known = (spec, found)
+    return known[1]
 
 
 def max_episode_steps(env: VecEnv) -> int | None:

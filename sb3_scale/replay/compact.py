@@ -92,15 +92,11 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         n_steps: int = 1,
         gamma: float = 0.99,
     ) -> None:
+        self._check_observations(observation_space)
         # Past ReplayBuffer's, which would make its arrays.
         super(ReplayBuffer, self).__init__(
             buffer_size, observation_space, action_space, device, n_envs
         )
-        if not isinstance(observation_space, spaces.Box):
-            raise Sb3ScaleError(
-                f"{type(self).__name__} cannot store {type(observation_space).__name__} "
-                "observations; allowed: Box"
-            )
         if optimize_memory_usage:
             raise Sb3ScaleError(
                 f"optimize_memory_usage is True, and {type(self).__name__} stores nothing twice; "
@@ -122,6 +118,13 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
             self._returns = Returns(n_steps, gamma, self.buffer_size, n_envs)
         self.streams = Streams(self.buffer_size, n_envs)
         self._shapes = self._make_shapes()
+
+    def _check_observations(self, space: spaces.Space[Any]) -> None:
+        if not isinstance(space, spaces.Box):
+            raise Sb3ScaleError(
+                f"{type(self).__name__} cannot store {type(space).__name__} "
+                "observations; allowed: Box"
+            )
 
     def _make_row(self) -> np.dtype[Any]:
         assert isinstance(self.observation_space, spaces.Box)

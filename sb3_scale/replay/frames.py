@@ -9,11 +9,11 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import BaseBuffer
 
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.extending import extends
 from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale.replay.contents import CompactContents
 from sb3_scale.replay.frame_rows import FrameRows, frame_row_type
 from sb3_scale.replay.frame_store import frames_for
-from sb3_scale.replay.memory import Storage
 
 
 class FrameStorage(BaseBuffer):
@@ -21,6 +21,9 @@ class FrameStorage(BaseBuffer):
 
     frame_stack: int
     row: np.dtype[Any]
+
+    def _check_observations(self, space: spaces.Space[Any]) -> None:
+        check_stacks(space, self.frame_stack)
 
     def _make_row(self) -> np.dtype[Any]:
         return frame_row_type(self.action_space)
@@ -53,18 +56,6 @@ class FrameReplayBuffer(FrameStorage, CompactReplayBuffer):
     With ``n_steps`` above 1 batches are those of ``NStepReplayBuffer``. All else is as in
     ``CompactReplayBuffer``; ``observations`` is a copy that is made when it is read.
 
-    :param buffer_size: capacity in transitions
-    :param observation_space: a ``Box`` of uint8, ``(frame_stack * channels, height, width)``
-    :param action_space: of the environment
-    :param device: where batches are wanted
-    :param n_envs: number of environments
-    :param optimize_memory_usage: must be false: nothing is stored twice here
-    :param handle_timeout_termination: whether an episode that ended by a time limit counts as not
-        done in batches
-    :param storage: ``host``; ``device`` for the memory of a GPU; ``auto`` for a GPU's if at most
-        half of what is free there is needed, else the host's. On a CPU all three are one
-    :param n_steps: of the returns
-    :param gamma: discount factor of the returns
     :param frame_stack: frames in an observation
     :raises Sb3ScaleError: if a parameter is out of its range, the observations are no stacks of
         frames, or there is not enough memory
@@ -73,34 +64,10 @@ class FrameReplayBuffer(FrameStorage, CompactReplayBuffer):
     contents = CompactContents
     saved_arguments = (*CompactReplayBuffer.saved_arguments, "frame_stack")
 
-    def __init__(
-        self,
-        buffer_size: int,
-        observation_space: spaces.Space[Any],
-        action_space: spaces.Space[Any],
-        device: th.device | str = "auto",
-        n_envs: int = 1,
-        optimize_memory_usage: bool = False,
-        handle_timeout_termination: bool = True,
-        storage: Storage = "auto",
-        n_steps: int = 1,
-        gamma: float = 0.99,
-        frame_stack: int = 3,
-    ) -> None:
-        check_stacks(observation_space, frame_stack)
+    @extends(CompactReplayBuffer)
+    def __init__(self, *args: Any, frame_stack: int = 3, **options: Any) -> None:
         self.frame_stack = frame_stack
-        super().__init__(
-            buffer_size,
-            observation_space,
-            action_space,
-            device,
-            n_envs,
-            optimize_memory_usage,
-            handle_timeout_termination,
-            storage,
-            n_steps,
-            gamma,
-        )
+        super().__init__(*args, **options)
 
 
 def check_stacks(space: spaces.Space[Any], frame_stack: int) -> None:

@@ -2,12 +2,10 @@
 
 import gc
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from functools import cache
 from typing import Any
 
-import gymnasium
 import rl_zoo3
 from gymnasium import spaces
 from rl_zoo3 import exp_manager
@@ -16,7 +14,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.execution.allocator import return_freed_memory
 from sb3_scale.recipes.changes import EVALUATED, Settings
-from sb3_scale.recipes.environments import SpacesOnly
+from sb3_scale.recipes.environments import Facts, SpacesOnly, facts
 from sb3_scale.zoo import backends, callbacks, checks, configs
 from sb3_scale.zoo.env_kwargs import check_env_kwargs
 
@@ -94,8 +92,8 @@ def check_settings(algo: str, env_id: str, settings: Settings) -> None:
     callbacks.for_zoo(settings.get("callback"), "")
     evaluated = any(_is_python(key, settings.get(key)) for key in EVALUATED)
     if not evaluated and not RESHAPING & settings.keys():
-        observations, actions = _spaces(env_id, json.dumps(settings.get("env_kwargs") or {}))
-        envs = _envs(observations, actions, settings.get("n_envs", 1))
+        known = _facts(env_id, settings.get("env_kwargs") or {})
+        envs = _envs(known.observations, known.actions, settings.get("n_envs", 1))
         _make(algo, envs, settings)
 
 
@@ -140,13 +138,10 @@ def _envs(observations: spaces.Space[Any], actions: spaces.Space[Any], n_envs: A
     return DummyVecEnv([lambda: SpacesOnly(observations, actions)] * n_envs)
 
 
-@cache
-def _spaces(env_id: str, env_kwargs: str) -> tuple[spaces.Space[Any], Any]:
+def _facts(env_id: str, env_kwargs: Mapping[str, Any]) -> Facts:
     try:
-        env = gymnasium.make(env_id, **json.loads(env_kwargs))
+        return facts(env_id, env_kwargs)
     except Exception as error:
-        raise Sb3ScaleError(f"'{env_id}' with env_kwargs {env_kwargs}: {error}") from error
-    try:
-        return env.observation_space, env.action_space
-    finally:
-        env.close()
+        raise Sb3ScaleError(
+            f"'{env_id}' with env_kwargs {json.dumps(env_kwargs)}: {error}"
+        ) from error

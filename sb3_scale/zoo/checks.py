@@ -104,9 +104,7 @@ def check_wrappers(hyperparams: Mapping[str, Any]) -> None:
         ("env_wrapper", VecEnvWrapper, "vec_env_wrapper"),
         ("vec_env_wrapper", gymnasium.Wrapper, "env_wrapper"),
     ):
-        for entry in notation.entries(hyperparams.get(key)):
-            name, arguments = notation.split(key, entry)
-            wrapper = name if isinstance(name, type) else notation.load(key, name)
+        for wrapper, arguments in notation.classes(key, hyperparams.get(key)):
             if isinstance(wrapper, type) and issubclass(wrapper, wrong):
                 raise Sb3ScaleError(f"{key} has {wrapper.__name__}; allowed: under {instead}")
             check_arguments(f"{key}: {wrapper.__name__}", wrapper, arguments, passed=1)

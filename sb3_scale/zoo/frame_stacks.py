@@ -36,9 +36,7 @@ def check_stacked_once(
 
 
 def _wrappers(hyperparams: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], Any]]:
-    for entry in notation.entries(hyperparams.get("env_wrapper")):
-        name, arguments = notation.split("env_wrapper", entry)
-        wrapper = name if isinstance(name, type) else notation.load("env_wrapper", name)
+    for wrapper, arguments in notation.classes("env_wrapper", hyperparams.get("env_wrapper")):
         yield wrapper.__name__, inspect.signature(wrapper).parameters, arguments
 
 

@@ -1,6 +1,6 @@
 """RL-Zoo's notation for what it imports: ``module.Class``, alone or over its arguments."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -65,3 +65,15 @@ def load(key: str, name: Any) -> Any:
     if not callable(found):
         raise Sb3ScaleError(f"{key} has '{name:.100}', which is no class or function")
     return found
+
+
+def classes(key: str, value: Any) -> Iterator[tuple[Any, dict[Any, Any]]]:
+    """
+    :param key: of the settings, for the message
+    :param value: that it has: one entry, a list of them or nothing; a class may stand for its name
+    :return: of each entry the class, or a function in its place, and its arguments
+    :raises Sb3ScaleError: as :func:`split` and :func:`load`
+    """
+    for entry in entries(value):
+        name, arguments = split(key, entry)
+        yield name if isinstance(name, type) else load(key, name), arguments

@@ -6,9 +6,6 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-import gymnasium
-from stable_baselines3.common.vec_env import DummyVecEnv
-
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.notices import notice
 from sb3_scale.recipes import environments, resolve
@@ -67,42 +64,19 @@ def resolved(
     decided = resolve.repeat_actions(settings, environments.repeats_actions(env_id))
     if settings.get("gamma") == resolve.AUTO or settings.get("normalize"):
         given = env_kwargs or settings.get("env_kwargs") or {}
-        steps, observations = _facts(gymnasium.spec(env_id), repr(given), given)
-        decided += resolve.choose_gamma(settings, steps)
-        decided += choose_normalization(settings, observations)
+        known = _facts(env_id, given)
+        decided += resolve.choose_gamma(settings, known.max_episode_steps)
+        decided += choose_normalization(settings, known.observations)
     for line in decided:
         notice(f"{env_id}: {line}")
     return settings
 
 
-_known: dict[tuple[str, str], tuple[Any, int | None, Any]] = {}
-"""What environments have said: a sweep asks them for each of its trainings."""
-
-
-def _facts(spec: Any, key: str, env_kwargs: Mapping[str, Any]) -> tuple[int | None, Any]:
-    """
-    :param spec: of the task
-    :param key: tells its arguments from others
-    :param env_kwargs: its arguments
-    :return: decisions in the longest episode, if that is known, and the observation space
-    :raises Sb3ScaleError: if it cannot be made
-    """
-    known = _known.get((spec.id, key))
-    # The same name may be registered anew.
-    if known is None or known[0] is not spec:
-        _known[spec.id, key] = known = (spec, *_asked(spec.id, env_kwargs))
-    return known[1:]
-
-
-def _asked(env_id: str, env_kwargs: Mapping[str, Any]) -> tuple[int | None, Any]:
+def _facts(env_id: str, env_kwargs: Mapping[str, Any]) -> environments.Facts:
     # The task is a stranger's; whatever it raises becomes one sentence that names it.
     try:
-        env = DummyVecEnv([lambda: gymnasium.make(env_id, **env_kwargs)])
+        return environments.facts(env_id, env_kwargs)
     except Sb3ScaleError:
         raise
     except Exception as error:
         raise Sb3ScaleError(f"'{env_id}' cannot be made: {error}") from error
-    try:
-        return environments.max_episode_steps(env), env.observation_space
-    finally:
-        env.close()
