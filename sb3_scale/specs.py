@@ -244,7 +244,16 @@ class Collector(Spec):
     """Who acts while the networks learn, see :class:`sb3_scale.protocols.Collector`."""
 
     kind: ClassVar[str] = "collector"
-    methods: ClassVar[tuple[str, ...]] = ("bind", "start", "stop", "collect", "choose", "update")
+    methods: ClassVar[tuple[str, ...]] = (
+        "bind",
+        "start",
+        "stop",
+        "collect",
+        "choose",
+        "update",
+        "count_environments",
+    )
+    attributes: ClassVar[tuple[str, ...]] = ("own_environments",)
     base: ClassVar[str] = "sb3_scale.collection.local.LocalCollector"
 
 

@@ -1,6 +1,6 @@
 """What trains a policy: its learners, the update they make up, who runs it and who collects."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -11,7 +11,7 @@ import numpy as np
 from rich.progress import track
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.utils import update_learning_rate
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from sb3_scale.algorithms.compilation import Compilation
 from sb3_scale.algorithms.idle import ReplacedTrain
@@ -308,33 +308,72 @@ class Training:
         checked = self.checked(env)
         before = self.model._last_obs
         statistics = checked.statistics()
-        with checked.shapes:
+        normalize = self.model._vec_normalize_env
+        unused = normalize if self.collector.own_environments else None
+        with checked.shapes, nothing_learned(unused):
             yield
         if self.model._last_obs is not before:
             checked.check_reset(self.model._last_obs, statistics)
 
-    def restart(self) -> None:
-        """The environments began anew: what is seen from now on does not go on."""
+    def restart(self, streams: np.ndarray | None = None) -> None:
+        """
+        Environments began anew: what is seen of them from now on does not go on.
+
+        :param streams: which, ``(k,)``; nothing for all of them
+        """
+        of = () if streams is None else (streams,)
         if self.calibration is not None:
-            self.calibration.restart()
+            self.calibration.restart(*of)
         for transform in self.model.policy.transforms:
-            transform.restart()
+            transform.restart(*of)
 
     def observed(self, buffer: ReplayBuffer) -> ReplayBuffer:
         """
         :param buffer: where transitions are stored
         :return: the same, seen by the parts that look at transitions
         """
+        observers = self.observers(buffer)
+        return ObservedBuffer(buffer, observers) if observers else buffer  # type: ignore[return-value]
+
+    def observers(self, buffer: ReplayBuffer) -> list[Callable[..., None]]:
+        """
+        :param buffer: where transitions are stored
+        :return: what looks at transitions: called with the arguments of the buffer's ``add``, and
+            with the environments that they are of where those are not all
+        """
         observers = list(self._transform_observers)
         if self.calibration is not None:
             observers.append(self.calibration.recorder(buffer).observe)
-        return ObservedBuffer(buffer, observers) if observers else buffer  # type: ignore[return-value]
+        return observers
 
 
-def _observing(transform: Any) -> Any:
+@contextmanager
+def nothing_learned(normalize: VecNormalize | None) -> Iterator[None]:
+    """
+    Within it, observations do not count.
+
+    :param normalize: whose statistics stay, if there is any
+    """
+    if normalize is None:
+        yield
+        return
+    before, normalize.training = normalize.training, False
+    try:
+        yield
+    finally:
+        normalize.training = before
+
+
+def _observing(transform: Any) -> Callable[..., None]:
     def observe(
-        obs: Any, next_obs: Any, action: Any, reward: np.ndarray, done: np.ndarray, infos: Any
+        obs: Any,
+        next_obs: Any,
+        action: Any,
+        reward: np.ndarray,
+        done: np.ndarray,
+        infos: Any,
+        *streams: np.ndarray,
     ) -> None:
-        transform.observe(reward, done)
+        transform.observe(reward, done, *streams)
 
     return observe

@@ -45,9 +45,16 @@ class Calibration:
         self._buffer: ReplayBuffer | None = None
         self._recorder: EpisodeRecorder | None = None
 
-    def restart(self) -> None:
-        """The environments begin anew: what was recorded does not go on."""
-        self._buffer = self._recorder = None
+    def restart(self, streams: np.ndarray | None = None) -> None:
+        """
+        Environments begin anew: what was recorded of them does not go on.
+
+        :param streams: which, ``(k,)``; nothing for all of them
+        """
+        if streams is None:
+            self._buffer = self._recorder = None
+        elif self._recorder is not None:
+            self._recorder.restart(streams)
 
     def recorder(self, buffer: ReplayBuffer) -> EpisodeRecorder:
         """

@@ -89,24 +89,36 @@ class EpisodeRecorder:
         reward: np.ndarray,
         done: np.ndarray,
         infos: list[dict[str, Any]],
+        streams: np.ndarray | None = None,
     ) -> None:
         """
-        Record one transition of each environment.
+        Record one transition of each of ``k`` environments.
 
-        :param obs: ``(n_envs, *shape)``
-        :param next_obs: ``(n_envs, *shape)``, the last one of the episode where ``done``
-        :param action: ``(n_envs, *action shape)``
-        :param reward: ``(n_envs,)``
-        :param done: ``(n_envs,)``
+        :param obs: ``(k, *shape)``
+        :param next_obs: ``(k, *shape)``, the last one of the episode where ``done``
+        :param action: ``(k, *action shape)``
+        :param reward: ``(k,)``
+        :param done: ``(k,)``
         :param infos: of each environment
+        :param streams: which environments, ``(k,)``; nothing for all of them
         """
-        for index, running in enumerate(self._running):
+        for index, stream in enumerate(range(len(reward)) if streams is None else streams):
+            running = self._running[stream]
             taken = action[index].flatten()
             running.append(Transition(_row(obs, index), taken, float(reward[index])))
             if done[index]:
                 cut = self._bootstraps and infos[index].get("TimeLimit.truncated", False)
                 self.finished = Finished(running, _row(next_obs, index), not cut)
-                self._running[index] = _no_steps()
+                self._running[stream] = _no_steps()
+
+    def restart(self, streams: np.ndarray) -> None:
+        """
+        Environments begin anew.
+
+        :param streams: which, ``(k,)``
+        """
+        for stream in streams:
+            self._running[stream] = _no_steps()
 
 
 def _no_steps() -> deque[Transition]:

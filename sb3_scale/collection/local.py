@@ -1,7 +1,7 @@
 """Collection in this process, as Stable-Baselines3 does it."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
@@ -22,11 +22,20 @@ class LocalCollector:
         instance ``cpu`` with the networks on a GPU; nothing for the networks themselves
     """
 
+    own_environments: ClassVar[bool] = False
+
     def __init__(self, acting_device: str | None = None) -> None:
         if acting_device is not None:
             check_device("acting_device", acting_device, "cpu, or nothing")
         self.acting_device = acting_device
         self._acting: ActingCopy | None = None
+
+    def count_environments(self, n_envs: int | None) -> int:
+        """
+        :param n_envs: that were asked for, if any were
+        :return: how many the training has
+        """
+        return 1 if n_envs is None else n_envs
 
     def bind(self, model: OffPolicyAlgorithm, optimizers: Sequence[Any]) -> None:
         """

@@ -31,16 +31,23 @@ class Transform(nn.Module):
         :raises ValueError: if the transform does not go with them
         """
 
-    def observe(self, rewards: np.ndarray, dones: np.ndarray) -> None:
+    def observe(
+        self, rewards: np.ndarray, dones: np.ndarray, streams: np.ndarray | None = None
+    ) -> None:
         """
         Called with each step of the environments, before it is stored.
 
-        :param rewards: as the environments gave them, ``(n_envs,)``
-        :param dones: whether each episode ended, ``(n_envs,)``
+        :param rewards: as the environments gave them, ``(k,)``
+        :param dones: whether each episode ended, ``(k,)``
+        :param streams: which environments, ``(k,)``; nothing for all of them
         """
 
-    def restart(self) -> None:
-        """Called when the environments begin anew."""
+    def restart(self, streams: np.ndarray | None = None) -> None:
+        """
+        Called when environments begin anew.
+
+        :param streams: which, ``(k,)``; nothing for all of them
+        """
 
     def scaled_rewards(self, rewards: Any) -> Any:
         """
@@ -104,19 +111,36 @@ class RewardScale(Transform):
                 )
 
     @th.no_grad()
-    def observe(self, rewards: np.ndarray, dones: np.ndarray) -> None:
+    def observe(
+        self, rewards: np.ndarray, dones: np.ndarray, streams: np.ndarray | None = None
+    ) -> None:
         """
-        Count a step of each environment.
+        Count a step of environments.
 
-        :param rewards: as the environments gave them, ``(n_envs,)``
-        :param dones: whether each episode ended, ``(n_envs,)``
+        :param rewards: as the environments gave them, ``(k,)``
+        :param dones: whether each episode ended, ``(k,)``
+        :param streams: which environments, ``(k,)``; nothing for all of them
         """
         given = th.as_tensor(rewards, dtype=th.float64, device=self.mean.device)
-        if self._returns is None or len(self._returns) != len(given):
-            self._returns = th.zeros_like(given)
-        returns = self._returns.mul_(self._gamma).add_(given)
+        of = slice(None) if streams is None else th.as_tensor(streams, device=given.device)
+        returns = self._running(given, streams)[of].mul_(self._gamma).add_(given)
         self._count(returns)
         returns.masked_fill_(th.as_tensor(dones, dtype=th.bool, device=returns.device), 0.0)
+        if streams is not None:
+            self._running(given, streams)[of] = returns
+
+    def _running(self, given: th.Tensor, streams: np.ndarray | None) -> th.Tensor:
+        """The present G of all environments."""
+        found = self._returns
+        if streams is None:
+            if found is None or len(found) != len(given):
+                found = th.zeros_like(given)
+        else:
+            known = given.new_zeros(0) if found is None else found
+            more = int(streams.max()) + 1 - len(known)
+            found = th.cat((known, known.new_zeros(more))) if more > 0 else known
+        self._returns = found
+        return found
 
     def _count(self, returns: th.Tensor) -> None:
         """Merge the moments of these returns into the running ones (Chan et al., 1979)."""
@@ -137,9 +161,16 @@ class RewardScale(Transform):
             return self.variance.sqrt() + self.epsilon
         return th.maximum((self.variance + self.epsilon).sqrt(), self.greatest / self._bound)
 
-    def restart(self) -> None:
-        """The next step is the first of an episode in each environment."""
-        self._returns = None
+    def restart(self, streams: np.ndarray | None = None) -> None:
+        """
+        The next step is the first of an episode.
+
+        :param streams: of which environments, ``(k,)``; nothing for all of them
+        """
+        if streams is None:
+            self._returns = None
+        elif self._returns is not None:
+            self._returns[th.as_tensor(streams[streams < len(self._returns)])] = 0.0
 
     def forward(self, batch: Batch) -> Batch:
         """

@@ -39,14 +39,21 @@ class Transform(Protocol):
         :raises ValueError: if the transform does not go with them
         """
 
-    def observe(self, rewards: "np.ndarray", dones: "np.ndarray") -> None:
+    def observe(
+        self, rewards: "np.ndarray", dones: "np.ndarray", streams: "np.ndarray | None" = None
+    ) -> None:
         """
-        :param rewards: as the environments gave them, ``(n_envs,)``
-        :param dones: whether each episode ended, ``(n_envs,)``
+        :param rewards: as the environments gave them, ``(k,)``
+        :param dones: whether each episode ended, ``(k,)``
+        :param streams: which environments, ``(k,)``; nothing for all of them, in their order
         """
 
-    def restart(self) -> None:
-        """Called when the environments begin anew."""
+    def restart(self, streams: "np.ndarray | None" = None) -> None:
+        """
+        Called when environments begin anew.
+
+        :param streams: which, ``(k,)``; nothing for all of them
+        """
 
     def scaled_rewards(self, rewards: Any) -> Any:
         """
@@ -60,6 +67,16 @@ class Collector(Protocol):
     Who acts in training, and when gradient steps run. Made as ``Collector(**params)``, named by the
     algorithm's argument ``collector``; :class:`sb3_scale.collection.local.LocalCollector` is one.
     """
+
+    own_environments: ClassVar[bool]
+    """Whether it acts in environments that it makes itself, like those of the algorithm."""
+
+    def count_environments(self, n_envs: int | None) -> int:
+        """
+        :param n_envs: that were asked for, if any were
+        :return: how many the training has
+        :raises Sb3ScaleError: if it cannot have as many
+        """
 
     def bind(self, model: "OffPolicyAlgorithm", optimizers: "Sequence[TorchOptimizer]") -> None:
         """

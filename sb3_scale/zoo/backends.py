@@ -1,7 +1,7 @@
 """``env_backend``: what makes the training environments of RL-Zoo."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
@@ -39,6 +39,30 @@ def check(hyperparams: Mapping[str, Any]) -> None:
         )
 
 
+class Backend:
+    """
+    Makes environments of a backend; picklable.
+
+    :param part: value of ``env_backend``, checked
+    :param manager: RL-Zoo's ``ExperimentManager``, whose task it is
+    """
+
+    def __init__(self, part: PartConfig, manager: Any) -> None:
+        self._part = part
+        self._of = (manager.env_name.gym_id, dict(manager.env_kwargs))
+        self._keywords = tuple(manager.monitor_kwargs.get("info_keywords", ()))
+
+    def __call__(self, env_fns: Sequence[Any], path: str | None = None) -> VecEnv:
+        """
+        :param env_fns: as many as there are to be, of which nothing else counts
+        :param path: of the file of finished episodes
+        :return: the environments
+        """
+        env_id, env_kwargs = self._of
+        env = build("env-backend", self._part, env_id, len(env_fns), env_kwargs)
+        return VecMonitor(env, path, self._keywords)
+
+
 def use(manager: Any, part: PartConfig) -> None:
     """
     Let an ExperimentManager train in environments of a backend, and evaluate in Gymnasium's.
@@ -54,10 +78,8 @@ def use(manager: Any, part: PartConfig) -> None:
         def make(env_fns: Any, **vec_env_kwargs: Any) -> VecEnv:
             if eval_env:
                 return _same_wrapper(vec_env_class(env_fns, **vec_env_kwargs))
-            env = build("env-backend", part, manager.env_name.gym_id, n_envs, manager.env_kwargs)
             # RL-Zoo's plots read DIR/*.monitor.csv.
-            path = None if no_log else f"{manager.save_path}/0"
-            return VecMonitor(env, path, tuple(manager.monitor_kwargs.get("info_keywords", ())))
+            return Backend(part, manager)(env_fns, None if no_log else f"{manager.save_path}/0")
 
         manager.vec_env_class = make
         envs: VecEnv = create_envs(n_envs, eval_env, no_log)

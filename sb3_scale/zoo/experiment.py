@@ -14,11 +14,13 @@ from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.algorithms.checkpoints import check_continues
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.plugins import manager as plugins
+from sb3_scale.protocols import PartConfig
 from sb3_scale.recipes.wrappers import with_tuples
 from sb3_scale.zoo import (
     backends,
     callbacks,
     checks,
+    collected,
     configs,
     evaluated,
     plain_settings,
@@ -84,19 +86,21 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
         hyperparams, saved = settings_files.read(self, _zoo_read)
     checks.check_policy(self.algo, ALGOS[self.algo], hyperparams)
     backends.check(hyperparams)
-    backends.use(self, hyperparams.pop(backends.KEY, backends.GYMNASIUM))
+    backend = hyperparams.pop(backends.KEY, backends.GYMNASIUM)
     if "replay_buffer_class" in hyperparams:
         hyperparams["replay_buffer_class"] = evaluated.replay_buffer_class(hyperparams)
     if configs.uses_scale_policy(hyperparams):
-        _prepare(self, hyperparams)
-    elif "callback" in hyperparams:
-        given = hyperparams["callback"]
-        hyperparams["callback"] = callbacks.translated(given, self.save_path)
+        _prepare(self, hyperparams, backend)
+    else:
+        backends.use(self, backend)
+        if "callback" in hyperparams:
+            given = hyperparams["callback"]
+            hyperparams["callback"] = callbacks.translated(given, self.save_path)
     _choose_sampler(self.algo, hyperparams)
     return hyperparams, saved
 
 
-def _prepare(manager: Any, hyperparams: Hyperparams) -> None:
+def _prepare(manager: Any, hyperparams: Hyperparams, backend: PartConfig) -> None:
     """Check the settings of a task with ScalePolicy, and write them as RL-Zoo needs them."""
     env_id = manager.env_name.gym_id
     manager.uses_scale_policy = True
@@ -105,6 +109,8 @@ def _prepare(manager: Any, hyperparams: Hyperparams) -> None:
     _fill(hyperparams, manager.n_timesteps)
     configs.check(manager.algo, ALGOS[manager.algo], hyperparams)
     checks.check_options(manager)
+    if not collected.use(manager, hyperparams, backend):
+        backends.use(manager, backend)
     if manager.continue_training:
         parts = hyperparams.get("policy_kwargs") or {}
         check_continues(Path(manager.trained_agent), ALGOS[manager.algo], parts)

@@ -1,0 +1,138 @@
+"""How a collector makes environments like those that the learner was given."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cloudpickle
+import gymnasium
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import (
+    DummyVecEnv,
+    VecEnv,
+    VecEnvWrapper,
+    VecFrameStack,
+    VecMonitor,
+    VecNormalize,
+    VecTransposeImage,
+)
+
+from sb3_scale.collection.unmade import MakeEnv, MakeVecEnv, UnmadeVecEnv
+from sb3_scale.errors import Sb3ScaleError
+
+SEEDS_APART = 100_003
+"""Between a collector and the one that replaces it."""
+
+
+@dataclass(frozen=True)
+class Environments:
+    """
+    Some of the environments of a training.
+
+    :param make_vec_env: makes a ``VecEnv`` of them
+    :param env_fns: makes each
+    :param seeds: of each
+    :param wrap: puts the learner's wrappers around them
+    """
+
+    make_vec_env: MakeVecEnv
+    env_fns: list[MakeEnv]
+    seeds: list[int]
+    wrap: list[Callable[[VecEnv], VecEnv]]
+
+    def make(self, incarnation: int) -> VecEnv:
+        """
+        :param incarnation: of the collector
+        :return: the environments, seeded
+        """
+        venv = self.make_vec_env(self.env_fns)
+        for wrap in self.wrap:
+            venv = wrap(venv)
+        venv.seed(self.seed_of(0, incarnation))
+        return venv
+
+    def seed_of(self, index: int, incarnation: int) -> int:
+        """
+        :param index: of an environment
+        :param incarnation: of its collector
+        :return: its seed, and the collector's where it is the first
+        """
+        return (self.seeds[index] + SEEDS_APART * incarnation) % 2**31
+
+    def some(self, start: int, stop: int) -> "Environments":
+        """
+        :param start: first of them
+        :param stop: the one after the last
+        :return: these
+        """
+        return Environments(
+            self.make_vec_env, self.env_fns[start:stop], self.seeds[start:stop], self.wrap
+        )
+
+
+def like(env: VecEnv, seed: int) -> Environments:
+    """
+    :param env: of the learner
+    :param seed: of the first environment
+    :return: how to make the same elsewhere
+    :raises Sb3ScaleError: if it is not known how
+    """
+    wrap: list[Callable[[VecEnv], VecEnv]] = []
+    while isinstance(env, VecEnvWrapper):
+        if not isinstance(env, (VecNormalize, VecMonitor)):
+            wrap.insert(0, _again(env))
+        env = env.venv
+    seeds = [seed + index for index in range(env.num_envs)]
+    if isinstance(env, UnmadeVecEnv):
+        return Environments(env.make, env.env_fns, seeds, wrap)
+    if not isinstance(env, DummyVecEnv):
+        raise Sb3ScaleError(
+            f"collectors cannot make the environments of {type(env).__name__}; allowed: "
+            "DummyVecEnv, or make_vec_env(..., vec_env_cls=UnmadeVecEnv) of sb3_scale"
+        )
+    return Environments(DummyVecEnv, [_Copy(each) for each in env.envs], seeds, wrap)
+
+
+def _again(wrapper: VecEnvWrapper) -> Callable[[VecEnv], VecEnv]:
+    if isinstance(wrapper, VecTransposeImage):
+        return VecTransposeImage
+    if isinstance(wrapper, VecFrameStack):
+        return _Stacked(wrapper.n_stack)
+    raise Sb3ScaleError(
+        f"collectors cannot put {type(wrapper).__name__} around their environments; allowed: "
+        "VecNormalize, VecFrameStack, VecTransposeImage, VecMonitor, or a wrapper of each "
+        "environment (env_wrapper)"
+    )
+
+
+@dataclass(frozen=True)
+class _Stacked:
+    n_stack: int
+
+    def __call__(self, venv: VecEnv) -> VecEnv:
+        return VecFrameStack(venv, self.n_stack)
+
+
+class _Copy:
+    """
+    Makes copies of an environment, but for the file that it writes episodes to.
+
+    :param env: to copy
+    :raises Sb3ScaleError: if it cannot be pickled
+    """
+
+    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
+        self._monitored = isinstance(env, Monitor)
+        if isinstance(env, Monitor):
+            env = env.env
+        try:
+            self._content = cloudpickle.dumps(env)
+        except Exception as error:
+            raise Sb3ScaleError(
+                f"environment {env} cannot be sent to collectors: {error}; allowed: what can be "
+                "pickled, or make_vec_env(..., vec_env_cls=UnmadeVecEnv) of sb3_scale"
+            ) from None
+
+    def __call__(self) -> gymnasium.Env[Any, Any]:
+        env: gymnasium.Env[Any, Any] = cloudpickle.loads(self._content)
+        return Monitor(env) if self._monitored else env

@@ -1,0 +1,189 @@
+"""Fragments, as the algorithm takes them: as if its environments had just answered."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.monitor import Monitor, ResultsWriter
+from stable_baselines3.common.running_mean_std import RunningMeanStd
+
+from sb3_scale.replay.compact import CompactReplayBuffer
+from sb3_scale_apex.fragments import Fragment, Moments
+
+
+class Player:
+    """
+    Gives fragments to an algorithm, in pieces.
+
+    :param model: the algorithm
+    :param n_envs: environments of all collectors
+    :param monitor_path: of the file that gets finished episodes
+    """
+
+    def __init__(self, model: Any, n_envs: int, monitor_path: str | None) -> None:
+        self._model = model
+        self._n_envs = n_envs
+        self._fragment: Fragment | None = None
+        self._streams = np.empty(0, np.int64)
+        self._at = 0
+        self._infos: list[dict[str, Any]] = []
+        self._rewards: list[float] = []
+        self._dones: list[bool] = []
+        self.episodes = 0
+        self._incarnations: dict[int, int] = {}
+        self._log = None if monitor_path is None else EpisodeLog(monitor_path)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is left of the fragment."""
+        return self._fragment is None
+
+    def close(self) -> None:
+        """Write no more episodes."""
+        if self._log is not None:
+            self._log.close()
+
+    def take(self, fragment: Fragment, streams: np.ndarray) -> None:
+        """
+        :param fragment: to play next
+        :param streams: of the replay buffer, one for each of its environments
+        """
+        self._fragment, self._streams, self._at = fragment, streams, 0
+        before = self._incarnations.get(fragment.collector, fragment.incarnation)
+        if before != fragment.incarnation:
+            self._model.training.restart(streams)
+        self._incarnations[fragment.collector] = fragment.incarnation
+        self._merge(fragment)
+
+    def play(self, decisions: int, callback: BaseCallback, log_interval: int | None) -> bool:
+        """
+        Play on, until there were so many decisions or the fragment ends.
+
+        :param decisions: at least one
+        :param callback: of the training
+        :param log_interval: episodes between two lines of the log
+        :return: whether the training goes on
+        """
+        fragment = self._fragment
+        assert fragment is not None
+        start = self._at
+        stop = min(start - (-decisions // fragment.envs), fragment.steps)
+        self._at = stop
+        self._store(fragment, start, stop)
+        goes_on = True
+        for step in range(start, stop):
+            if not self._count(fragment, step, callback, log_interval):
+                goes_on = False
+                break
+        if stop == fragment.steps:
+            self._fragment = None
+        return goes_on
+
+    def _store(self, fragment: Fragment, start: int, stop: int) -> None:
+        model, piece = self._model, slice(start, stop)
+        buffer: CompactReplayBuffer = model.replay_buffer
+        following = fragment.next_observations(start, stop)
+        for observe in model.training.observers(buffer):
+            for step in range(start, stop):
+                observe(
+                    fragment.observations[step],
+                    following[step - start],
+                    fragment.actions[step],
+                    fragment.rewards[step],
+                    fragment.dones[step],
+                    fragment.infos[step],
+                    self._streams,
+                )
+        timeouts = fragment.timeouts[piece]
+        for env, stream in enumerate(self._streams):
+            first = fragment.priorities
+            buffer.add_stream(
+                int(stream),
+                fragment.observations[piece, env],
+                following[:, env],
+                fragment.actions[piece, env],
+                fragment.rewards[piece, env],
+                fragment.dones[piece, env],
+                timeouts[:, env],
+                None if first is None else first[piece, env],
+            )
+
+    def _count(
+        self, fragment: Fragment, step: int, callback: BaseCallback, log_interval: int | None
+    ) -> bool:
+        model = self._model
+        infos, dones = fragment.infos[step], fragment.dones[step]
+        model.num_timesteps += fragment.envs
+        self._infos += infos
+        self._rewards += fragment.rewards[step].tolist()
+        self._dones += dones.tolist()
+        # Callbacks count steps of all environments.
+        if len(self._infos) >= self._n_envs:
+            callback.update_locals(
+                {
+                    "self": model,
+                    "infos": self._infos,
+                    "rewards": np.array(self._rewards),
+                    "dones": np.array(self._dones),
+                    "new_obs": fragment.observations[step + 1],
+                    "replay_buffer": model.replay_buffer,
+                }
+            )
+            self._infos, self._rewards, self._dones = [], [], []
+            if not callback.on_step():
+                return False
+        model._update_info_buffer(infos, dones)
+        model._update_current_progress_remaining(model.num_timesteps, model._total_timesteps)
+        model._on_step()
+        for env in np.flatnonzero(dones).tolist():
+            self.episodes += 1
+            model._episode_num += 1
+            if self._log is not None and "episode" in infos[env]:
+                self._log.write(infos[env]["episode"])
+            if log_interval is not None and model._episode_num % log_interval == 0:
+                model.dump_logs()
+        return True
+
+    def _merge(self, fragment: Fragment) -> None:
+        normalize = self._model._vec_normalize_env
+        if normalize is not None:
+            _update(vars(normalize).get("obs_rms"), fragment.observed)
+            _update(normalize.ret_rms, fragment.returned)
+
+
+class EpisodeLog:
+    """
+    The file of finished episodes that Stable-Baselines3's ``Monitor`` writes, of all collectors.
+
+    :param path: of the file, without ``.monitor.csv``; what is there is kept
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._begun = time.time()
+        self._writer: ResultsWriter | None = None
+
+    def write(self, episode: dict[str, Any]) -> None:
+        """
+        :param episode: as ``Monitor`` tells it
+        """
+        if self._writer is None:
+            exists = Path(f"{self._path}.{Monitor.EXT}").exists()
+            more = tuple(key for key in episode if key not in ("r", "l", "t"))
+            header: dict[str, float | str] = {"t_start": self._begun}
+            self._writer = ResultsWriter(self._path, header, more, override_existing=not exists)
+        # The collector's own clock began when it was made.
+        self._writer.write_row({**episode, "t": round(time.time() - self._begun, 6)})
+
+    def close(self) -> None:
+        """Write no more."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _update(statistics: RunningMeanStd | None, moments: Moments | None) -> None:
+    """Chan et al., "Updating Formulae and a Pairwise Algorithm", 1979."""
+    if statistics is not None and moments is not None:
+        statistics.update_from_moments(moments.mean, moments.variance, moments.count)
