@@ -55,7 +55,8 @@ class UnmadeVecEnv(VecEnv):
         """
         :return: what stands for first observations
         """
-        return _zeros(self.observation_space, self.num_envs)
+        zeros: VecEnvObs = _zeros(self.observation_space, self.num_envs)
+        return zeros
 
     def step_async(self, actions: np.ndarray) -> None:
         """

@@ -18,7 +18,7 @@ from sb3_scale.collection.local import LocalCollector
 from sb3_scale.collection.unmade import UnmadeVecEnv
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.replay.compact import CompactReplayBuffer
-from sb3_scale.replay.weighted import PrioritizedReplay
+from sb3_scale.replay.weighted import has_priorities
 from sb3_scale_apex.checks import check_at_least, check_transforms, picklable_specs
 from sb3_scale_apex.engines import Engine, InlineEngine
 from sb3_scale_apex.environments import Environments, like
@@ -133,7 +133,8 @@ class InlineCollector(LocalCollector):
                 f"fragment_length is {self.limits.fragment_length}, and the replay buffer holds "
                 f"{buffer.buffer_size} transitions of each environment; allowed: at most as many"
             )
-        if self.first_priorities == "td-error" and not isinstance(buffer, PrioritizedReplay):
+        judged = self.first_priorities == "td-error"
+        if judged and not has_priorities(type(buffer)):
             raise Sb3ScaleError(
                 f"first_priorities is 'td-error', and {type(buffer).__name__} has no priorities; "
                 "allowed: 'greatest', or replay_buffer_class: prioritized"
