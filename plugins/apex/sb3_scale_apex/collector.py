@@ -128,11 +128,6 @@ class InlineCollector(LocalCollector):
                 "allowed as replay_buffer_class: compact, frames, prioritized, prioritized-frames, "
                 "or classes derived from CompactReplayBuffer"
             )
-        if self.limits.fragment_length > buffer.buffer_size:
-            raise Sb3ScaleError(
-                f"fragment_length is {self.limits.fragment_length}, and the replay buffer holds "
-                f"{buffer.buffer_size} transitions of each environment; allowed: at most as many"
-            )
         judged = self.first_priorities == "td-error"
         if judged and not has_priorities(type(buffer)):
             raise Sb3ScaleError(
@@ -146,6 +141,14 @@ class InlineCollector(LocalCollector):
             )
         check_transforms(model)
         self._pace(model)
+
+    def _check_length(self, model: Any) -> None:
+        most = model.replay_buffer.buffer_size
+        if self.limits.fragment_length > most:
+            raise Sb3ScaleError(
+                f"fragment_length is {self.limits.fragment_length}, and the replay buffer holds "
+                f"{most} transitions of each environment; allowed: at most as many"
+            )
 
     def _pace(self, model: Any) -> Pace:
         if self.updates_per_decision is None:
@@ -168,6 +171,7 @@ class InlineCollector(LocalCollector):
         """
         self.stop(model)
         self._check(model)
+        self._check_length(model)
         self._training = _Training(self, model, self._pace(model), callback)
         try:
             self._training.fleet.open()
