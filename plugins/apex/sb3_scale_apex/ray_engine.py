@@ -1,6 +1,7 @@
 """Collectors as actors of Ray, on this machine or on many."""
 
 import os
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,14 +15,8 @@ from sb3_scale_apex.weights import Weights
 # Read when Ray is imported.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
-try:
-    import ray
-    from ray import exceptions
-except ImportError as error:
-    raise Sb3ScaleError(
-        f"collector 'ray' needs Ray ({error}); allowed: after pip install 'sb3-scale[apex]', or "
-        "collector: inline"
-    ) from None
+import ray
+from ray import exceptions
 
 
 class RayEngine:
@@ -144,8 +139,9 @@ class RayEngine:
     def _connect(self, wanted: Mapping[str, float]) -> None:
         if self._address is not None:
             try:
+                _check_answers(self._address)
                 ray.init(address=self._address, **_QUIET)
-            except (ConnectionError, exceptions.RayError, RuntimeError, ValueError) as error:
+            except (OSError, exceptions.RayError, RuntimeError, ValueError) as error:
                 raise Sb3ScaleError(
                     f"Ray does not answer at {self._address!r} ({_first_line(error)}); allowed: "
                     "the address of 'ray start --head', or no address for this machine alone"
@@ -188,6 +184,18 @@ class _Actor:
         :return: a fragment
         """
         return self._worker.collect(orders, ray.get)
+
+
+def _check_answers(address: str) -> None:
+    """
+    Ray itself tries for minutes.
+
+    :param address: ``host:port``, or a word of Ray's such as ``auto``
+    :raises OSError: if nobody listens there
+    """
+    host, _, port = address.rpartition(":")
+    if port.isdecimal() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _missing(wanted: Mapping[str, float], there: Mapping[str, float]) -> tuple[str, float] | None:
