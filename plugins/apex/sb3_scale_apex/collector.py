@@ -439,7 +439,7 @@ class _Training:
         model.save(path)
         buffer = folder / f"collectors_lost_{model.num_timesteps}_steps_replay_buffer.pkl"
         model.save_replay_buffer(buffer)
-        return f"the training so far is saved in {path}"
+        return f"the training so far is saved in {path} and {buffer}"
 
 
 def _unmade_path(env: VecEnv) -> str | None:

@@ -1,6 +1,8 @@
 """A collector: acts in its environments, wherever it is."""
 
+import os
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -63,7 +65,8 @@ class Plan:
         :param registered: environments that Gymnasium may not know where the collector is
         :return: for :func:`make`
         """
-        content: bytes = cloudpickle.dumps((dict(registered), cloudpickle.dumps(self)))
+        here = [path or os.getcwd() for path in sys.path]
+        content: bytes = cloudpickle.dumps((here, dict(registered), cloudpickle.dumps(self)))
         return content
 
 
@@ -74,7 +77,9 @@ def make(packed: bytes) -> "Worker":
     """
     look_here()
     register_envs()
-    registered, content = cloudpickle.loads(packed)
+    paths, registered, content = cloudpickle.loads(packed)
+    # What the learner could import can be imported here too, where the files are.
+    sys.path += [path for path in paths if path not in sys.path]
     for name, spec in registered.items():
         gymnasium.registry.setdefault(name, spec)
     return Worker(cloudpickle.loads(content))
