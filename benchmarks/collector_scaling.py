@@ -73,19 +73,12 @@ def measure(collectors: int, args: argparse.Namespace) -> float:
     :return: decisions per second of all together
     """
     make = partial(Waiting, args.milliseconds / 1000, OBSERVATIONS, ACTIONS)
-    parts: dict[str, Any] = {
-        "actor": {"name": "squashed-gaussian", "network": NETWORK},
-        "critic": {"name": "ensemble", "network": NETWORK},
-    }
-    model = sb3_scale.SAC(
-        "ScalePolicy",
-        UnmadeVecEnv([make] * collectors),
-        policy_kwargs=parts,
-        buffer_size=10_000,
-        learning_starts=0,
-        train_freq=args.fragment_length,
-        gradient_steps=0,
-        collector={
+    settings: dict[str, Any] = {
+        "policy_kwargs": {
+            "actor": {"name": "squashed-gaussian", "network": NETWORK},
+            "critic": {"name": "ensemble", "network": NETWORK},
+        },
+        "collector": {
             "name": "ray",
             "collectors": collectors,
             "envs": 1,
@@ -93,9 +86,13 @@ def measure(collectors: int, args: argparse.Namespace) -> float:
             "fragment_length": args.fragment_length,
             "start_timeout": 600,
         },
-        device="cpu",
-        seed=0,
-    )
+        "buffer_size": 10_000,
+        "learning_starts": 0,
+        "train_freq": args.fragment_length,
+        "gradient_steps": 0,
+    }
+    unmade = UnmadeVecEnv([make] * collectors)
+    model = sb3_scale.SAC("ScalePolicy", unmade, device="cpu", seed=0, **settings)
     pace = Pace(collectors, args.seconds)
     model.learn(10**9, pace)
     return pace.rate
