@@ -3,9 +3,9 @@ Decisions per second of collectors on Ray whose environment waits, without learn
 
 An environment waits 10 ms per step, as a slow simulator does, so that a core carries many of them.
 One row per number of collectors, each with one environment and the actor of SAC 2 x 256 on one
-thread, in turns, so that a drift of the machine's speed meets all. What counts begins once every
-collector has sent something, so neither Ray's start nor theirs. Linear is the rate of one collector
-times their number, in the same round. Run it on an idle machine:
+thread, in turns, so that a drift of the machine's speed meets all. What counts begins with the
+third fragment of each collector, so neither with Ray's start nor theirs. Linear is the rate of one
+collector times their number, in the same round. Run it on an idle machine:
 
     python benchmarks/collector_scaling.py
 """
@@ -13,7 +13,6 @@ times their number, in the same round. Run it on an idle machine:
 import argparse
 import os
 import platform
-import time
 from functools import partial
 from typing import Any
 
@@ -23,47 +22,15 @@ import torch as th
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from stable_baselines3.common.callbacks import BaseCallback
 
 import sb3_scale
+from lib.rates import decisions_per_second
 from lib.waiting import Waiting
 from sb3_scale.collection.unmade import UnmadeVecEnv
 
 COLLECTORS = (1, 2, 4, 8, 16)
 OBSERVATIONS, ACTIONS = 67, 21
 NETWORK = {"name": "mlp", "width": 256, "depth": 2}
-
-
-class Pace(BaseCallback):
-    """
-    Measures from the end of the first rollout after which all collectors were heard of.
-
-    :param collectors: how many there are
-    :param seconds: how long to measure
-    """
-
-    def __init__(self, collectors: int, seconds: float) -> None:
-        super().__init__()
-        self._collectors = collectors
-        self._seconds = seconds
-        self._heard: set[int] = set()
-        self._begun: tuple[float, int] | None = None
-        self._over = False
-        self.rate = 0.0
-
-    def _on_step(self) -> bool:
-        self._heard.update(info["process"] for info in self.locals["infos"])
-        return not self._over
-
-    def _on_rollout_end(self) -> None:
-        if self._begun is None:
-            if len(self._heard) == self._collectors:
-                self._begun = time.perf_counter(), self.num_timesteps
-            return
-        begun, decisions = self._begun
-        passed = time.perf_counter() - begun
-        self.rate = (self.num_timesteps - decisions) / passed
-        self._over = passed > self._seconds
 
 
 def measure(collectors: int, args: argparse.Namespace) -> float:
@@ -93,9 +60,8 @@ def measure(collectors: int, args: argparse.Namespace) -> float:
     }
     unmade = UnmadeVecEnv([make] * collectors)
     model = sb3_scale.SAC("ScalePolicy", unmade, device="cpu", seed=0, **settings)
-    pace = Pace(collectors, args.seconds)
-    model.learn(10**9, pace)
-    return pace.rate
+    first = 2 * collectors * args.fragment_length
+    return decisions_per_second(model, first, args.seconds)
 
 
 def arguments() -> argparse.Namespace:

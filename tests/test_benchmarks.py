@@ -305,6 +305,16 @@ def test_collector_scaling(tmp_path):
 
 
 @pytest.mark.slow
+def test_collector_gain(tmp_path):
+    options = "--tasks Pendulum-v1 waiting --updates 0 --envs 1 --rounds 1 --seconds 0.3"
+    told = run(tmp_path, "collector_gain", *options.split())
+    found = [line.split("│")[3:-1] for line in told.splitlines() if line.startswith("│")]
+    fast, slow = [[float(rate) for rate in row] for row in found]
+    assert 0 < min(slow) <= max(slow) < 200
+    assert fast[0] > 200
+
+
+@pytest.mark.slow
 def test_collector_road(tmp_path):
     options = "--envs 2 --rounds 1 --fragments 2 --fragment-length 4"
     told = run(tmp_path, "collector_road", *options.split())

@@ -1,6 +1,5 @@
 """An environment that waits as a slow simulator does, for collectors to import."""
 
-import os
 import time
 from typing import Any
 
@@ -13,7 +12,7 @@ EPISODE = 500
 
 class Waiting(Spaces):
     """
-    Waits in each step, and tells which process it is in.
+    Waits in each step.
 
     :param seconds: per step
     :param observations: numbers of an observation
@@ -29,9 +28,9 @@ class Waiting(Spaces):
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """
         :param action: without use
-        :return: observation, reward, whether it ended, whether a time limit cut it, and the process
+        :return: observation, reward, whether it ended, whether a time limit cut it, and nothing
         """
         time.sleep(self._seconds)
         self._steps += 1
         at = self._steps % EPISODE
-        return self._pool[at], 1.0, False, at == 0, {"process": os.getpid()}
+        return self._pool[at], 1.0, False, at == 0, {}
