@@ -18,7 +18,7 @@ from sb3_scale.collection.local import LocalCollector
 from sb3_scale.collection.unmade import UnmadeVecEnv
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.replay.compact import CompactReplayBuffer
-from sb3_scale.replay.weighted import PrioritizedReplay
+from sb3_scale.replay.weighted import has_priorities
 from sb3_scale_apex.checks import check_at_least, check_transforms, picklable_specs
 from sb3_scale_apex.engines import Engine, InlineEngine
 from sb3_scale_apex.environments import Environments, like
@@ -128,12 +128,8 @@ class InlineCollector(LocalCollector):
                 "allowed as replay_buffer_class: compact, frames, prioritized, prioritized-frames, "
                 "or classes derived from CompactReplayBuffer"
             )
-        if self.limits.fragment_length > buffer.buffer_size:
-            raise Sb3ScaleError(
-                f"fragment_length is {self.limits.fragment_length}, and the replay buffer holds "
-                f"{buffer.buffer_size} transitions of each environment; allowed: at most as many"
-            )
-        if self.first_priorities == "td-error" and not isinstance(buffer, PrioritizedReplay):
+        judged = self.first_priorities == "td-error"
+        if judged and not has_priorities(type(buffer)):
             raise Sb3ScaleError(
                 f"first_priorities is 'td-error', and {type(buffer).__name__} has no priorities; "
                 "allowed: 'greatest', or replay_buffer_class: prioritized"
@@ -145,6 +141,14 @@ class InlineCollector(LocalCollector):
             )
         check_transforms(model)
         self._pace(model)
+
+    def _check_length(self, model: Any) -> None:
+        most = model.replay_buffer.buffer_size
+        if self.limits.fragment_length > most:
+            raise Sb3ScaleError(
+                f"fragment_length is {self.limits.fragment_length}, and the replay buffer holds "
+                f"{most} transitions of each environment; allowed: at most as many"
+            )
 
     def _pace(self, model: Any) -> Pace:
         if self.updates_per_decision is None:
@@ -167,6 +171,7 @@ class InlineCollector(LocalCollector):
         """
         self.stop(model)
         self._check(model)
+        self._check_length(model)
         self._training = _Training(self, model, self._pace(model), callback)
         try:
             self._training.fleet.open()

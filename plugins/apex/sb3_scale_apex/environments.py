@@ -2,11 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import cloudpickle
-import gymnasium
-from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import (
     DummyVecEnv,
     VecEnv,
@@ -17,7 +13,7 @@ from stable_baselines3.common.vec_env import (
     VecTransposeImage,
 )
 
-from sb3_scale.collection.unmade import MakeEnv, MakeVecEnv, UnmadeVecEnv
+from sb3_scale.collection.unmade import EnvCopy, MakeEnv, MakeVecEnv, UnmadeVecEnv
 from sb3_scale.errors import Sb3ScaleError
 
 SEEDS_APART = 100_003
@@ -90,7 +86,7 @@ def like(env: VecEnv, seed: int) -> Environments:
             f"collectors cannot make the environments of {type(env).__name__}; allowed: "
             "DummyVecEnv, or make_vec_env(..., vec_env_cls=UnmadeVecEnv) of sb3_scale"
         )
-    return Environments(DummyVecEnv, [_Copy(each) for each in env.envs], seeds, wrap)
+    return Environments(DummyVecEnv, [EnvCopy(each) for each in env.envs], seeds, wrap)
 
 
 def _again(wrapper: VecEnvWrapper) -> Callable[[VecEnv], VecEnv]:
@@ -111,28 +107,3 @@ class _Stacked:
 
     def __call__(self, venv: VecEnv) -> VecEnv:
         return VecFrameStack(venv, self.n_stack)
-
-
-class _Copy:
-    """
-    Makes copies of an environment, but for the file that it writes episodes to.
-
-    :param env: to copy
-    :raises Sb3ScaleError: if it cannot be pickled
-    """
-
-    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
-        self._monitored = isinstance(env, Monitor)
-        if isinstance(env, Monitor):
-            env = env.env
-        try:
-            self._content = cloudpickle.dumps(env)
-        except Exception as error:
-            raise Sb3ScaleError(
-                f"environment {env} cannot be sent to collectors: {error}; allowed: what can be "
-                "pickled, or make_vec_env(..., vec_env_cls=UnmadeVecEnv) of sb3_scale"
-            ) from None
-
-    def __call__(self) -> gymnasium.Env[Any, Any]:
-        env: gymnasium.Env[Any, Any] = cloudpickle.loads(self._content)
-        return Monitor(env) if self._monitored else env

@@ -18,7 +18,7 @@ def ladder(ends: list[float] | None, n_envs: int) -> NDArray[np.float64] | None:
     :return: a geometric series between them, ``(n_envs,)``, of one environment the first; nothing
         where there are no ends
     """
-    return None if ends is None else np.geomspace(*ends, n_envs)
+    return None if ends is None else np.geomspace(ends[0], ends[1], n_envs)
 
 
 def check_ladder(name: str, ends: list[float] | None) -> None:

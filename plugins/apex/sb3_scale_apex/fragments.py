@@ -48,8 +48,8 @@ class Moments:
         :param rows: ``(count, *shape)``
         :return: their moments
         """
-        # Stable-Baselines3 has NumPy choose the precision too.
-        return cls(len(rows), np.mean(rows, axis=0), np.var(rows, axis=0))
+        exact = rows.astype(np.float64, copy=False)
+        return cls(len(rows), exact.mean(axis=0), exact.var(axis=0))
 
 
 @dataclass(frozen=True)

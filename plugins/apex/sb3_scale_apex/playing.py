@@ -148,7 +148,7 @@ class Player:
 
     def _merge(self, fragment: Fragment) -> None:
         normalize = self._model._vec_normalize_env
-        if normalize is not None:
+        if normalize is not None and normalize.training:
             _update(vars(normalize).get("obs_rms"), fragment.observed)
             _update(normalize.ret_rms, fragment.returned)
 

@@ -1,5 +1,7 @@
 """How far a collector's critic is from its targets: the first priorities of what it collects."""
 
+from typing import Any
+
 import numpy as np
 import torch as th
 from numpy.typing import NDArray
@@ -40,22 +42,25 @@ def first_priorities(
         following = np.asarray(normalize.normalize_obs(following))
     returns, discounts, last = returns_of(fragment, rewards, n_steps, gamma)
     envs = np.arange(fragment.envs)
-    tensors = [
-        th.as_tensor(np.ascontiguousarray(each.reshape(-1, *each.shape[2:])))
-        for each in (
-            observations,
-            following[last, envs],
-            fragment.actions,
-            returns[..., None],
-            discounts[..., None],
-        )
-    ]
-    step = Step(Batch(*tensors))
+    batch = Batch(
+        _flat(observations),
+        _flat(following[last, envs]),
+        _flat(fragment.actions),
+        _flat(returns[..., None]),
+        _flat(discounts[..., None]),
+    )
+    step = Step(batch)
     outputs, target = ActorCritic(networks.policy, networks.objective).outputs_and_target(step)
     errors = networks.policy.critic.td_errors(outputs, target)
     # A transform may have given several copies of each transition.
     errors = errors.view(step.batch.copies, -1).mean(0)
-    return errors.abs().double().numpy().reshape(fragment.rewards.shape)
+    found: NDArray[np.float64] = errors.abs().double().numpy()
+    return found.reshape(fragment.rewards.shape)
+
+
+def _flat(array: NDArray[Any]) -> th.Tensor:
+    """All transitions in one axis."""
+    return th.as_tensor(np.ascontiguousarray(array.reshape(-1, *array.shape[2:])))
 
 
 def returns_of(

@@ -22,11 +22,11 @@ class Progress:
     """
     Tells the logger and the progress bar of the collectors, under ``collectors/``.
 
-    ``alive`` and ``restarts`` are counts; ``decisions_per_second`` is that of all since the training
-    began, ``collector_rate`` that of one while it acts; ``weight_age`` is how many gradient steps
-    old the weights were that chose actions, when these were taken; ``queue`` counts fragments that
-    were asked for and not taken; ``updates_per_decision`` is that of the training so far; and
-    ``waited`` the share of time in which the learner waited.
+    ``alive`` and ``restarts`` are counts; ``decisions_per_second`` is that of all since
+    ``learn`` began, ``collector_rate`` that of one while it acts; ``weight_age`` is how many
+    gradient steps old the weights were that chose actions, when these were taken; ``queue`` counts
+    fragments that were asked for and not taken; ``updates_per_decision`` is that of ``learn`` so
+    far; and ``waited`` the share of time in which the learner waited.
 
     :param model: the algorithm
     :param callback: all callbacks of the training

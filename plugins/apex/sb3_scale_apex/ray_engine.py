@@ -56,7 +56,7 @@ class RayEngine:
         if not ray.is_initialized():
             self._connect(wanted)
         deadline = time.monotonic() + timeout
-        while missing := _missing(wanted, ray.cluster_resources()):
+        while missing := _missing(wanted, ray.cluster_resources()):  # type: ignore[no-untyped-call]
             # A cluster may still grow.
             if time.monotonic() > deadline or self._owns:
                 name, there = missing

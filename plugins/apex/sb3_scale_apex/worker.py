@@ -163,7 +163,7 @@ class Worker:
         self.plan.networks.load(weights.tensors)
         if self.plan.normalize is not None:
             if weights.observed is not None:
-                self.plan.normalize.obs_rms = weights.observed
+                self.plan.normalize.obs_rms = weights.observed  # type: ignore[assignment]
             if weights.returned is not None:
                 self.plan.normalize.ret_rms = weights.returned
         self._take_noise(weights.noise)
@@ -246,7 +246,7 @@ class Worker:
         self, observations: np.ndarray, returns: np.ndarray
     ) -> tuple[Moments | None, Moments | None]:
         normalize = self.plan.normalize
-        if normalize is None or not normalize.training:
+        if normalize is None:
             return None, None
         observed = None
         if normalize.norm_obs:
@@ -281,4 +281,5 @@ class _LadderNoise(ActionNoise):
 
 
 def _differ(present: VectorizedActionNoise, base: ActionNoise) -> bool:
-    return cloudpickle.dumps(present.base_noise) != cloudpickle.dumps(base)
+    before, now = (cloudpickle.dumps(each) for each in (present.base_noise, base))
+    return bool(before != now)
