@@ -112,6 +112,7 @@ def main() -> None:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     sb3_scale.register_envs()
     ray.init(
+        "local",
         num_cpus=args.collectors,
         include_dashboard=False,
         log_to_driver=False,

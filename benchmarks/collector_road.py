@@ -272,6 +272,7 @@ def main() -> None:
     args = arguments()
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     ray.init(
+        "local",
         num_cpus=os.cpu_count(),
         include_dashboard=False,
         log_to_driver=False,

@@ -83,6 +83,7 @@ def main() -> None:
     counts = sorted({1, *args.collectors})
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     ray.init(
+        "local",
         num_cpus=max(counts),
         include_dashboard=False,
         log_to_driver=False,

@@ -44,6 +44,7 @@ class RayEngine:
         self._needs = {"CPU": cpus, **resources}
         self._threads = threads
         self._owns = False
+        self._alone = False
         self._actors: dict[int, Any] = {}
 
     def open(self, collectors: int, timeout: float) -> None:
@@ -58,7 +59,7 @@ class RayEngine:
         deadline = time.monotonic() + timeout
         while missing := _missing(wanted, ray.cluster_resources()):  # type: ignore[no-untyped-call]
             # A cluster may still grow.
-            if time.monotonic() > deadline or self._owns:
+            if time.monotonic() > deadline or self._alone:
                 name, there = missing
                 self.close()
                 raise Sb3ScaleError(
@@ -156,12 +157,13 @@ class RayEngine:
         if wanted["CPU"] > cores:
             notice(f"collectors ask for {wanted['CPU']:g} cores, and this machine has {cores}")
         ray.init(
+            "local",
             num_cpus=max(cores, int(-(-wanted["CPU"] // 1))),
             resources={name: each for name, each in wanted.items() if name != "CPU"},
             include_dashboard=False,
             **_QUIET,
         )
-        self._owns = True
+        self._owns = self._alone = True
 
 
 _QUIET: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
