@@ -3,9 +3,9 @@ Decisions per second of a training with collectors on Ray, next to those with th
 
 SAC 2 x 256 with as many environments for each: one after the other in this process (``local``), in
 processes of their own that step while the networks learn (``overlapped``, ``SubprocVecEnv``), and
-with collectors on Ray, with one gradient step per decision or with none, in turns, so that a drift
-of the machine's speed meets all. One task only waits, as a slow simulator does. What counts begins
-when gradient steps do. Run it on an idle machine:
+with few or many collectors on Ray, with one gradient step per decision or with none, in turns, so
+that a drift of the machine's speed meets all. One task only waits, 10 ms per step, as a slow
+simulator does. What counts begins when gradient steps do. Run it on an idle machine:
 
     python benchmarks/collector_gain.py
 """
@@ -56,12 +56,14 @@ def sides(collectors: int, envs: int) -> dict[str, tuple[Any, Any]]:
     :return: by name, what makes the environments and the collector
     """
     apart = partial(SubprocVecEnv, start_method="fork")
-    on_ray = {"name": "ray", "collectors": collectors, "envs": envs}
-    return {
+    found: dict[str, tuple[Any, Any]] = {
         "local": (DummyVecEnv, "local"),
         "overlapped": (apart, "overlapped"),
-        f"ray, {collectors} x {envs}": (UnmadeVecEnv, on_ray),
     }
+    for many, each in dict.fromkeys([(collectors, envs), (collectors * envs, 1)]):
+        on_ray = {"name": "ray", "collectors": many, "envs": each}
+        found[f"ray, {many} x {each}"] = (UnmadeVecEnv, on_ray)
+    return found
 
 
 def measure(task: str, updates: int, make_envs: Any, collector: Any, args: Any) -> float:
@@ -113,7 +115,7 @@ def main() -> None:
     sb3_scale.register_envs()
     ray.init(
         "local",
-        num_cpus=args.collectors,
+        num_cpus=args.collectors * args.envs,
         include_dashboard=False,
         log_to_driver=False,
         configure_logging=False,
