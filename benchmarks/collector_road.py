@@ -38,6 +38,8 @@ from sb3_scale_apex.fragments import Fragment
 from sb3_scale_apex.playing import Player
 
 ENVS = (4, 32)
+COLLECTORS = 2
+"""They send in turns."""
 PARTS: dict[str, Any] = {
     "actor": {"name": "squashed-gaussian", "network": {"name": "mlp", "width": 8, "depth": 1}},
     "critic": {"name": "ensemble", "network": {"name": "mlp", "width": 8, "depth": 1}},
@@ -162,22 +164,26 @@ class Learner:
     """
 
     def __init__(self, case: Case, envs: int) -> None:
-        unmade = UnmadeVecEnv([partial(Spaces, case.shape, case.actions)] * envs)
+        n_envs = COLLECTORS * envs
+        unmade = UnmadeVecEnv([partial(Spaces, case.shape, case.actions)] * n_envs)
         settings: dict[str, Any] = {"policy_kwargs": PARTS, "device": "cpu", "seed": 0}
         self._model = sb3_scale.SAC(
             "ScalePolicy", unmade, buffer_size=case.capacity, **{**settings, **case.settings}
         )
         _, self._callback = self._model._setup_learn(10**9, CallbackList([Counts()]))
-        self._player = Player(self._model, envs, None)
-        self._streams = np.arange(envs)
+        self._player = Player(self._model, n_envs, None)
+        self._envs = envs
+        self._taken = 0
 
     def play(self, fragment: Fragment) -> float:
         """
         :param fragment: that was fetched
         :return: seconds to take all of it
         """
+        first = self._taken % COLLECTORS * self._envs
+        self._taken += 1
         start = time.perf_counter()
-        self._player.take(fragment, self._streams)
+        self._player.take(fragment, np.arange(first, first + self._envs))
         while not self._player.empty:
             self._player.play(fragment.steps * fragment.envs, self._callback, None)
         return time.perf_counter() - start
@@ -241,7 +247,7 @@ def measure(case: Case, envs: int, args: argparse.Namespace) -> Iterator[list[fl
         case.capacity, box.observation_space, box.action_space, "cpu", n_envs=envs
     )
     # Memory that was never written is slow.
-    for _ in range(case.capacity // transitions + 1):
+    for _ in range(case.capacity // transitions + COLLECTORS):
         learner.play(fragment)
         add_seconds(theirs, fragment)
     for _ in range(args.rounds):

@@ -58,10 +58,11 @@ def make_model(subject: Subject) -> Any:
     return construct(subject, algo, policy_kwargs=policy_kwargs)
 
 
-def construct(subject: Subject, algo: str, **settings: Any) -> Any:
+def construct(subject: Subject, algo: str, env: Any = None, **settings: Any) -> Any:
     """
     :param subject: a part
     :param algo: name of an algorithm
+    :param env: by default that of the subject
     :param settings: arguments that bring the part into it
     :return: the algorithm, small enough for a check
     """
@@ -70,7 +71,7 @@ def construct(subject: Subject, algo: str, **settings: Any) -> Any:
         f"the constructor of {algorithm.__name__}",
         algorithm,
         "ScalePolicy",
-        subject.env,
+        subject.env if env is None else env,
         learning_starts=STARTS,
         buffer_size=200,
         batch_size=16,

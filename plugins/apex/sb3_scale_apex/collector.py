@@ -3,6 +3,7 @@
 import tempfile
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -264,6 +265,11 @@ class RayCollector(InlineCollector):
         fragment_timeout: float = 120.0,
         max_restarts: int = 3,
     ) -> None:
+        if find_spec("ray") is None:
+            raise Sb3ScaleError(
+                "collector 'ray' needs Ray, which is not installed; allowed: after pip install "
+                "'sb3-scale[apex]', or collector: inline"
+            )
         super().__init__(
             collectors,
             envs,
@@ -286,8 +292,8 @@ class RayCollector(InlineCollector):
     def make_engine(self) -> Engine:
         """
         :return: where the collectors run
-        :raises Sb3ScaleError: if Ray is not installed
         """
+        # Ray takes its time to be imported.
         from sb3_scale_apex.ray_engine import RayEngine
 
         return RayEngine(*self._of_ray)
@@ -433,7 +439,7 @@ class _Training:
         model.save(path)
         buffer = folder / f"collectors_lost_{model.num_timesteps}_steps_replay_buffer.pkl"
         model.save_replay_buffer(buffer)
-        return f"the training so far is saved in {path}"
+        return f"the training so far is saved in {path} and {buffer}"
 
 
 def _unmade_path(env: VecEnv) -> str | None:

@@ -60,7 +60,7 @@ class Engine(Protocol):
         """
         :param calls: of different collectors
         :param timeout: seconds to wait for one of them
-        :return: those that were answered, or whose collector is lost
+        :return: all that were answered, or whose collector is lost
         """
 
     def answer(self, call: Call) -> Any:

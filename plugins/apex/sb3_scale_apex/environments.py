@@ -93,7 +93,7 @@ def _again(wrapper: VecEnvWrapper) -> Callable[[VecEnv], VecEnv]:
     if isinstance(wrapper, VecTransposeImage):
         return VecTransposeImage
     if isinstance(wrapper, VecFrameStack):
-        return _Stacked(wrapper.n_stack)
+        return _Stacked(wrapper.stacked_obs.n_stack)
     raise Sb3ScaleError(
         f"collectors cannot put {type(wrapper).__name__} around their environments; allowed: "
         "VecNormalize, VecFrameStack, VecTransposeImage, VecMonitor, or a wrapper of each "

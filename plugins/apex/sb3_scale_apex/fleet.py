@@ -84,6 +84,7 @@ class Fleet:
         self._limits = limits
         self._weights = weights
         self._collectors = [_Collector(number, each) for number, each in enumerate(envs)]
+        self._opening = False
         self.restarts = 0
         self.reserved = 0
         """Decisions that were taken, or are on their way."""
@@ -98,11 +99,13 @@ class Fleet:
 
         :raises Sb3ScaleError: if there is no room for them, or one cannot be made
         """
+        self._opening = True
         self.engine.open(len(self._collectors), self._limits.start_timeout)
         for each in self._collectors:
             self._start(each)
         while waiting := [each for each in self._collectors if each.starting is not None]:
             self._look(waiting, POLL)
+        self._opening = False
 
     def close(self) -> None:
         """End all collectors."""
@@ -173,15 +176,15 @@ class Fleet:
         }
         calls = [call for _, call in first.values()]
         answered = self.engine.answered(calls, timeout) if calls else []
+        heard = {id(call) for call in answered}
+        for each, call in first.values():
+            if id(call) not in heard:
+                self._check_time(each)
         for call in answered:
             each, _ = first[id(call)]
             fragment = self._take(each, call)
             if fragment is not None:
                 return fragment
-        heard = {id(call) for call in answered}
-        for each, call in first.values():
-            if id(call) not in heard:
-                self._check_time(each)
         if all(each.given_up for each in self._collectors):
             raise AllCollectorsLostError(self._obituary())
         if not calls and timeout:
@@ -193,12 +196,7 @@ class Fleet:
         try:
             answer = self.engine.answer(call)
         except CollectorLostError as lost:
-            if beginning and each.incarnation == 0 and not self.reserved:
-                # Nothing has been learned yet: the user can mend it.
-                raise Sb3ScaleError(
-                    f"collector {each.number} cannot be made: {lost.reason}{lost.traceback}"
-                ) from None
-            self._lose(each, lost.reason)
+            self._lose(each, lost.reason, lost.traceback)
             return None
         each.since = time.monotonic()
         if beginning:
@@ -220,8 +218,11 @@ class Fleet:
             what = "was not made" if each.starting is not None else "gave no answer"
             self._lose(each, f"{what} in {limit:g} s")
 
-    def _lose(self, each: _Collector, reason: str) -> None:
+    def _lose(self, each: _Collector, reason: str, traceback: str = "") -> None:
         """Replace a collector; what it was asked comes from others."""
+        if self._opening:
+            # Nothing has been learned yet: the user can mend it.
+            raise Sb3ScaleError(f"collector {each.number} cannot be made: {reason}{traceback}")
         self.engine.kill(each.number)
         self.reserved -= sum(asked.orders.steps for asked in each.asked) * each.envs
         each.asked.clear()

@@ -68,16 +68,16 @@ class Player:
         """
         fragment = self._fragment
         assert fragment is not None
-        start = self._at
-        stop = min(start - (-decisions // fragment.envs), fragment.steps)
-        self._at = stop
-        self._store(fragment, start, stop)
+        stop = min(self._at - (-decisions // fragment.envs), fragment.steps)
         goes_on = True
-        for step in range(start, stop):
-            if not self._count(fragment, step, callback, log_interval):
-                goes_on = False
-                break
-        if stop == fragment.steps:
+        while goes_on and self._at < stop:
+            # A callback finds stored what was counted, also if it saves both or ends the training.
+            start = self._at
+            self._at = min(start - ((len(self._infos) - self._n_envs) // fragment.envs), stop)
+            self._store(fragment, start, self._at)
+            for step in range(start, self._at):
+                goes_on = self._count(fragment, step, callback, log_interval)
+        if self._at == fragment.steps:
             self._fragment = None
         return goes_on
 

@@ -1,8 +1,11 @@
 """Collectors as actors of Ray, on this machine or on many."""
 
 import os
+import socket
 import time
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sb3_scale.errors import Sb3ScaleError
@@ -14,14 +17,8 @@ from sb3_scale_apex.weights import Weights
 # Read when Ray is imported.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
-try:
-    import ray
-    from ray import exceptions
-except ImportError as error:
-    raise Sb3ScaleError(
-        f"collector 'ray' needs Ray ({error}); allowed: after pip install 'sb3-scale[apex]', or "
-        "collector: inline"
-    ) from None
+import ray
+from ray import exceptions
 
 
 class RayEngine:
@@ -102,9 +99,11 @@ class RayEngine:
         """
         :param calls: of different collectors
         :param timeout: seconds to wait for one of them
-        :return: those that were answered, or whose collector is lost, the first of them
+        :return: all that were answered, or whose collector is lost
         """
-        ready, _ = ray.wait(list(calls), num_returns=1, timeout=timeout)
+        ready, _ = ray.wait(list(calls), num_returns=len(calls), timeout=0)
+        if not ready and timeout:
+            ready, _ = ray.wait(list(calls), num_returns=1, timeout=timeout)
         return list(ready)
 
     def answer(self, call: Call) -> Any:
@@ -117,12 +116,10 @@ class RayEngine:
         try:
             return ray.get(call, timeout=30)
         except exceptions.RayTaskError as error:
-            if isinstance(error.cause, Sb3ScaleError):
+            if isinstance(error.cause, (Sb3ScaleError, CollectorLostError)):
                 raise error.cause from None
-            cause = error.cause
-            reason = f"{type(cause).__name__}: {cause}" if cause is not None else "it failed"
-            raise CollectorLostError(reason, f"\n{error.traceback_str}") from None
-        except (exceptions.RayError, exceptions.GetTimeoutError) as error:
+            raise CollectorLostError(_last_line(error), f"\n{error}") from None
+        except exceptions.RayError as error:
             raise CollectorLostError(_first_line(error)) from None
 
     def kill(self, collector: int) -> None:
@@ -145,8 +142,9 @@ class RayEngine:
     def _connect(self, wanted: Mapping[str, float]) -> None:
         if self._address is not None:
             try:
+                _check_answers(self._address)
                 ray.init(address=self._address, **_QUIET)
-            except (ConnectionError, exceptions.RayError, RuntimeError, ValueError) as error:
+            except (OSError, exceptions.RayError, RuntimeError, ValueError) as error:
                 raise Sb3ScaleError(
                     f"Ray does not answer at {self._address!r} ({_first_line(error)}); allowed: "
                     "the address of 'ray start --head', or no address for this machine alone"
@@ -157,6 +155,7 @@ class RayEngine:
         if wanted["CPU"] > cores:
             notice(f"collectors ask for {wanted['CPU']:g} cores, and this machine has {cores}")
         ray.init(
+            # Not what somebody else runs on this machine, which Ray would find and join.
             "local",
             num_cpus=max(cores, int(-(-wanted["CPU"] // 1))),
             resources={name: each for name, each in wanted.items() if name != "CPU"},
@@ -182,14 +181,40 @@ class _Actor:
         from sb3_scale_apex.worker import make
 
         th.set_num_threads(threads)
-        self._worker = make(packed)
+        with _told():
+            self._worker = make(packed)
 
     def collect(self, orders: Orders) -> Any:
         """
         :param orders: what to do
         :return: a fragment
         """
-        return self._worker.collect(orders, ray.get)
+        with _told():
+            return self._worker.collect(orders, ray.get)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What goes wrong is told in words, since its class need not exist where the learner is."""
+    try:
+        yield
+    except (Sb3ScaleError, exceptions.RayError):
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise CollectorLostError(reason, f"\n{traceback.format_exc()}") from None
+
+
+def _check_answers(address: str) -> None:
+    """
+    Ray itself tries for minutes.
+
+    :param address: ``host:port``, or a word of Ray's such as ``auto``
+    :raises OSError: if nobody listens there
+    """
+    host, _, port = address.rpartition(":")
+    if port.isdecimal() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _missing(wanted: Mapping[str, float], there: Mapping[str, float]) -> tuple[str, float] | None:
@@ -201,6 +226,10 @@ def _missing(wanted: Mapping[str, float], there: Mapping[str, float]) -> tuple[s
         ),
         None,
     )
+
+
+def _last_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[-1]
 
 
 def _first_line(error: BaseException) -> str:
