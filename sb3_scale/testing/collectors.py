@@ -1,7 +1,5 @@
 """Checks of collectors."""
 
-from stable_baselines3.common.env_util import make_vec_env
-
 from sb3_scale.parts import build
 from sb3_scale.testing.part_under_test import Subject
 from sb3_scale.testing.training import STARTS, STEPS, check_saved, construct
@@ -17,8 +15,7 @@ def check_collector(subject: Subject) -> None:
     part = {"name": subject.spec.name, **subject.params}
     collector = subject.call("its constructor", build, "collector", part)
     n_envs = subject.call("count_environments(None)", collector.count_environments, None)
-    env = make_vec_env(subject.env, n_envs)
-    model = construct(subject, "sac", env, gradient_steps=n_envs, collector=part)
+    model = construct(subject, "sac", n_envs, gradient_steps=n_envs, collector=part)
     for training in (1, 2):
         subject.call(
             f"{STEPS} steps of training", model.learn, STEPS, reset_num_timesteps=training == 1
@@ -35,6 +32,6 @@ def check_collector(subject: Subject) -> None:
     stored = model.replay_buffer.streams.stored
     subject.require(
         stored == 2 * STEPS,
-        f"has stored {stored} transitions, and not the {2 * STEPS} it has taken",
+        f"has stored {stored} transitions, and has taken {2 * STEPS}",
     )
     check_saved(subject, model)

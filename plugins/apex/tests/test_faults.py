@@ -13,19 +13,20 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import counted_env
 import numpy as np
 import psutil
 import pytest
 from counted_env import Counted, check_streams, counted
-from sb3_scale import SAC, TD3
-from sb3_scale.errors import Sb3ScaleError
-from sb3_scale_apex.fleet import AllCollectorsLostError
 from small_models import make
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv
+
+from sb3_scale import SAC, TD3
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale_apex.fleet import AllCollectorsLostError
 
 ray = pytest.importorskip("ray")
 
@@ -120,7 +121,7 @@ def test_a_replaced_collector_acts_with_present_weights_and_their_age_counts_on(
     class Compare(Watch):
         """Compares each action with that of the weights as they are."""
 
-        distances: list[float] = []
+        distances: ClassVar[list[float]] = []
 
         def _on_step(self) -> bool:
             new = self.training._player._fragment.identity not in self.taken
