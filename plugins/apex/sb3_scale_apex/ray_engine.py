@@ -41,6 +41,7 @@ class RayEngine:
         self._needs = {"CPU": cpus, **resources}
         self._threads = threads
         self._owns = False
+        self._alone = False
         self._actors: dict[int, Any] = {}
 
     def open(self, collectors: int, timeout: float) -> None:
@@ -55,7 +56,7 @@ class RayEngine:
         deadline = time.monotonic() + timeout
         while missing := _missing(wanted, ray.cluster_resources()):  # type: ignore[no-untyped-call]
             # A cluster may still grow.
-            if time.monotonic() > deadline or self._owns:
+            if time.monotonic() > deadline or self._alone:
                 name, there = missing
                 self.close()
                 raise Sb3ScaleError(
@@ -161,7 +162,7 @@ class RayEngine:
             include_dashboard=False,
             **_QUIET,
         )
-        self._owns = True
+        self._owns = self._alone = True
 
 
 _QUIET: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
