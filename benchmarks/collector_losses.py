@@ -111,9 +111,8 @@ def run(seed: int, args: argparse.Namespace) -> tuple[Any, ...]:
         model.learn(args.decisions, losses)
     seconds = time.monotonic() - begun
     told = model.logger.name_to_value
-    returns, _ = evaluate_policy(model, Monitor(make(args.task, 2)), 5, return_episode_rewards=True)
+    mean, deviation = evaluate_policy(model, Monitor(make(args.task, 2)), 5)
     buffer: Any = model.replay_buffer
-    mean = sum(returns) / len(returns)
     return (
         seed,
         model.num_timesteps,

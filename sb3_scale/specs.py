@@ -252,6 +252,7 @@ class Collector(Spec):
         "choose",
         "update",
         "count_environments",
+        "decisions_per_rollout",
     )
     attributes: ClassVar[tuple[str, ...]] = ("own_environments",)
     base: ClassVar[str] = "sb3_scale.collection.local.LocalCollector"

@@ -2,9 +2,7 @@
 
 import math
 import threading
-from typing import TYPE_CHECKING, Any
-
-from stable_baselines3.common.type_aliases import TrainFrequencyUnit
+from typing import TYPE_CHECKING
 
 from sb3_scale.execution.compiled import missing_compiler
 from sb3_scale.notices import notice
@@ -90,14 +88,9 @@ def steps_to_come(model: "ScaleAlgorithm", gradient_steps: int) -> int:
     """
     :param model: within ``learn``
     :param gradient_steps: of the ``train`` call that follows
-    :return: gradient steps until the end of ``learn``, those included; where rollouts are episodes,
-        as if they stayed as long as those so far
+    :return: gradient steps until the end of ``learn``, those included, as far as is known
     """
-    frequency: Any = model.train_freq
-    length: float = model.n_envs
-    if frequency.unit is TrainFrequencyUnit.EPISODE:
-        length = max(model.num_timesteps / max(model._episode_num, 1), 1)
-    rollout = frequency.frequency * length
+    rollout: float = model.training.collector.decisions_per_rollout(model)
     rollouts = math.ceil(max(model._total_timesteps - model.num_timesteps, 0) / rollout)
     per_rollout = rollout if model.gradient_steps < 0 else model.gradient_steps
     return gradient_steps + int(rollouts * per_rollout)

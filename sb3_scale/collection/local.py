@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
-from stable_baselines3.common.type_aliases import RolloutReturn
+from stable_baselines3.common.type_aliases import RolloutReturn, TrainFrequencyUnit
 from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_scale.collection.acting import ActingCopy
@@ -36,6 +36,18 @@ class LocalCollector:
         :return: how many the training has
         """
         return 1 if n_envs is None else n_envs
+
+    def decisions_per_rollout(self, model: OffPolicyAlgorithm) -> float:
+        """
+        :param model: the algorithm, within ``learn``
+        :return: decisions from one ``train`` call to the next; where rollouts are episodes, as if
+            they stayed as long as those so far
+        """
+        frequency: Any = model.train_freq
+        length: float = model.n_envs
+        if frequency.unit is TrainFrequencyUnit.EPISODE:
+            length = max(model.num_timesteps / max(model._episode_num, 1), 1)
+        return float(frequency.frequency * length)
 
     def bind(self, model: OffPolicyAlgorithm, optimizers: Sequence[Any]) -> None:
         """

@@ -78,6 +78,12 @@ class Collector(Protocol):
         :raises Sb3ScaleError: if it cannot have as many
         """
 
+    def decisions_per_rollout(self, model: "OffPolicyAlgorithm") -> float:
+        """
+        :param model: the algorithm, within ``learn``
+        :return: decisions from one ``train`` call to the next, as far as that is known
+        """
+
     def bind(self, model: "OffPolicyAlgorithm", optimizers: "Sequence[TorchOptimizer]") -> None:
         """
         :param model: the algorithm, once its policy exists

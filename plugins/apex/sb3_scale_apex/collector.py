@@ -108,6 +108,16 @@ class InlineCollector(LocalCollector):
             )
         return each * self.collectors
 
+    def decisions_per_rollout(self, model: OffPolicyAlgorithm) -> float:
+        """
+        :param model: the algorithm, within ``learn``
+        :return: decisions from one ``train`` call to the next; between bounds on gradient steps per
+            decision, the fewest
+        """
+        if self.updates_per_decision is None:
+            return super().decisions_per_rollout(model)
+        return model.gradient_steps / self.updates_per_decision[1]
+
     def bind(self, model: OffPolicyAlgorithm, optimizers: Sequence[Any]) -> None:
         """
         :param model: the algorithm that collects

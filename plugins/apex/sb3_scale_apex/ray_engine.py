@@ -147,8 +147,8 @@ class RayEngine:
             except (OSError, exceptions.RayError, RuntimeError, ValueError) as error:
                 raise Sb3ScaleError(
                     f"Ray does not answer at {self._address!r} ({_first_line(error)}); allowed: "
-                    "the address of 'ray start --head', with RAY_AUTH_MODE=token where that asks for a "
-                    "token, or no address for this machine alone"
+                    "the address of 'ray start --head', with RAY_AUTH_MODE=token where that asks "
+                    "for a token, or no address for this machine alone"
                 ) from None
             self._owns = True
             return
