@@ -19,6 +19,7 @@ from stable_baselines3.common.vec_env import (
 
 from sb3_scale.collection.unmade import MakeEnv, MakeVecEnv, UnmadeVecEnv
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale_apex.pickling import check_picklable
 
 SEEDS_APART = 100_003
 """Between a collector and the one that replaces it."""
@@ -84,6 +85,8 @@ def like(env: VecEnv, seed: int) -> Environments:
         env = env.venv
     seeds = [seed + index for index in range(env.num_envs)]
     if isinstance(env, UnmadeVecEnv):
+        for index, make in enumerate(env.env_fns):
+            check_picklable(f"environment {index}", make, "what can be pickled")
         return Environments(env.make, env.env_fns, seeds, wrap)
     if not isinstance(env, DummyVecEnv):
         raise Sb3ScaleError(
@@ -125,13 +128,11 @@ class _Copy:
         self._monitored = isinstance(env, Monitor)
         if isinstance(env, Monitor):
             env = env.env
-        try:
-            self._content = cloudpickle.dumps(env)
-        except Exception as error:
-            raise Sb3ScaleError(
-                f"environment {env} cannot be sent to collectors: {error}; allowed: what can be "
-                "pickled, or make_vec_env(..., vec_env_cls=UnmadeVecEnv) of sb3_scale"
-            ) from None
+        self._content = check_picklable(
+            f"environment {env}",
+            env,
+            "what can be pickled, or make_vec_env(..., vec_env_cls=UnmadeVecEnv) of sb3_scale",
+        )
 
     def __call__(self) -> gymnasium.Env[Any, Any]:
         env: gymnasium.Env[Any, Any] = cloudpickle.loads(self._content)

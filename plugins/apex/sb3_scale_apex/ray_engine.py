@@ -1,5 +1,6 @@
 """Collectors as actors of Ray, on this machine or on many."""
 
+import logging
 import os
 import time
 import traceback
@@ -150,13 +151,18 @@ class RayEngine:
             except (ConnectionError, exceptions.RayError, RuntimeError, ValueError) as error:
                 raise Sb3ScaleError(
                     f"Ray does not answer at {self._address!r} ({_first_line(error)}); allowed: "
-                    "the address of 'ray start --head', or no address for this machine alone"
+                    "the address of 'ray start --head', with RAY_AUTH_MODE=token where it asks for "
+                    "one, or no address for this machine alone"
                 ) from None
             self._owns = True
             return
         cores = os.cpu_count() or 1
         if wanted["CPU"] > cores:
             notice(f"collectors ask for {wanted['CPU']:g} cores, and this machine has {cores}")
+        # What it warns of is what is wanted: only who has the token gets in.
+        _AUTHENTICATION.disabled = True
+        # However this ends, close looks for what is left of it.
+        self._owns = True
         ray.init(
             # Not what somebody else runs on this machine, which Ray would find and join.
             "local",
@@ -165,9 +171,10 @@ class RayEngine:
             include_dashboard=False,
             **_QUIET,
         )
-        self._owns = True
+        _AUTHENTICATION.disabled = False
 
 
+_AUTHENTICATION = logging.getLogger("ray._private.authentication.authentication_token_setup")
 _QUIET: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
 
 
