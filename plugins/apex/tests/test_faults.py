@@ -85,6 +85,7 @@ def is_gone(pid: int) -> bool:
         return True
 
 
+@pytest.mark.slow
 def test_a_collector_killed_in_a_fragment_and_one_after_it_leave_no_transition_twice_or_half(
     running: None, tmp_path: Path
 ) -> None:
@@ -113,14 +114,15 @@ def test_a_collector_killed_in_a_fragment_and_one_after_it_leave_no_transition_t
     assert ray.is_initialized()
 
 
-@pytest.mark.slow
 def test_a_replaced_collector_acts_with_present_weights_and_their_age_counts_on(
     running: None, tmp_path: Path
 ) -> None:
     class Compare(Watch):
         """Compares each action with that of the weights as they are."""
 
-        distances: list[float] = []
+        def __init__(self) -> None:
+            super().__init__()
+            self.distances: list[float] = []
 
         def _on_step(self) -> bool:
             new = self.training._player._fragment.identity not in self.taken
