@@ -7,7 +7,7 @@ Run ``python docs/build_parts.py`` after a change of a part; a test compares the
 import argparse
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sb3_scale.catalogue import Parameter, Part, describe
@@ -41,17 +41,28 @@ def distributions() -> set[str]:
     return names
 
 
-def sections(names: set[str]) -> Iterator[str]:
+def described(names: set[str]) -> dict[str, list[Part]]:
     """
     :param names: distributions whose parts to describe
-    :return: the page, kind by kind
+    :return: the parts by kind
     """
-    for kind, cls in KINDS.items():
-        parts = [
+    return {
+        kind: [
             describe(kind, spec.name)
             for plugin, spec in manager().specs(kind)
             if plugin.distribution in names
         ]
+        for kind in KINDS
+    }
+
+
+def sections(found: Mapping[str, list[Part]]) -> Iterator[str]:
+    """
+    :param found: the parts by kind
+    :return: the page, kind by kind
+    """
+    for kind, parts in found.items():
+        cls = KINDS[kind]
         if parts:
             yield f"## {kind}\n"
             yield f"{_meaning(cls)}.\n"
@@ -102,20 +113,18 @@ def _environments(parts: list[Part]) -> Iterator[str]:
         yield from _table(parameters)
 
 
-def undocumented(names: set[str]) -> Iterator[str]:
+def undocumented(found: Mapping[str, list[Part]]) -> Iterator[str]:
     """
-    :param names: distributions whose parts to look at
+    :param found: the parts by kind
     :return: one sentence for each text that is missing
     """
-    for kind in KINDS:
-        for plugin, spec in manager().specs(kind):
-            if plugin.distribution in names:
-                part = describe(kind, spec.name)
-                if not part.summary:
-                    yield f"{kind} '{part.name}' has no summary"
-                for parameter in part.parameters:
-                    if not parameter.doc:
-                        yield f"{kind} '{part.name}' does not explain '{parameter.name}'"
+    for kind, parts in found.items():
+        for part in parts:
+            if not part.summary:
+                yield f"{kind} '{part.name}' has no summary"
+            for parameter in part.parameters:
+                if not parameter.doc:
+                    yield f"{kind} '{part.name}' does not explain '{parameter.name}'"
 
 
 def main() -> None:
@@ -127,11 +136,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("path", nargs="?", type=Path, default=ROOT / "docs" / "parts.md")
     path = parser.parse_args().path
-    names = distributions()
-    missing = list(undocumented(names))
+    found = described(distributions())
+    missing = list(undocumented(found))
     if missing:
         sys.exit("\n".join(missing))
-    path.write_text("\n".join([INTRODUCTION, *sections(names)]).rstrip() + "\n")
+    path.write_text("\n".join([INTRODUCTION, *sections(found)]).rstrip() + "\n")
 
 
 if __name__ == "__main__":

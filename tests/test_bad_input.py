@@ -246,8 +246,8 @@ NO_SDE += "in a YAML file of RL-Zoo noise_type: ornstein-uhlenbeck, noise_std: 0
         ({"capture": 1}, "capture is 1; allowed: true, false"),
         (
             {"collector": "overlaped"},
-            "there is no collector 'overlaped'; allowed: local, overlapped; did you mean "
-            "'overlapped'?",
+            "there is no collector 'overlaped'; allowed: inline, local, overlapped, ray; did you "
+            "mean 'overlapped'?",
         ),
         ({"max_grad_norm": 0}, "max_grad_norm is 0; allowed: a number above 0, or nothing"),
         ({"use_sde": True}, NO_SDE),

@@ -294,6 +294,50 @@ def test_time_to_train(tmp_path):
         assert 0 < parts < float(row["seconds"])
 
 
+@pytest.mark.slow
+def test_collector_scaling(tmp_path):
+    options = "--collectors 2 --rounds 1 --seconds 0.5 --milliseconds 5 --fragment-length 4"
+    told = run(tmp_path, "collector_scaling", *options.split())
+    rates = [float(line.split("│")[2]) for line in told.splitlines() if line.startswith("│")]
+    one, two = rates
+    assert 0 < one < 200
+    assert one < two < 400
+
+
+@pytest.mark.slow
+def test_collector_gain(tmp_path):
+    options = "--tasks Pendulum-v1 waiting --updates 0 --envs 1 --rounds 1 --seconds 0.3"
+    told = run(tmp_path, "collector_gain", *options.split())
+    found = [line.split("│")[3:-1] for line in told.splitlines() if line.startswith("│")]
+    fast, slow = [[float(rate) for rate in row] for row in found]
+    assert 0 < min(slow) <= max(slow) < 200
+    assert fast[0] > 200
+
+
+@pytest.mark.slow
+def test_collector_road(tmp_path):
+    options = "--envs 2 --rounds 1 --fragments 2 --fragment-length 4"
+    told = run(tmp_path, "collector_road", *options.split())
+    found = [line.split("│")[3:-1] for line in told.splitlines() if line.startswith("│")]
+    assert len(found) == 3
+    sizes = [float(row[0]) for row in found]
+    assert 4 * (67 + 21) < sizes[0] < 4 * (223 + 38) < sizes[1] < 9 * 84 * 84 < sizes[2]
+    assert all(float(figure) > 0 for row in found for figure in row)
+
+
+@pytest.mark.slow
+def test_collector_soak(tmp_path):
+    options = "--minutes 0.4 --every 1 --kill-every 6 --lose-node-at 8 --allowed 1e9"
+    told = run(tmp_path, "collector_soak", *options.split())
+    assert "collectors replaced" in told
+    found = rows(tmp_path / "collector_soak.csv")
+    assert int(found[-1]["restarts"]) > 0
+    assert float(found[-1]["seconds"]) > 20
+    assert int(found[-1]["decisions"]) > int(found[0]["decisions"])
+    assert all(float(row["learner"]) > 0 for row in found)
+    assert float(found[-1]["object store"]) < 1
+
+
 def test_sizes_are_those_of_the_dog():
     register_envs()
     env = gymnasium.make("dog-run")

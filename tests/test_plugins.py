@@ -349,7 +349,9 @@ def test_only_the_named_plugins_are_imported(place: Place) -> None:
 def test_typo_in_the_names_to_load(place: Place) -> None:
     place.install("acme")
     message = place.find("critic", "acme", SB3_SCALE_LOAD_PLUGINS="acne")
-    assert message.startswith("SB3_SCALE_LOAD_PLUGINS names 'acne'; allowed: acme, asymmetric, ")
+    assert message.startswith(
+        "SB3_SCALE_LOAD_PLUGINS names 'acne'; allowed: acme, apex, asymmetric, "
+    )
     assert message.endswith("; did you mean 'acme'?")
     assert not place.imported("acme")
 

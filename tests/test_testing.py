@@ -36,6 +36,7 @@ SMALL = {
     ("extractor", "drq"): {"channels": 4, "trunk": "own", "constraint": "unit-norm"},
     ("transform", "random-shift"): {"copies": 2, "next_copies": 3},
     ("callback", "reset"): {"interval": 20},
+    ("collector", "ray"): {"cpus": 0.1},
 }
 """Parameters for parts whose defaults are large."""
 
@@ -44,6 +45,7 @@ LARGE = {
     for name in ("modern2-spectral", "modern4", "modern4-spectral", "mlp4-spectral")
 } | {
     ("algorithm", "crossq"),
+    ("collector", "ray"),
     ("recipe", "modern2"),
     ("recipe", "modern4"),
     ("recipe", "sac-spectral"),

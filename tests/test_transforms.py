@@ -180,3 +180,21 @@ def test_a_stochastic_actor_with_a_target_chooses_the_next_action() -> None:
     model.train(1, 16)
     moved = 0.5 * old + 0.5 * policy.actor.output.weight
     torch.testing.assert_close(policy.actor_target.output.weight, moved)
+
+
+def test_returns_of_some_environments_at_a_time_are_those_of_all_at_once() -> None:
+    rng = np.random.default_rng(1)
+    rewards, dones = rng.normal(size=(40, 4)), rng.random((40, 4)) < 0.1
+    whole, pieces = RewardScale(), RewardScale()
+    for each in (whole, pieces):
+        each.bind(0.9, None)
+    for reward, done in zip(rewards, dones, strict=True):
+        whole.observe(reward, done)
+        for streams in (np.array([2, 3]), np.array([0, 1])):
+            pieces.observe(reward[streams], done[streams], streams)
+    for name in ("count", "mean", "variance", "greatest"):
+        torch.testing.assert_close(getattr(pieces, name), getattr(whole, name))
+    torch.testing.assert_close(pieces._returns, whole._returns)
+    pieces.restart(np.array([1, 2]))
+    assert pieces._returns[[1, 2]].eq(0).all()
+    torch.testing.assert_close(pieces._returns[[0, 3]], whole._returns[[0, 3]])

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import cloudpickle
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
@@ -119,6 +121,37 @@ class UnmadeVecEnv(VecEnv):
         :return: false, since it is not known
         """
         return [False for _ in self._get_indices(indices)]
+
+
+class EnvCopy:
+    """
+    Makes copies of an environment, but for the file that it writes episodes to.
+
+    :param env: to copy
+    :raises Sb3ScaleError: if it cannot be pickled
+    """
+
+    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
+        self._monitored = isinstance(env, Monitor)
+        self._name = str(env)
+        if isinstance(env, Monitor):
+            self._keywords = env.info_keywords
+            env = env.env
+        try:
+            self._content = cloudpickle.dumps(env)
+        # Whatever an environment's own code raises.
+        except Exception as error:
+            raise Sb3ScaleError(
+                f"environment {self._name} cannot be sent to collectors: {error}; allowed: what "
+                "can be pickled, or make_vec_env(..., vec_env_cls=UnmadeVecEnv) of sb3_scale"
+            ) from None
+
+    def __call__(self) -> gymnasium.Env[Any, Any]:
+        """
+        :return: a copy
+        """
+        env: gymnasium.Env[Any, Any] = cloudpickle.loads(self._content)
+        return Monitor(env, info_keywords=self._keywords) if self._monitored else env
 
 
 def _zeros(space: spaces.Space[Any], n_envs: int) -> Any:

@@ -11,6 +11,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
+from sb3_scale.collection.unmade import EnvCopy, UnmadeVecEnv
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.registration import env_hint, register_envs
 
@@ -97,6 +98,31 @@ def as_vec_env(
         return DummyVecEnv([lambda: Monitor(env, **monitor_kwargs)])
     return make_vec_env(
         env, n_envs, env_kwargs=dict(env_kwargs), monitor_kwargs=dict(monitor_kwargs)
+    )
+
+
+def for_collectors(
+    env: AnyEnv, n_envs: int, env_kwargs: Mapping[str, Any], monitor_kwargs: Mapping[str, Any]
+) -> VecEnv:
+    """
+    :param env: the environment; one that is made already is copied
+    :param n_envs: how many collectors are to make
+    :param env_kwargs: arguments for them
+    :param monitor_kwargs: arguments of ``Monitor``, without use for a ``VecEnv``
+    :return: what stands for them; a ``VecEnv`` as it is
+    :raises Sb3ScaleError: if one that is made already shall have arguments, or cannot be copied
+    """
+    if isinstance(env, VecEnv):
+        return as_vec_env(env, 1, env_kwargs, monitor_kwargs)
+    if isinstance(env, gymnasium.Env):
+        made = as_vec_env(env, 1, env_kwargs, monitor_kwargs)
+        return UnmadeVecEnv([EnvCopy(made.envs[0])] * n_envs)  # type: ignore[attr-defined]
+    return make_vec_env(
+        env,
+        n_envs,
+        env_kwargs=dict(env_kwargs),
+        monitor_kwargs=dict(monitor_kwargs),
+        vec_env_cls=UnmadeVecEnv,  # type: ignore[arg-type]
     )
 
 

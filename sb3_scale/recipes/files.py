@@ -1,6 +1,8 @@
 """The files of recipes."""
 
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,12 @@ def path_of(name: str, algo: str) -> Path:
     return settings_path(spec)
 
 
+@lru_cache(maxsize=64)
+def _content(path: Path, changed: int) -> Any:
+    """A recipe that begins with another, and a sweep, read the same files again and again."""
+    return read_yaml(path, UniqueLoader)
+
+
 def settings_for(path: Path, env_id: str | None = None) -> dict[str, Any]:
     """
     :param path: of a recipe
@@ -47,7 +55,7 @@ def settings_for(path: Path, env_id: str | None = None) -> dict[str, Any]:
     :return: its settings of the task, else its ``default``
     :raises Sb3ScaleError: if the file cannot be read or has no ``default``
     """
-    content = read_yaml(path, UniqueLoader)
+    content = deepcopy(_content(path, path.stat().st_mtime_ns if path.exists() else 0))
     if not isinstance(content, Mapping) or not isinstance(content.get(DEFAULT), Mapping):
         raise Sb3ScaleError(
             f"{path} is {shown(content)}; allowed for a recipe: settings by task, with a "

@@ -14,7 +14,7 @@ from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.algorithms.schedules import schedule
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.notices import notice
-from sb3_scale.parts import load_target
+from sb3_scale.parts import build, load_target
 from sb3_scale.plugins import manager
 from sb3_scale.quantities import Within
 from sb3_scale.recipes import environments, files, resolve
@@ -72,9 +72,11 @@ def recipe(name: str, env: AnyEnv, **changes: Any) -> ScaleAlgorithm:
                 "allowed: an environment that is wrapped already, and no such key"
             )
     decided = resolve.repeat_actions(settings, environments.repeats_actions(env))
-    venv = environments.as_vec_env(
+    collector = build("collector", settings.get("collector", "local"))
+    make = environments.for_collectors if collector.own_environments else environments.as_vec_env
+    venv = make(
         env,
-        settings.pop("n_envs", 1),
+        collector.count_environments(settings.pop("n_envs", None)),
         settings.pop("env_kwargs", None) or {},
         _monitor(settings.pop("monitor_kwargs", None)),
     )

@@ -13,6 +13,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.execution.allocator import return_freed_memory
+from sb3_scale.parts import build
 from sb3_scale.recipes.changes import EVALUATED, Settings
 from sb3_scale.recipes.environments import Facts, SpacesOnly, facts
 from sb3_scale.zoo import backends, callbacks, checks, configs
@@ -93,7 +94,9 @@ def check_settings(algo: str, env_id: str, settings: Settings) -> None:
     evaluated = any(_is_python(key, settings.get(key)) for key in EVALUATED)
     if not evaluated and not RESHAPING & settings.keys():
         known = _facts(env_id, settings.get("env_kwargs") or {})
-        envs = _envs(known.observations, known.actions, settings.get("n_envs", 1))
+        collector = build("collector", settings.get("collector", "local"))
+        n_envs = collector.count_environments(settings.get("n_envs"))
+        envs = _envs(known.observations, known.actions, n_envs)
         _make(algo, envs, settings)
 
 

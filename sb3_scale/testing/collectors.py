@@ -1,5 +1,6 @@
 """Checks of collectors."""
 
+from sb3_scale.parts import build
 from sb3_scale.testing.part_under_test import Subject
 from sb3_scale.testing.training import STARTS, STEPS, check_saved, construct
 
@@ -12,7 +13,9 @@ def check_collector(subject: Subject) -> None:
     :raises AssertionError: if environment steps or gradient steps are missing, or too many
     """
     part = {"name": subject.spec.name, **subject.params}
-    model = construct(subject, "sac", collector=part)
+    collector = subject.call("its constructor", build, "collector", part)
+    n_envs = subject.call("count_environments(None)", collector.count_environments, None)
+    model = construct(subject, "sac", n_envs, gradient_steps=n_envs, collector=part)
     for training in (1, 2):
         subject.call(
             f"{STEPS} steps of training", model.learn, STEPS, reset_num_timesteps=training == 1
@@ -26,5 +29,9 @@ def check_collector(subject: Subject) -> None:
             model._n_updates == updates,
             f"has taken {model._n_updates} gradient steps when learn ends, and not {updates}",
         )
-    subject.require(model.replay_buffer.size() == 2 * STEPS, "has not stored every transition")
+    stored = model.replay_buffer.streams.stored
+    subject.require(
+        stored == 2 * STEPS,
+        f"has stored {stored} transitions, and has taken {2 * STEPS}",
+    )
     check_saved(subject, model)

@@ -9,8 +9,10 @@ import gymnasium
 import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.env_util import make_vec_env
 
 from sb3_scale.catalogue import POLICY_KINDS, algorithm_for, with_part
+from sb3_scale.collection.unmade import EnvCopy
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.parts import load_target
 from sb3_scale.plugins import manager
@@ -58,19 +60,21 @@ def make_model(subject: Subject) -> Any:
     return construct(subject, algo, policy_kwargs=policy_kwargs)
 
 
-def construct(subject: Subject, algo: str, **settings: Any) -> Any:
+def construct(subject: Subject, algo: str, n_envs: int = 1, **settings: Any) -> Any:
     """
     :param subject: a part
     :param algo: name of an algorithm
+    :param n_envs: how often its environment is made
     :param settings: arguments that bring the part into it
     :return: the algorithm, small enough for a check
     """
     algorithm = load_target(manager().find("algorithm", algo)[1])
+    make = subject.env if isinstance(subject.env, str) else EnvCopy(subject.env)
     return subject.call(
         f"the constructor of {algorithm.__name__}",
         algorithm,
         "ScalePolicy",
-        subject.env,
+        subject.env if n_envs == 1 else make_vec_env(make, n_envs),
         learning_starts=STARTS,
         buffer_size=200,
         batch_size=16,

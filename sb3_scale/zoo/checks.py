@@ -1,5 +1,6 @@
 """Values of the keys that RL-Zoo uses itself, checked before it makes anything."""
 
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from math import inf
@@ -13,6 +14,7 @@ from stable_baselines3.common.policies import BaseModel
 from stable_baselines3.common.vec_env import VecEnvWrapper
 
 from sb3_scale.algorithms import ScaleAlgorithm
+from sb3_scale.algorithms.options import Options, defaults
 from sb3_scale.errors import Sb3ScaleError, shown, suggestion
 from sb3_scale.parts import yaml_hint
 from sb3_scale.recipes.wrappers import check_arguments, check_monitor, check_normalize
@@ -57,9 +59,33 @@ def check_algorithm(algo: str, algorithm: type[BaseAlgorithm]) -> None:
     :raises Sb3ScaleError: if it does not train ScalePolicy
     """
     if not issubclass(algorithm, ScaleAlgorithm):
-        classes = ((name, each) for name, each in ALGOS.items() if isinstance(each, type))
-        able = [name for name, each in classes if issubclass(each, ScaleAlgorithm)]
-        raise Sb3ScaleError(f"--algo {algo} does not train ScalePolicy; allowed: {', '.join(able)}")
+        able = ", ".join(_able())
+        raise Sb3ScaleError(f"--algo {algo} does not train ScalePolicy; allowed: {able}")
+
+
+def check_no_options(
+    algo: str, algorithm: type[BaseAlgorithm], hyperparams: Mapping[str, Any]
+) -> None:
+    """
+    :param algo: name of the algorithm
+    :param algorithm: its class
+    :param hyperparams: settings of a task
+    :raises Sb3ScaleError: if one is an argument that only our algorithms have
+    """
+    if issubclass(algorithm, ScaleAlgorithm):
+        return
+    known = inspect.signature(algorithm.__init__).parameters
+    for key in defaults(Options):
+        if key in hyperparams and key not in known:
+            raise Sb3ScaleError(
+                f"{key} is {shown(hyperparams[key])}, and --algo {algo} does not know it; allowed "
+                f"with policy: ScalePolicy and --algo {' or '.join(_able())}"
+            )
+
+
+def _able() -> list[str]:
+    classes = ((name, each) for name, each in ALGOS.items() if isinstance(each, type))
+    return [name for name, each in classes if issubclass(each, ScaleAlgorithm)]
 
 
 def check_given_by_zoo(hyperparams: Mapping[str, Any]) -> None:

@@ -92,6 +92,7 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
     if configs.uses_scale_policy(hyperparams):
         _prepare(self, hyperparams, backend)
     else:
+        checks.check_no_options(self.algo, ALGOS[self.algo], hyperparams)
         backends.use(self, backend)
         if "callback" in hyperparams:
             given = hyperparams["callback"]

@@ -3,6 +3,7 @@
 import tempfile
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -128,11 +129,6 @@ class InlineCollector(LocalCollector):
                 "allowed as replay_buffer_class: compact, frames, prioritized, prioritized-frames, "
                 "or classes derived from CompactReplayBuffer"
             )
-        if self.limits.fragment_length > buffer.buffer_size:
-            raise Sb3ScaleError(
-                f"fragment_length is {self.limits.fragment_length}, and the replay buffer holds "
-                f"{buffer.buffer_size} transitions of each environment; allowed: at most as many"
-            )
         judged = self.first_priorities == "td-error"
         if judged and not has_priorities(type(buffer)):
             raise Sb3ScaleError(
@@ -146,6 +142,14 @@ class InlineCollector(LocalCollector):
             )
         check_transforms(model)
         self._pace(model)
+
+    def _check_length(self, model: Any) -> None:
+        most = model.replay_buffer.buffer_size
+        if self.limits.fragment_length > most:
+            raise Sb3ScaleError(
+                f"fragment_length is {self.limits.fragment_length}, and the replay buffer holds "
+                f"{most} transitions of each environment; allowed: at most as many"
+            )
 
     def _pace(self, model: Any) -> Pace:
         if self.updates_per_decision is None:
@@ -168,6 +172,7 @@ class InlineCollector(LocalCollector):
         """
         self.stop(model)
         self._check(model)
+        self._check_length(model)
         self._training = _Training(self, model, self._pace(model), callback)
         try:
             self._training.fleet.open()
@@ -260,6 +265,11 @@ class RayCollector(InlineCollector):
         fragment_timeout: float = 120.0,
         max_restarts: int = 3,
     ) -> None:
+        if find_spec("ray") is None:
+            raise Sb3ScaleError(
+                "collector 'ray' needs Ray, which is not installed; allowed: after pip install "
+                "'sb3-scale[apex]', or collector: inline"
+            )
         super().__init__(
             collectors,
             envs,
@@ -282,8 +292,8 @@ class RayCollector(InlineCollector):
     def make_engine(self) -> Engine:
         """
         :return: where the collectors run
-        :raises Sb3ScaleError: if Ray is not installed
         """
+        # Ray takes its time to be imported.
         from sb3_scale_apex.ray_engine import RayEngine
 
         return RayEngine(*self._of_ray)

@@ -2,11 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import cloudpickle
-import gymnasium
-from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import (
     DummyVecEnv,
     VecEnv,
@@ -17,7 +13,7 @@ from stable_baselines3.common.vec_env import (
     VecTransposeImage,
 )
 
-from sb3_scale.collection.unmade import MakeEnv, MakeVecEnv, UnmadeVecEnv
+from sb3_scale.collection.unmade import EnvCopy, MakeEnv, MakeVecEnv, UnmadeVecEnv
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale_apex.pickling import check_picklable
 
@@ -86,21 +82,21 @@ def like(env: VecEnv, seed: int) -> Environments:
     seeds = [seed + index for index in range(env.num_envs)]
     if isinstance(env, UnmadeVecEnv):
         for index, make in enumerate(env.env_fns):
-            check_picklable(f"environment {index}", make, "what can be pickled")
+            check_picklable(f"environment {index}", make)
         return Environments(env.make, env.env_fns, seeds, wrap)
     if not isinstance(env, DummyVecEnv):
         raise Sb3ScaleError(
             f"collectors cannot make the environments of {type(env).__name__}; allowed: "
             "DummyVecEnv, or make_vec_env(..., vec_env_cls=UnmadeVecEnv) of sb3_scale"
         )
-    return Environments(DummyVecEnv, [_Copy(each) for each in env.envs], seeds, wrap)
+    return Environments(DummyVecEnv, [EnvCopy(each) for each in env.envs], seeds, wrap)
 
 
 def _again(wrapper: VecEnvWrapper) -> Callable[[VecEnv], VecEnv]:
     if isinstance(wrapper, VecTransposeImage):
         return VecTransposeImage
     if isinstance(wrapper, VecFrameStack):
-        return _Stacked(wrapper.n_stack)
+        return _Stacked(wrapper.stacked_obs.n_stack)
     raise Sb3ScaleError(
         f"collectors cannot put {type(wrapper).__name__} around their environments; allowed: "
         "VecNormalize, VecFrameStack, VecTransposeImage, VecMonitor, or a wrapper of each "
@@ -114,26 +110,3 @@ class _Stacked:
 
     def __call__(self, venv: VecEnv) -> VecEnv:
         return VecFrameStack(venv, self.n_stack)
-
-
-class _Copy:
-    """
-    Makes copies of an environment, but for the file that it writes episodes to.
-
-    :param env: to copy
-    :raises Sb3ScaleError: if it cannot be pickled
-    """
-
-    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
-        self._monitored = isinstance(env, Monitor)
-        if isinstance(env, Monitor):
-            env = env.env
-        self._content = check_picklable(
-            f"environment {env}",
-            env,
-            "what can be pickled, or make_vec_env(..., vec_env_cls=UnmadeVecEnv) of sb3_scale",
-        )
-
-    def __call__(self) -> gymnasium.Env[Any, Any]:
-        env: gymnasium.Env[Any, Any] = cloudpickle.loads(self._content)
-        return Monitor(env) if self._monitored else env

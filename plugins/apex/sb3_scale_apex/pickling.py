@@ -13,23 +13,21 @@ DEEP = 8
 """Levels of parts within parts that are searched for what cannot be sent."""
 
 
-def check_picklable(name: str, value: Any, allowed: str) -> bytes:
+def check_picklable(name: str, value: Any) -> None:
     """
     :param name: of it, for the message
     :param value: to be sent
-    :param allowed: for the message
-    :return: it, pickled
     :raises Sb3ScaleError: if it cannot be, with the name of the part that cannot
     """
     try:
-        content: bytes = cloudpickle.dumps(value)
+        cloudpickle.dumps(value)
+    # Whatever an environment's own code raises.
     except Exception as error:
         where = _culprit(value, DEEP)
         part = f", its {' of '.join(map(repr, where))}" if where else ""
         raise Sb3ScaleError(
-            f"{name} cannot be sent to collectors{part}: {error}; allowed: {allowed}"
+            f"{name} cannot be sent to collectors{part}: {error}; allowed: what can be pickled"
         ) from None
-    return content
 
 
 def _culprit(value: Any, deep: int) -> list[str]:

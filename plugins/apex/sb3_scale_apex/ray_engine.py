@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,14 +18,8 @@ from sb3_scale_apex.weights import Weights
 # Read when Ray is imported.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
-try:
-    import ray
-    from ray import exceptions
-except ImportError as error:
-    raise Sb3ScaleError(
-        f"collector 'ray' needs Ray ({error}); allowed: after pip install 'sb3-scale[apex]', or "
-        "collector: inline"
-    ) from None
+import ray
+from ray import exceptions
 
 
 class RayEngine:
@@ -47,6 +42,7 @@ class RayEngine:
         self._needs = {"CPU": cpus, **resources}
         self._threads = threads
         self._owns = False
+        self._alone = False
         self._actors: dict[int, Any] = {}
 
     def open(self, collectors: int, timeout: float) -> None:
@@ -61,7 +57,7 @@ class RayEngine:
         deadline = time.monotonic() + timeout
         while missing := _missing(wanted, ray.cluster_resources()):  # type: ignore[no-untyped-call]
             # A cluster may still grow.
-            if time.monotonic() > deadline or self._owns:
+            if time.monotonic() > deadline or self._alone:
                 name, there = missing
                 self.close()
                 raise Sb3ScaleError(
@@ -147,8 +143,9 @@ class RayEngine:
     def _connect(self, wanted: Mapping[str, float]) -> None:
         if self._address is not None:
             try:
+                _check_answers(self._address)
                 ray.init(address=self._address, **_QUIET)
-            except (ConnectionError, exceptions.RayError, RuntimeError, ValueError) as error:
+            except (OSError, exceptions.RayError, RuntimeError, ValueError) as error:
                 raise Sb3ScaleError(
                     f"Ray does not answer at {self._address!r} ({_first_line(error)}); allowed: "
                     "the address of 'ray start --head', with RAY_AUTH_MODE=token where it asks for "
@@ -163,15 +160,18 @@ class RayEngine:
         _AUTHENTICATION.disabled = True
         # However this ends, close looks for what is left of it.
         self._owns = True
-        ray.init(
-            # Not what somebody else runs on this machine, which Ray would find and join.
-            "local",
-            num_cpus=max(cores, int(-(-wanted["CPU"] // 1))),
-            resources={name: each for name, each in wanted.items() if name != "CPU"},
-            include_dashboard=False,
-            **_QUIET,
-        )
-        _AUTHENTICATION.disabled = False
+        try:
+            ray.init(
+                # Not what somebody else runs on this machine, which Ray would find and join.
+                "local",
+                num_cpus=max(cores, int(-(-wanted["CPU"] // 1))),
+                resources={name: each for name, each in wanted.items() if name != "CPU"},
+                include_dashboard=False,
+                **_QUIET,
+            )
+        finally:
+            _AUTHENTICATION.disabled = False
+        self._alone = True
 
 
 _AUTHENTICATION = logging.getLogger("ray._private.authentication.authentication_token_setup")
@@ -213,6 +213,18 @@ def _told() -> Iterator[None]:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         raise CollectorLostError(reason, f"\n{traceback.format_exc()}") from None
+
+
+def _check_answers(address: str) -> None:
+    """
+    Ray itself tries for minutes.
+
+    :param address: ``host:port``, or a word of Ray's such as ``auto``
+    :raises OSError: if nobody listens there
+    """
+    host, _, port = address.rpartition(":")
+    if port.isdecimal() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _missing(wanted: Mapping[str, float], there: Mapping[str, float]) -> tuple[str, float] | None:

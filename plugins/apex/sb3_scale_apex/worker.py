@@ -176,7 +176,7 @@ class Worker:
     def _take_noise(self, noise: ActionNoise | None) -> None:
         n_envs = self.envs.num_envs
         if self.plan.noise is not None:
-            self._noise = _LadderNoise(self.plan.noise, self.policy)
+            self._noise = _LadderNoise(self.plan.noise, self.action_space.shape or ())
         elif noise is not None and n_envs > 1:
             base = noise.base_noise if isinstance(noise, VectorizedActionNoise) else noise
             if not isinstance(self._noise, VectorizedActionNoise) or _differ(self._noise, base):
@@ -273,10 +273,10 @@ class Worker:
 class _LadderNoise(ActionNoise):
     """Normal noise, with a standard deviation of its own for each environment."""
 
-    def __init__(self, sigmas: np.ndarray, policy: Any) -> None:
+    def __init__(self, sigmas: np.ndarray, shape: tuple[int, ...]) -> None:
         super().__init__()
-        self._shape = (len(sigmas), *policy.action_space.shape)
-        self._sigmas = sigmas.reshape(-1, *[1] * len(policy.action_space.shape))
+        self._shape = (len(sigmas), *shape)
+        self._sigmas = sigmas.reshape(-1, *[1] * len(shape))
 
     def __call__(self) -> np.ndarray:
         return np.random.normal(0, self._sigmas, self._shape).astype(np.float32)

@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sb3_scale import SAC, TD3
-from sb3_scale.collection.unmade import UnmadeVecEnv
 from small_models import make
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+
+from sb3_scale import SAC, TD3
+from sb3_scale.collection.unmade import UnmadeVecEnv
 
 ONE = {"name": "inline", "collectors": 1, "fragment_length": 1}
 

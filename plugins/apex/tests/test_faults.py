@@ -20,12 +20,13 @@ import numpy as np
 import psutil
 import pytest
 from counted_env import Counted, check_streams, counted
-from sb3_scale import SAC, TD3
-from sb3_scale.errors import Sb3ScaleError
-from sb3_scale_apex.fleet import AllCollectorsLostError
 from small_models import make
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv
+
+from sb3_scale import SAC, TD3
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale_apex.fleet import AllCollectorsLostError
 
 ray = pytest.importorskip("ray")
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from counted_env import check_streams, counted
-from sb3_scale import SAC
 from small_models import make
 from stable_baselines3.common.callbacks import BaseCallback
+
+from sb3_scale import SAC
 
 ray = pytest.importorskip("ray")
 cluster_utils = pytest.importorskip("ray.cluster_utils")
