@@ -128,21 +128,17 @@ class Worker:
             self._version = orders.version
         try:
             with self._own_generators(), th.no_grad():
-                fragment = self._act(orders)
+                fragment = self._judged(self._act(orders))
         except Sb3ScaleError as error:
             raise Sb3ScaleError(f"collector {self.plan.collector}: {error}") from None
-        if self.plan.networks.judges:
-            fragment = replace(
-                fragment,
-                priorities=first_priorities(
-                    self.plan.networks,
-                    fragment,
-                    self.plan.normalize,
-                    self.plan.n_steps,
-                    self.plan.gamma,
-                ),
-            )
         return replace(fragment, seconds=time.perf_counter() - started)
+
+    def _judged(self, fragment: Fragment) -> Fragment:
+        plan = self.plan
+        if not plan.networks.judges:
+            return fragment
+        found = first_priorities(plan.networks, fragment, plan.normalize, plan.n_steps, plan.gamma)
+        return replace(fragment, priorities=found)
 
     def close(self) -> None:
         """Close the environments."""
