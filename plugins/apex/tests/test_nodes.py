@@ -30,8 +30,6 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A head without room for collectors, and two nodes with room for two of them each."""
     for name, value in HEALTH.items():
         monkeypatch.setenv(name, value)
-    # As of a new Ray on one machine, which a cluster in this process does not choose by itself.
-    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
     found = cluster_utils.Cluster(
         initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
     )
