@@ -12,7 +12,6 @@ kills one collector's process again and again, ``--lose-node-at`` a whole node o
 
 import argparse
 import csv
-import os
 import random
 import signal
 import sys
@@ -25,41 +24,19 @@ import numpy as np
 import pandas
 import psutil
 import ray
-from ray.cluster_utils import Cluster
 from rich.console import Console
 from rich.table import Table
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 
 import sb3_scale
+from lib.clusters import collectors, two_nodes
 from sb3_scale.collection.unmade import UnmadeVecEnv
 
 COLLECTORS, ENVS = 2, 4
 MB = 2**20
 COLUMNS = ("seconds", "decisions", "updates", "restarts", "learner", "collectors", "object store")
 """The last three in MB, of collectors the mean."""
-QUICK = {
-    "RAY_health_check_failure_threshold": "3",
-    "RAY_health_check_timeout_ms": "500",
-    "RAY_health_check_period_ms": "1000",
-    "RAY_health_check_initial_delay_ms": "0",
-}
-"""A lost node is known after 3 s."""
-
-
-def collectors() -> list[psutil.Process]:
-    """
-    :return: processes of the collectors, the oldest first
-    """
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        try:
-            dead = process.status() == psutil.STATUS_ZOMBIE
-            if process.name().startswith("ray::_Actor") and not dead:
-                found.append(process)
-        except psutil.NoSuchProcess:
-            continue
-    return sorted(found, key=lambda process: process.create_time())
 
 
 def own_memory(process: psutil.Process) -> float:
@@ -205,19 +182,9 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Train, print the table, and exit with 1 if some memory is not flat."""
     args = arguments()
-    os.environ.update(QUICK, RAY_USAGE_STATS_ENABLED="0")
-    head = {"num_cpus": COLLECTORS, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    node = cluster.add_node(num_cpus=COLLECTORS)
-    quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
-    ray.init(address=cluster.address, **quiet)
-    try:
-        watch = Watch(args.out, args, lambda: cluster.remove_node(node, allow_graceful=False))
+    with two_nodes(COLLECTORS) as lose_node:
+        watch = Watch(args.out, args, lose_node)
         model = train(watch)
-    finally:
-        ray.shutdown()
-        stop: Any = cluster.shutdown
-        stop()
     restarts = model.logger.name_to_value["collectors/restarts"]
     console = Console()
     console.print(

@@ -166,6 +166,31 @@ def test_streams_of_one_length_give_the_draws_of_stable_baselines3(n_envs: int, 
         )
 
 
+@pytest.mark.parametrize("ahead", [0, 4])
+def test_fragments_of_several_streams_are_those_of_each(ahead: int) -> None:
+    """Around the end of the ring too, and where one stream has more than its neighbours."""
+    alone, together = (CompactReplayBuffer(60, SPACE, ACTIONS, "cpu", n_envs=4) for _ in range(2))
+    sources = [Source(stream) for stream in range(4)]
+    if ahead:
+        early = sources[2].fragment(ahead)
+        for buffer in (alone, together):
+            buffer.add_stream(2, **early)
+    for steps in (1, 5, 9, 3, 2):
+        for first in (0, 2, 1):
+            fragments = [source.fragment(steps) for source in sources[first : first + 2]]
+            for stream, fragment in enumerate(fragments, first):
+                alone.add_stream(stream, **fragment)
+            joint = {
+                name: np.stack([each[name] for each in fragments], axis=1) for name in fragments[0]
+            }
+            together.add_streams(first, **joint)
+    assert alone.streams.written.tolist() == together.streams.written.tolist()
+    assert (alone.pos, alone.full) == (together.pos, together.full)
+    names = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
+    for name in names:
+        np.testing.assert_array_equal(getattr(alone, name), getattr(together, name), err_msg=name)
+
+
 def test_all_streams_at_once_after_one_of_them_went_ahead() -> None:
     buffer, lists = CompactReplayBuffer(24, SPACE, ACTIONS, "cpu", 2), Lists(12, 2)
     sources = [Source(seed) for seed in range(2)]

@@ -209,9 +209,7 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         rows = self._make_rows(self.n_envs, action, reward, done, timeout)[None]
         observations, following = (np.reshape(x, (1, self.n_envs, -1)) for x in (obs, next_obs))
         if not self.streams.lockstep:
-            for stream in range(self.n_envs):
-                own = slice(stream, stream + 1)
-                self._write_stream(stream, rows[:, own], observations[:, own], following[:, own])
+            self._write_streams(0, rows, observations, following)
             return
         self._write(self.pos, slice(0, self.n_envs), rows, observations, following)
         self.streams.written += 1
@@ -247,25 +245,50 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         :raises Sb3ScaleError: if there is no such stream, an array has another shape, a number is
             not finite, or there are priorities; nothing is stored then
         """
+        self._add_fragment(stream, 1, priorities, obs, next_obs, action, reward, done, timeout)
+
+    def add_streams(
+        self,
+        first: int,
+        obs: np.ndarray,
+        next_obs: np.ndarray,
+        action: np.ndarray,
+        reward: np.ndarray,
+        done: np.ndarray,
+        timeout: np.ndarray,
+        priorities: np.ndarray | None = None,
+    ) -> None:
+        """
+        Store fragments of ``m`` streams that are next to each other, ``k`` transitions of each.
+
+        :param first: the first of the streams
+        :param obs: ``(k, m, *shape)``
+        :param next_obs: ``(k, m, *shape)``, at the end of an episode its last observation
+        :param action: ``(k, m, *action shape)``
+        :param reward: ``(k, m)``
+        :param done: ``(k, m)``
+        :param timeout: whether an episode ended by a time limit, ``(k, m)``
+        :param priorities: nothing here; subclasses that draw by priority take ``(k, m)``
+        :raises Sb3ScaleError: as :meth:`add_stream`
+        """
+        self._add_fragment(first, 2, priorities, obs, next_obs, action, reward, done, timeout)
+
+    def _add_fragment(self, first: int, axes: int, priorities: Any, *arrays: Any) -> None:
+        """Of one stream, whose arrays have the axis of steps alone, or of several."""
         if priorities is not None:
             raise Sb3ScaleError(
                 f"priorities are given, and {type(self).__name__} draws all transitions alike; "
                 "allowed: None"
             )
-        check_stream(stream, self.n_envs)
-        steps = check_shapes(
-            self.obs_shape,
-            (self.action_space.shape or (), (self.action_dim,)),
-            obs=obs,
-            next_obs=next_obs,
-            action=action,
-            reward=reward,
-            done=done,
-            timeout=timeout,
-        )
-        rows = self._make_rows(steps, action, reward, done, timeout)[:, None]
-        observations, following = (np.reshape(x, (steps, 1, -1)) for x in (obs, next_obs))
-        self._write_stream(stream, rows, observations, following)
+        check_stream(first, self.n_envs)
+        actions = (self.action_space.shape or (), (self.action_dim,))
+        shape = check_shapes(self.obs_shape, actions, axes, *arrays)
+        steps, streams = (*shape, 1)[:2]
+        check_stream(first + streams - 1, self.n_envs)
+        obs, next_obs, *others = arrays
+        rows = self._make_rows(steps * streams, *others).reshape(steps, streams)
+        observations, following = (np.reshape(x, (steps, streams, -1)) for x in (obs, next_obs))
+        self._write_streams(first, rows, observations, following)
 
     def _make_rows(
         self, count: int, action: Any, reward: Any, done: Any, timeout: Any
@@ -273,10 +296,10 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         rows = np.zeros(count, self.row)
         rows["action"] = np.reshape(action, (count, -1))
         outcome = rows["outcome"]
-        outcome[:, 0] = reward
-        outcome[:, 1] = done
+        outcome[:, 0] = np.reshape(reward, count)
+        outcome[:, 1] = np.reshape(done, count)
         if self.handle_timeout_termination:
-            outcome[:, 2] = timeout
+            outcome[:, 2] = np.reshape(timeout, count)
         return rows
 
     def _write(
@@ -291,18 +314,26 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         if self._returns is not None:
             self._returns.write(position, streams, rows["outcome"])
 
-    def _write_stream(
-        self, stream: int, rows: np.ndarray, observations: np.ndarray, following: np.ndarray
+    def _write_streams(
+        self, first: int, rows: np.ndarray, observations: np.ndarray, following: np.ndarray
     ) -> None:
-        """All ``(steps, 1, ...)``; in pieces that end where the ring does."""
-        start = 0
-        while start < len(rows):
-            position = self.streams.position(stream)
-            end = min(start + self.buffer_size - position, len(rows))
-            own, piece = slice(stream, stream + 1), slice(start, end)
-            self._write(position, own, rows[piece], observations[piece], following[piece])
-            self.pos, self.full = self.streams.advance(stream, end - start)
-            start = end
+        """All ``(k, m, ...)``; in pieces that end where the ring does."""
+        steps, number = rows.shape
+        position = self.streams.position(first)
+        if any(self.streams.position(first + each) != position for each in range(1, number)):
+            for each in range(number):
+                own = slice(each, each + 1)
+                self._write_streams(
+                    first + each, rows[:, own], observations[:, own], following[:, own]
+                )
+            return
+        start, streams = 0, slice(first, first + number)
+        while start < steps:
+            end = min(start + self.buffer_size - position, steps)
+            piece = slice(start, end)
+            self._write(position, streams, rows[piece], observations[piece], following[piece])
+            self.pos, self.full = self.streams.advance(streams, end - start)
+            start, position = end, 0
 
     def sample(self, batch_size: int, env: VecNormalize | None = None) -> ReplayBufferSamples:
         """
@@ -441,7 +472,7 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
 
     def resume(self) -> None:
         """Take up position and returns from rows that were just filled."""
-        self.pos, self.full = self.streams.advance(0, 0)
+        self.pos, self.full = self.streams.advance(slice(0), 0)
         if self.n_steps > 1:
             self._returns = Returns(self.n_steps, self.gamma, self.buffer_size, self.n_envs)
             self._returns.write(0, slice(None), self.table.to_numpy("outcome"))

@@ -49,24 +49,25 @@ class Streams:
         rows: np.ndarray = self.written % self.length * n_envs + np.arange(n_envs)
         return rows
 
-    def last_rows(self, stream: int, steps: int) -> np.ndarray:
+    def last_rows(self, streams: slice, steps: int) -> np.ndarray:
         """
-        :param stream: one of them
+        :param streams: some of them
         :param steps: number of transitions
-        :return: where its last ones are, oldest first, ``(steps,)``; of more than a ring holds the
-            rows come again
+        :return: where the last ones of each are, oldest first, ``(steps, streams)``; of more than a
+            ring holds the rows come again
         """
-        positions = (self.written[stream] - steps + np.arange(steps)) % self.length
-        rows: np.ndarray = positions * len(self.written) + stream
+        written = self.written[streams]
+        positions = (written - steps + np.arange(steps)[:, None]) % self.length
+        rows: np.ndarray = positions * len(self.written) + np.arange(len(self.written))[streams]
         return rows
 
-    def advance(self, stream: int, steps: int) -> tuple[int, bool]:
+    def advance(self, streams: slice, steps: int) -> tuple[int, bool]:
         """
-        :param stream: that was written to
-        :param steps: transitions that were written
+        :param streams: that were written to
+        :param steps: transitions that were written to each
         :return: position of the stream with the fewest transitions, and whether its ring is full
         """
-        self.written[stream] += steps
+        self.written[streams] += steps
         fewest = int(self.written.min())
         self.lockstep = bool((self.written == fewest).all())
         return fewest % self.length, fewest >= self.length
@@ -104,31 +105,35 @@ def check_stream(stream: int, n_envs: int) -> None:
 
 
 def check_shapes(
-    obs_shape: tuple[int, ...], action_shapes: tuple[tuple[int, ...], ...], **arrays: Any
-) -> int:
+    obs_shape: tuple[int, ...],
+    action_shapes: tuple[tuple[int, ...], ...],
+    axes: int,
+    *arrays: Any,
+) -> Shape:
     """
     :param obs_shape: of one observation
     :param action_shapes: that one action may have
-    :param arrays: of the fragment, by the names of ``add_stream``; ``obs`` and ``reward`` among
-        them
-    :return: number of transitions
+    :param axes: before those of one transition: steps, and streams where there are several
+    :param arrays: of the fragment, in the order of ``add_stream``
+    :return: number of steps, and of streams where there are several
     :raises Sb3ScaleError: if there is none, an array has another shape than the others ask for, or
         a number is not finite
     """
-    steps = np.shape(arrays["obs"])[:1]
-    if not steps or steps[0] == 0:
+    names = ("obs", "next_obs", "action", "reward", "done", "timeout")
+    steps: Shape = np.shape(arrays[0])[:axes]
+    if len(steps) < axes or 0 in steps:
         raise Sb3ScaleError(
-            f"obs of a fragment has shape {np.shape(arrays['obs'])}; allowed: at least 1 transition"
+            f"obs of a fragment has shape {np.shape(arrays[0])}; allowed: at least 1 transition"
         )
     wanted = {"obs": (obs_shape,), "next_obs": (obs_shape,), "action": action_shapes}
-    for name, array in arrays.items():
+    for name, array in zip(names, arrays, strict=True):
         allowed = [(*steps, *shape) for shape in wanted.get(name, ((),))]
         if np.shape(array) not in allowed:
             raise Sb3ScaleError(
                 f"{name} of a fragment has shape {np.shape(array)}; allowed: {allowed[0]}"
             )
         check_finite(f"{name} of a fragment", np.asarray(array))
-    return int(steps[0])
+    return steps
 
 
 def check_finite(name: str, array: np.ndarray) -> None:

@@ -1,6 +1,7 @@
 """What a collector is asked for, and what it sends back."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -106,7 +107,7 @@ class Fragment:
         """Environments of the collector."""
         return int(self.rewards.shape[1])
 
-    @property
+    @cached_property
     def timeouts(self) -> NDArray[np.bool_]:
         """Whether a time limit cut the episode, ``(T, E)``."""
         return np.array(

@@ -96,19 +96,17 @@ class Player:
                     fragment.infos[step],
                     self._streams,
                 )
-        timeouts = fragment.timeouts[piece]
-        for env, stream in enumerate(self._streams):
-            first = fragment.priorities
-            buffer.add_stream(
-                int(stream),
-                fragment.observations[piece, env],
-                following[:, env],
-                fragment.actions[piece, env],
-                fragment.rewards[piece, env],
-                fragment.dones[piece, env],
-                timeouts[:, env],
-                None if first is None else first[piece, env],
-            )
+        first = fragment.priorities
+        buffer.add_streams(
+            int(self._streams[0]),
+            fragment.observations[piece],
+            following,
+            fragment.actions[piece],
+            fragment.rewards[piece],
+            fragment.dones[piece],
+            fragment.timeouts[piece],
+            None if first is None else first[piece],
+        )
 
     def _count(
         self, fragment: Fragment, step: int, callback: BaseCallback, log_interval: int | None

@@ -162,8 +162,41 @@ class PrioritizedReplayBuffer(CompactReplayBuffer, PrioritizedReplay):
         first = None if priorities is None else _check_priorities(priorities, np.shape(reward))
         self.settle(self._lag)
         super().add_stream(stream, obs, next_obs, action, reward, done, timeout)
-        begun = self.largest if first is None else self._powers(first)
-        self._begin(self.streams.last_rows(stream, len(reward)), begun)
+        self._begin_last(slice(stream, stream + 1), first, len(reward))
+
+    def add_streams(
+        self,
+        first: int,
+        obs: np.ndarray,
+        next_obs: np.ndarray,
+        action: np.ndarray,
+        reward: np.ndarray,
+        done: np.ndarray,
+        timeout: np.ndarray,
+        priorities: np.ndarray | None = None,
+    ) -> None:
+        """
+        Store fragments of ``m`` streams that are next to each other, ``k`` transitions of each.
+
+        :param first: the first of the streams
+        :param obs: ``(k, m, *shape)``
+        :param next_obs: ``(k, m, *shape)``, at the end of an episode its last observation
+        :param action: ``(k, m, *action shape)``
+        :param reward: ``(k, m)``
+        :param done: ``(k, m)``
+        :param timeout: whether an episode ended by a time limit, ``(k, m)``
+        :param priorities: as of :meth:`add_stream`, ``(k, m)``
+        :raises Sb3ScaleError: as :meth:`add_stream`
+        """
+        given = None if priorities is None else _check_priorities(priorities, np.shape(reward))
+        self.settle(self._lag)
+        super().add_streams(first, obs, next_obs, action, reward, done, timeout)
+        steps, streams = np.shape(reward)
+        self._begin_last(slice(first, first + streams), given, steps)
+
+    def _begin_last(self, streams: slice, given: np.ndarray | None, steps: int) -> None:
+        begun = self.largest if given is None else self._powers(given).flatten()
+        self._begin(self.streams.last_rows(streams, steps).flatten(), begun)
 
     def _begin(self, rows: np.ndarray, priorities: np.ndarray | float) -> None:
         self.tree[rows] = priorities
