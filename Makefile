@@ -8,15 +8,17 @@ SBX_STAMP := $(SBX_VENV)/.installed
 SOURCES := sb3_scale plugins envs tests benchmarks docs
 RUN := results/make-train
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations=30
+RAY_TESTS := $(addprefix plugins/apex/tests/,test_faults.py test_nodes.py test_ray_processes.py)
 GPU_VARIANTS := eager compile compile+autocast capture compile+capture
 
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help install train test test-all test-wheels coverage fuzz check bench bench-train bench-gpu docs clean
+.PHONY: help install train test test-all test-ray test-wheels coverage fuzz check bench bench-train bench-gpu docs clean
 
 help:
 	@echo "make train     install and train a dog for a few minutes, with a picture at the end"
 	@echo "make test      install and run the fast tests; make test-all runs all of them"
+	@echo "make test-ray  the tests that kill collectors and nodes of a real Ray"
 	@echo "make coverage  the fast tests, with the lines that they leave out counted"
 	@echo "make fuzz      1,000 random settings, most of them wrong: all train or end with a sentence"
 	@echo "make check     formatting, lint, types"
@@ -49,8 +51,13 @@ test-wheels: $(STAMP)
 	$(PYTEST) --dist loadscope -m slow tests/test_distribution.py tests/test_zoo_commands.py tests/test_zoo_neutral.py \
 		tests/test_grids.py tests/test_benchmarks.py
 
+# Each test has all cores for its own Ray. RAY_TESTS names some of the files.
+test-ray: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 --durations=30 $(RAY_TESTS)
+
 test-all: $(STAMP)
-	$(PYTEST)
+	$(PYTEST) $(addprefix --ignore=,$(RAY_TESTS))
+	$(MAKE) test-ray
 
 coverage: $(STAMP)
 	$(PYTEST) -m "not slow" --cov --cov-report=term

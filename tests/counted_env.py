@@ -60,11 +60,11 @@ class Counted(gymnasium.Env[Any, Any]):
         return self._observe(), reward, False, ended, {"pid": os.getpid()}
 
 
-def counted(n_envs: int, harmed: int | None = None, **harm: Any) -> UnmadeVecEnv:
+def counted(n_envs: int, harmed: int | None = None, wait: float = 0.0, **harm: Any) -> UnmadeVecEnv:
     """Environments for collectors to make; ``harmed`` is which of them comes to harm, else all."""
     return UnmadeVecEnv(
         [
-            partial(Counted, number, **(harm if harmed in (None, number) else {}))
+            partial(Counted, number, wait=wait, **(harm if harmed in (None, number) else {}))
             for number in range(n_envs)
         ]
     )

@@ -8,6 +8,8 @@ import cloudpickle
 import numpy as np
 
 from sb3_scale.errors import Sb3ScaleError, shown
+from sb3_scale.replay.compact import CompactReplayBuffer
+from sb3_scale.replay.weighted import has_priorities
 
 
 def check_at_least(least: float, **values: float) -> None:
@@ -19,6 +21,52 @@ def check_at_least(least: float, **values: float) -> None:
     for name, value in values.items():
         if not least <= value < float("inf"):
             raise Sb3ScaleError(f"{name} is {shown(value)}; allowed: at least {least:g}")
+
+
+def check_buffer(buffer: Any, judged: bool) -> None:
+    """
+    :param buffer: the replay buffer
+    :param judged: whether collectors compute priorities
+    :raises Sb3ScaleError: if collectors cannot fill it
+    """
+    kind = type(buffer).__name__
+    if not isinstance(buffer, CompactReplayBuffer):
+        raise Sb3ScaleError(
+            f"collectors fill replay buffers of streams, and {kind} is none; allowed as "
+            "replay_buffer_class: compact, frames, prioritized, prioritized-frames, or classes "
+            "derived from CompactReplayBuffer"
+        )
+    if judged and not has_priorities(type(buffer)):
+        raise Sb3ScaleError(
+            f"first_priorities is 'td-error', and {kind} has no priorities; allowed: 'greatest', "
+            "or replay_buffer_class: prioritized"
+        )
+
+
+def check_length(fragment_length: int, buffer: Any) -> None:
+    """
+    :param fragment_length: decisions of each environment in a fragment
+    :param buffer: the replay buffer
+    :raises Sb3ScaleError: if it does not hold as many
+    """
+    if fragment_length > buffer.buffer_size:
+        raise Sb3ScaleError(
+            f"fragment_length is {fragment_length}, and the replay buffer holds "
+            f"{buffer.buffer_size} transitions of each environment; allowed: at most as many"
+        )
+
+
+def check_noise(noise: list[float] | None, action_noise: Any) -> None:
+    """
+    :param noise: of the collectors
+    :param action_noise: of the algorithm
+    :raises Sb3ScaleError: if there are both
+    """
+    if noise is not None and action_noise is not None:
+        raise Sb3ScaleError(
+            f"noise is {shown(noise)}, and the algorithm has action_noise {shown(action_noise)}; "
+            "allowed: one of them"
+        )
 
 
 def check_transforms(model: Any) -> None:

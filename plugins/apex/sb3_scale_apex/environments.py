@@ -15,6 +15,7 @@ from stable_baselines3.common.vec_env import (
 
 from sb3_scale.collection.unmade import EnvCopy, MakeEnv, MakeVecEnv, UnmadeVecEnv
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale_apex.pickling import check_picklable
 
 SEEDS_APART = 100_003
 """Between a collector and the one that replaces it."""
@@ -80,6 +81,8 @@ def like(env: VecEnv, seed: int) -> Environments:
         env = env.venv
     seeds = [seed + index for index in range(env.num_envs)]
     if isinstance(env, UnmadeVecEnv):
+        for index, make in enumerate(env.env_fns):
+            check_picklable(f"environment {index}", make)
         return Environments(env.make, env.env_fns, seeds, wrap)
     if not isinstance(env, DummyVecEnv):
         raise Sb3ScaleError(

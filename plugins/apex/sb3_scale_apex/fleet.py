@@ -222,7 +222,8 @@ class Fleet:
         """Replace a collector; what it was asked comes from others."""
         if self._opening:
             # Nothing has been learned yet: the user can mend it.
-            raise Sb3ScaleError(f"collector {each.number} cannot be made: {reason}{traceback}")
+            message = f"collector {each.number} cannot be made: {reason}{traceback}"
+            raise Sb3ScaleError(message) from None
         self.engine.kill(each.number)
         self.reserved -= sum(asked.orders.steps for asked in each.asked) * each.envs
         each.asked.clear()

@@ -1,5 +1,6 @@
 """Collectors as actors of Ray, on this machine or on many."""
 
+import logging
 import os
 import socket
 import time
@@ -155,17 +156,25 @@ class RayEngine:
         cores = os.cpu_count() or 1
         if wanted["CPU"] > cores:
             notice(f"collectors ask for {wanted['CPU']:g} cores, and this machine has {cores}")
-        ray.init(
-            # Not what somebody else runs on this machine, which Ray would find and join.
-            "local",
-            num_cpus=max(cores, int(-(-wanted["CPU"] // 1))),
-            resources={name: each for name, each in wanted.items() if name != "CPU"},
-            include_dashboard=False,
-            **_QUIET,
-        )
-        self._owns = self._alone = True
+        # What it warns of is what is wanted: only who has the token gets in.
+        _AUTHENTICATION.disabled = True
+        # However this ends, close looks for what is left of it.
+        self._owns = True
+        try:
+            ray.init(
+                # Not what somebody else runs on this machine, which Ray would find and join.
+                "local",
+                num_cpus=max(cores, int(-(-wanted["CPU"] // 1))),
+                resources={name: each for name, each in wanted.items() if name != "CPU"},
+                include_dashboard=False,
+                **_QUIET,
+            )
+        finally:
+            _AUTHENTICATION.disabled = False
+        self._alone = True
 
 
+_AUTHENTICATION = logging.getLogger("ray._private.authentication.authentication_token_setup")
 _QUIET: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import counted_env
 import numpy as np
@@ -86,6 +86,7 @@ def is_gone(pid: int) -> bool:
         return True
 
 
+@pytest.mark.slow
 def test_a_collector_killed_in_a_fragment_and_one_after_it_leave_no_transition_twice_or_half(
     running: None, tmp_path: Path
 ) -> None:
@@ -94,7 +95,7 @@ def test_a_collector_killed_in_a_fragment_and_one_after_it_leave_no_transition_t
 
         def _on_step(self) -> bool:
             going = super()._on_step()
-            if self.num_timesteps >= 150 and 1 in self.pids and len(self.pids[1]) == 1:
+            if self.num_timesteps >= 80 and 1 in self.pids and len(self.pids[1]) == 1:
                 time.sleep(0.3)
                 if not is_gone(self.pids[1][0]):
                     os.kill(self.pids[1][0], signal.SIGKILL)
@@ -104,24 +105,25 @@ def test_a_collector_killed_in_a_fragment_and_one_after_it_leave_no_transition_t
     several: dict[str, Any] = {"replay_buffer_class": "compact", "n_steps": 3}
     harm = partial(counted_env.die_once, tmp_path / "marker")
     model = model_of(counted(2, harmed=0, at=21, harm=harm, wait=0.02), **several)
-    model.learn(401, watch)
-    assert check_streams(model, 401) == [2, 2]
+    model.learn(261, watch)
+    assert check_streams(model, 261) == [2, 2]
     assert all(len(pids) == 2 and is_gone(pids[0]) for pids in watch.pids.values())
     # Returns over several steps end with a life.
-    batch = model.replay_buffer.sequences(np.arange(300), None)
+    batch = model.replay_buffer.sequences(np.arange(150), None)
     first, last = (np.asarray(each) for each in (batch.observations, batch.next_observations))
     np.testing.assert_array_equal(first[:, :2], last[:, :2])
     assert ray.is_initialized()
 
 
-@pytest.mark.slow
 def test_a_replaced_collector_acts_with_present_weights_and_their_age_counts_on(
     running: None, tmp_path: Path
 ) -> None:
     class Compare(Watch):
         """Compares each action with that of the weights as they are."""
 
-        distances: ClassVar[list[float]] = []
+        def __init__(self) -> None:
+            super().__init__()
+            self.distances: list[float] = []
 
         def _on_step(self) -> bool:
             new = self.training._player._fragment.identity not in self.taken
@@ -172,13 +174,14 @@ def test_a_slow_learner_has_bounded_calls_in_flight_and_bounded_memory(running: 
     model = model_of(counted(2), parts={"actor": actor}, train_freq=4)
     model.learn(320, watch)
     check_streams(model, 320)
-    training_of_each = 4 * sum(each.numel() for each in model.policy.actor.parameters())
-    assert training_of_each > 4e6
+    size = 4 * sum(each.numel() for each in model.policy.actor.parameters())
+    assert size > 4e6
     versions = {fragment.version for fragment, _ in watch.taken.values()}
-    assert len(versions) > 10
-    # Two calls of each of two collectors, and what they are asked with; one that is being played.
+    assert len(versions) > 20
+    # Two calls of each of two collectors, which may be asked with weights of different versions.
     assert watch.waiting <= 4
-    assert watch.bytes < 6 * training_of_each + 2**20
+    # Beside these there are the newest weights, and what Ray has to free, once a second.
+    assert watch.bytes < (4 + 1 + 6) * size
 
 
 @pytest.mark.slow
@@ -218,7 +221,7 @@ def test_a_collector_that_hangs_is_replaced_while_the_others_go_on(
     assert is_gone(watch.pids[1][0])
     assert "collector 1 is replaced: gave no answer in 3 s" in capfd.readouterr().err
     # It was missed only by its own share.
-    assert model.replay_buffer.streams.written[0] > 400
+    assert model.replay_buffer.streams.written[0] > 360
 
 
 @pytest.mark.slow
@@ -366,8 +369,8 @@ def test_an_environment_that_fails_once_is_told_once_and_replaced(
     running: None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     harm = partial(counted_env.fail_once, tmp_path / "marker")
-    model = model_of(counted(2, harmed=0, at=30, harm=harm, wait=0.02)).learn(400)
-    assert check_streams(model, 400) == [2, 1]
+    model = model_of(counted(2, harmed=0, at=30, harm=harm, wait=0.02)).learn(300)
+    assert check_streams(model, 300) == [2, 1]
     told = capfd.readouterr().err
     assert told.count("the simulator slipped") == 1
     assert "collector 0 is replaced: RuntimeError: the simulator slipped" in told
