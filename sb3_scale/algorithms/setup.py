@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch as th
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.vec_env import DummyVecEnv, VecTransposeImage
 
 from sb3_scale.algorithms import options
 from sb3_scale.algorithms.arguments import check_buffer_arguments, check_call, check_settings
@@ -30,11 +31,12 @@ from sb3_scale.algorithms.checks import (
 from sb3_scale.algorithms.training import Training
 from sb3_scale.algorithms.trial import try_parts
 from sb3_scale.built import recorded_parts
+from sb3_scale.collection.unmade import copied
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.execution.allocator import fresh_pages
 from sb3_scale.execution.devices import check_device, check_device_name
 from sb3_scale.memory import networks_within
-from sb3_scale.parts import track_providers
+from sb3_scale.parts import build, track_providers
 from sb3_scale.plain import plain
 from sb3_scale.policies import check_bounds, check_policy_kwargs, check_spaces
 
@@ -124,11 +126,24 @@ def set_up(model: "ScaleAlgorithm", make: Callable[[], None]) -> None:
         raise Sb3ScaleError(f"buffer_size is {model.buffer_size}: {error}") from error
 
 
+def _leave_to_collectors(model: "ScaleAlgorithm") -> None:
+    """One environment stands for those that a collector makes, as it does for a single process."""
+    collector, env = build("collector", model.collector), model.env
+    if env is None or env.num_envs > 1 or not collector.own_environments:
+        return
+    number = collector.count_environments(None)
+    single = env.venv if isinstance(env, VecTransposeImage) else env
+    if number > 1 and type(single) is DummyVecEnv:
+        model.env, model.n_envs = copied(env, number), number
+
+
 def _set_up_scaled(model: "ScaleAlgorithm", make: Callable[[], None]) -> None:
     capacity = model.buffer_size
     if model.env is None:
         # Loaded for prediction: set_env makes the real buffer.
         model.buffer_size = 1
+    else:
+        _leave_to_collectors(model)
     check_spaces(model.action_space)
     check_buffer_memory(model)
     check_batch_memory(model)

@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecTransposeImage
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from sb3_scale.errors import Sb3ScaleError
@@ -121,6 +121,19 @@ class UnmadeVecEnv(VecEnv):
         :return: false, since it is not known
         """
         return [False for _ in self._get_indices(indices)]
+
+
+def copied(env: VecEnv, n_envs: int) -> VecEnv:
+    """
+    :param env: one environment, as Stable-Baselines3 wraps it
+    :param n_envs: how many of it collectors are to make
+    :return: what stands for them, with the same wrapper
+    :raises Sb3ScaleError: if it cannot be pickled
+    """
+    if isinstance(env, VecTransposeImage):
+        return VecTransposeImage(copied(env.venv, n_envs))
+    assert isinstance(env, DummyVecEnv)
+    return UnmadeVecEnv([EnvCopy(env.envs[0])] * n_envs)
 
 
 class EnvCopy:

@@ -11,7 +11,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
-from sb3_scale.collection.unmade import EnvCopy, UnmadeVecEnv
+from sb3_scale.collection.unmade import UnmadeVecEnv, copied
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.registration import env_hint, register_envs
 
@@ -115,8 +115,7 @@ def for_collectors(
     if isinstance(env, VecEnv):
         return as_vec_env(env, 1, env_kwargs, monitor_kwargs)
     if isinstance(env, gymnasium.Env):
-        made = as_vec_env(env, 1, env_kwargs, monitor_kwargs)
-        return UnmadeVecEnv([EnvCopy(made.envs[0])] * n_envs)  # type: ignore[attr-defined]
+        return copied(as_vec_env(env, 1, env_kwargs, monitor_kwargs), n_envs)
     return make_vec_env(
         env,
         n_envs,

@@ -72,6 +72,16 @@ def test_a_recipe_copies_an_environment_of_the_users_own() -> None:
     assert model.learn(60).num_timesteps == 60
 
 
+def test_one_environment_stands_for_those_of_all_collectors(tmp_path: Path) -> None:
+    collector = {"name": "inline", "collectors": 2, "envs": 2}
+    for env in ("Pendulum-v1", gymnasium.make("Pendulum-v1")):
+        model = make(SAC, env, collector=collector)
+        assert model.n_envs == model.replay_buffer.n_envs == 4
+    model.learn(40).save(tmp_path / "model")
+    loaded = SAC.load(tmp_path / "model", gymnasium.make("Pendulum-v1"), device="cpu")
+    assert loaded.learn(40, reset_num_timesteps=False).num_timesteps == 80
+
+
 def unmade(n_envs: int = 2) -> Any:
     return make_vec_env("Pendulum-v1", n_envs, vec_env_cls=UnmadeVecEnv)
 
