@@ -99,7 +99,7 @@ def run(seed: int, args: argparse.Namespace) -> tuple[Any, ...]:
         "collector": {"name": "ray", "collectors": COLLECTORS, "envs": ENVS},
         "train_freq": 1,
         "gradient_steps": COLLECTORS * ENVS,
-        "learning_starts": args.decisions // 8,
+        "learning_starts": args.learning_starts,
         "policy_kwargs.extractor.pretraining_steps": args.pretraining,
         "callback": None,
     }
@@ -134,7 +134,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--task", default="walker-run")
     parser.add_argument("--recipe", default="densenet-ofenet-s")
-    parser.add_argument("--decisions", type=int, default=16_000)
+    parser.add_argument("--decisions", type=int, default=15_000)
+    parser.add_argument("--learning-starts", type=int, default=2000, help="random decisions")
     parser.add_argument("--pretraining", type=int, default=2000, help="steps of the extractor")
     parser.add_argument("--kill-every", type=float, default=never, help="seconds, never by default")
     parser.add_argument("--lose-node-at", type=float, default=never, help="second, by default none")
