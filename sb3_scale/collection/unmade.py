@@ -45,6 +45,7 @@ class UnmadeVecEnv(VecEnv):
         self.name = str(example)
         # VecEnv asks for it when it is made.
         self.render_mode = example.render_mode
+        self.spec = example.spec
         super().__init__(len(self.env_fns), example.observation_space, example.action_space)
         example.close()
 
@@ -86,7 +87,7 @@ class UnmadeVecEnv(VecEnv):
         :return: the same for each
         :raises AttributeError: if it is not known without them
         """
-        if attr_name not in ("render_mode", "observation_space", "action_space"):
+        if attr_name not in ("render_mode", "spec", "observation_space", "action_space"):
             raise AttributeError(f"environments of collectors have no '{attr_name}' here")
         return [getattr(self, attr_name) for _ in self._get_indices(indices)]
 

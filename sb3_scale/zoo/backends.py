@@ -77,7 +77,7 @@ def use(manager: Any, part: PartConfig) -> None:
     def create(n_envs: int, eval_env: bool = False, no_log: bool = False) -> VecEnv:
         def make(env_fns: Any, **vec_env_kwargs: Any) -> VecEnv:
             if eval_env:
-                return _same_wrapper(vec_env_class(env_fns, **vec_env_kwargs))
+                return same_wrapper(vec_env_class(env_fns, **vec_env_kwargs))
             # RL-Zoo's plots read DIR/*.monitor.csv.
             return Backend(part, manager)(env_fns, None if no_log else f"{manager.save_path}/0")
 
@@ -88,8 +88,13 @@ def use(manager: Any, part: PartConfig) -> None:
     manager.create_envs = create
 
 
-def _same_wrapper(env: VecEnv) -> VecEnv:
-    """Evaluation needs the wrappers of training where it copies the statistics of normalize."""
+def same_wrapper(env: VecEnv) -> VecEnv:
+    """
+    Evaluation needs the wrappers of training, where it copies the statistics of normalize.
+
+    :param env: for one of both
+    :return: with a wrapper that both have
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The environment is already wrapped with a `Monitor`")
         return VecMonitor(env)

@@ -29,13 +29,16 @@ def use(manager: Any, hyperparams: dict[str, Any], backend: PartConfig) -> bool:
 
     def create(n_envs: int, eval_env: bool = False, no_log: bool = False) -> VecEnv:
         def unmade(env_fns: Any, **vec_env_kwargs: Any) -> VecEnv:
+            if eval_env:
+                return backends.same_wrapper(vec_env_class(env_fns, **vec_env_kwargs))
             make: Any = partial(vec_env_class, **vec_env_kwargs)
             if backend != backends.GYMNASIUM:
                 make = backends.Backend(backend, manager)
             # RL-Zoo's plots read DIR/*.monitor.csv.
-            return UnmadeVecEnv(env_fns, make, None if no_log else f"{manager.save_path}/0")
+            path = None if no_log else f"{manager.save_path}/0"
+            return backends.same_wrapper(UnmadeVecEnv(env_fns, make, path))
 
-        manager.vec_env_class = vec_env_class if eval_env else unmade
+        manager.vec_env_class = unmade
         # Collectors on other machines have no such folder.
         envs: VecEnv = create_envs(n_envs, eval_env, no_log=True)
         return envs

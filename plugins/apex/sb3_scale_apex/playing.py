@@ -167,18 +167,20 @@ class EpisodeLog:
         """
         :param episode: as ``Monitor`` tells it
         """
+        # The collector's own clock began when it was made.
+        self._open(episode).write_row({**episode, "t": round(time.time() - self._begun, 6)})
+
+    def close(self) -> None:
+        """Write no more. A training without an episode leaves a file too, as ``Monitor`` does."""
+        self._open({}).close()
+
+    def _open(self, episode: dict[str, Any]) -> ResultsWriter:
         if self._writer is None:
             exists = Path(f"{self._path}.{Monitor.EXT}").exists()
             more = tuple(key for key in episode if key not in ("r", "l", "t"))
             header: dict[str, float | str] = {"t_start": self._begun}
             self._writer = ResultsWriter(self._path, header, more, override_existing=not exists)
-        # The collector's own clock began when it was made.
-        self._writer.write_row({**episode, "t": round(time.time() - self._begun, 6)})
-
-    def close(self) -> None:
-        """Write no more."""
-        if self._writer is not None:
-            self._writer.close()
+        return self._writer
 
 
 def _update(statistics: RunningMeanStd | None, moments: Moments | None) -> None:

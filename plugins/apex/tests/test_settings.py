@@ -29,6 +29,7 @@ Pendulum-v1:
   normalize: true
   env_wrapper: gymnasium.wrappers.TimeAwareObservation
   collector: {name: inline, collectors: 2, envs: 2, fragment_length: 8}
+  callback: [{name: q-bias, interval: 400, n_episodes: 1}]
   policy_kwargs:
     actor: {name: squashed-gaussian, network: {name: mlp, width: 8}}
     critic: {name: ensemble, network: {name: mlp, width: 8}}
@@ -41,6 +42,8 @@ def test_rl_zoo_trains_evaluates_logs_and_goes_on(tmp_path: Path) -> None:
     options += ["--seed", "3", "--eval-freq", "400", "--save-freq", "400"]
     printed = zoo_commands.train(tmp_path, "Pendulum-v1", 800, *options)
     assert "Using 4 environments" in printed
+    assert "q_bias/mean" in printed
+    assert "not of the same type" not in printed
     folder = tmp_path / "logs" / "sac" / "Pendulum-v1_1"
     assert np.load(folder / "evaluations.npz")["timesteps"].tolist() == [400, 800]
     # Four environments of 200 decisions each.
