@@ -70,6 +70,7 @@ class Watch(BaseCallback):
         super().__init__()
         self._path = path
         self._limit: float = args.minutes * 60
+        self._rate: float = args.decisions_per_second
         self._lose_node = lose_node
         self._begun = 0.0
         self._due = {
@@ -84,6 +85,8 @@ class Watch(BaseCallback):
         # The collectors are made by now.
         self._begun = self._begun or time.monotonic()
         passed = time.monotonic() - self._begun
+        # So that other work of the machine does not stand still for so long.
+        time.sleep(max(self.num_timesteps / self._rate - passed, 0.0))
         for act, (at, every) in self._due.items():
             if passed >= at:
                 self._due[act] = passed + every, every
@@ -175,6 +178,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--kill-every", type=float, default=never, help="seconds, never by default")
     parser.add_argument("--lose-node-at", type=float, default=never, help="second, by default none")
     parser.add_argument("--allowed", type=float, default=20, help="MB per hour that count as flat")
+    parser.add_argument(
+        "--decisions-per-second", type=float, default=never, help="at most, by default no bound"
+    )
     parser.add_argument("--out", type=Path, default=Path("collector_soak.csv"))
     return parser.parse_args()
 

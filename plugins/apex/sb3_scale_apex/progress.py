@@ -74,7 +74,8 @@ class Progress:
         for bar in self._bars:
             bar.pbar.set_postfix_str(
                 f"{told['alive']} collectors, {told['decisions_per_second']:.0f}/s, weights "
-                f"{self._age:.0f} steps old",
+                f"{self._age:.0f} steps old, queue {told['queue']}, "
+                f"{told['updates_per_decision']:.2g} updates per decision",
                 refresh=False,
             )
 
