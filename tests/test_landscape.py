@@ -26,10 +26,10 @@ from sb3_scale import SAC, TD3
 from sb3_scale.cli import main
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.landscape import surface as surface_module
-from sb3_scale.landscape.checkpoint import Problem, _without_scales, load_problem
+from sb3_scale.landscape.checkpoint import Problem, load_problem
 from sb3_scale.landscape.directions import random_direction
 from sb3_scale.landscape.surface import Surface
-from sb3_scale.nn.linear import linear_layers
+from sb3_scale.nn.linear import fold_scales, linear_layers
 from sb3_scale.parts import build
 
 TASK = {
@@ -48,8 +48,7 @@ def problem(network: Any = "mlp", constraint: Any = None, n_critics: int = 2) ->
     torch.manual_seed(0)
     config = {"name": "ensemble", "n_critics": n_critics, "constraint": constraint}
     critic = build("critic", {**config, "network": network}, 3, 2)
-    with torch.no_grad():
-        _without_scales(critic)
+    fold_scales(critic)
     features, actions = torch.randn(300, 3), torch.rand(300, 2)
     return Problem(critic, features, actions, torch.randn(300, 1), build("loss", "mse"), "a run")
 
@@ -95,8 +94,8 @@ def test_a_constraint_of_the_forward_pass_is_in_the_weights() -> None:
     critic = build("critic", config, 3, 2)
     features, actions = torch.randn(9, 3), torch.rand(9, 2)
     before = critic(features, actions).detach()
-    with torch.no_grad():
-        torch.testing.assert_close(_without_scales(critic)(features, actions), before)
+    fold_scales(critic)
+    torch.testing.assert_close(critic(features, actions).detach(), before)
     assert all(layer.scale is None for layer in linear_layers(critic))
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "new-plugin": "Write a package with a critic of your own",
     "report": "Sum up a training run of RL-Zoo and draw its learning curve",
     "landscape": "Draw the critic's loss around its weights",
+    "export": "Write a trained policy as a file for ONNX or TorchScript",
     "sweep": "Train every combination of settings and seeds of a file",
     "compare": "Compare trainings of RL-Zoo, sweeps and published figures",
 }

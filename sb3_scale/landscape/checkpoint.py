@@ -8,14 +8,12 @@ from typing import Any
 import torch as th
 from torch import nn
 
-from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.diagnostics.randomness import own_random_numbers
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.learning.batch import Step
-from sb3_scale.nn.linear import linear_layers
-from sb3_scale.parts import load_target, spec_of
-from sb3_scale.policies import ScalePolicy
+from sb3_scale.nn.linear import fold_scales
 from sb3_scale.runs import read_run
+from sb3_scale.trained import load_model
 from sb3_scale.trust.files import read_vec_normalize
 
 
@@ -63,37 +61,18 @@ def load_problem(
         raise Sb3ScaleError(f"seed is {seed}; allowed: 0 to {2**32 - 1}")
     run = read_run(folder)
     path = model_file or folder / f"{run.env_name}.zip"
-    model = _load(run.algo, path, trust)
+    model = load_model(run.algo, path, trust)
     _give_transitions(model, folder, run.env_name, trust)
     with own_random_numbers(seed, model.device), th.no_grad():
         policy, training = model.policy, model.training
         step = Step(model.sample(transitions))
         _, target = training.actor_critic.outputs_and_target(step)
         features, actions = policy.extractor.critic_inputs(step.features, step.batch.actions)
-        critic = _without_scales(policy.critic)
+        critic = policy.critic
+        fold_scales(critic)
         loss = partial(training.objective.critic_loss, policy)
     title = f"{run.algo} on {run.env_id}, seed {run.seed}, {model.num_timesteps:,} decisions"
     return Problem(critic, features, actions, target, loss, title)
-
-
-def _load(algo: str, path: Path, trust: bool) -> Any:
-    from rl_zoo3 import ALGOS
-
-    from sb3_scale.zoo import install
-
-    install()
-    if not path.is_file():
-        raise Sb3ScaleError(f"there is no model '{path}'")
-    # The specification of an algorithm that RL-Zoo lacks says which package has it.
-    algorithm = ALGOS.get(algo) or load_target(spec_of("algorithm", algo))
-    if not issubclass(algorithm, ScaleAlgorithm):
-        raise Sb3ScaleError(f"'{path}' is of {algorithm.__name__}; allowed: policy: ScalePolicy")
-    model = algorithm.load(path, device="cpu", trust=trust)
-    if not isinstance(model.policy, ScalePolicy):
-        raise Sb3ScaleError(
-            f"'{path}' has a {type(model.policy).__name__}; allowed: policy: ScalePolicy"
-        )
-    return model
 
 
 def _give_transitions(model: Any, folder: Path, env_name: str, trust: bool) -> None:
@@ -109,11 +88,3 @@ def _give_transitions(model: Any, folder: Path, env_name: str, trust: bool) -> N
     statistics = folder / env_name / "vecnormalize.pkl"
     if statistics.is_file():
         model._vec_normalize_env = read_vec_normalize(statistics)
-
-
-def _without_scales(critic: nn.Module) -> nn.Module:
-    """Put what a constraint does in the forward pass into the weights, so that they alone count."""
-    for layer in linear_layers(critic):
-        layer.weight.copy_(layer.effective_weight())
-        layer.scale = None
-    return critic

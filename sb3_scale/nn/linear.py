@@ -100,3 +100,15 @@ def orthogonal_(layers: Sequence[EnsembleLinear], gain: float, output_gain: floa
             nn.init.orthogonal_(member, output_gain if layer is layers[-1] else gain)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
+
+
+@torch.no_grad()
+def fold_scales(module: nn.Module) -> None:
+    """
+    Put what constraints do in the forward pass into the weights, so that they alone count.
+
+    :param module: with linear layers, which is not trained on
+    """
+    for layer in linear_layers(module):
+        layer.weight.copy_(layer.effective_weight())
+        layer.scale = None

@@ -86,7 +86,11 @@ class DrQEncoder(ConstrainedModule, Extractor, ReadsBytes):
         :param training: whether norms use the statistics of this batch
         :return: shape ``(batch, features_dim)``
         """
-        found = torch.cat([self._convolve(chunk) for chunk in torch.split(observations, CHUNK)])
+        # Their number is part of a program that is exported, and that takes batches of any size.
+        parts = (
+            (observations,) if torch.compiler.is_exporting() else torch.split(observations, CHUNK)
+        )
+        found = torch.cat([self._convolve(chunk) for chunk in parts])
         return self.trunk.finish(found.unsqueeze(0), training).squeeze(0) if self.shared else found
 
     def _convolve(self, images: Tensor) -> Tensor:

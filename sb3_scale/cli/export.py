@@ -1,0 +1,76 @@
+"""``sb3-scale export``."""
+
+import argparse
+from pathlib import Path
+
+from sb3_scale.cli.output import make_console
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.files import replacing
+from sb3_scale.tables import make_table
+
+ENDINGS = {"onnx": "onnx", "torchscript": "pt"}
+CLOSE = 1e-4
+"""Difference from ``predict`` that rounding explains, of the largest action."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """
+    :param parser: of this subcommand
+    """
+    parser.add_argument(
+        "model", type=Path, metavar="MODEL", help="folder of a run, or a model's zip file"
+    )
+    parser.add_argument("--algo", metavar="NAME", help="of a zip file, for instance sac")
+    parser.add_argument("--format", choices=sorted(ENDINGS), default="onnx", help="by default onnx")
+    parser.add_argument(
+        "--normalize", type=Path, metavar="PKL", help="statistics, by default those of the run"
+    )
+    parser.add_argument(
+        "--opset", type=int, metavar="N", help="version of ONNX's operators, by default PyTorch's"
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="by default beside the model")
+    parser.add_argument(
+        "--observations", type=int, default=256, metavar="N", help="to check with, by default 256"
+    )
+    parser.add_argument("--trust", action="store_true", help="run what is pickled in the model")
+
+
+def run(args: argparse.Namespace) -> int:
+    """
+    :param args: see :func:`add_arguments`
+    :return: 0
+    :raises Sb3ScaleError: if there is no such model, it cannot be written in the format, or what
+        the file computes is not what the model predicts; no file is left then
+    """
+    from sb3_scale.export.controller import Controller
+    from sb3_scale.export.formats import FORMATS, difference
+    from sb3_scale.export.trained import load
+
+    if args.observations < 2:
+        raise Sb3ScaleError(f"observations is {args.observations}; allowed: at least 2")
+    trained = load(args.model, args.algo, args.normalize, args.trust)
+    observations = trained.observations(args.observations)
+    # Before constraints become part of the weights.
+    actions = trained.predict(observations)
+    controller = Controller(trained.model.policy, trained.normalize).requires_grad_(False)
+    folder = args.model if args.model.is_dir() else args.model.parent
+    output = args.output or folder / f"{trained.name}.{ENDINGS[args.format]}"
+    with replacing(output) as unfinished:
+        file = FORMATS[args.format](controller, observations[:2], unfinished, args.opset)
+        gap = difference(file, observations, actions)
+        if not gap <= CLOSE:
+            raise Sb3ScaleError(
+                f"what was written differs from predict by {gap:.2g} of the largest action; "
+                f"allowed: {CLOSE:g}"
+            )
+    space = trained.model.action_space
+    normalized = trained.normalize is not None and trained.normalize.norm_obs
+    rows = [
+        ("written", f"{output}, {output.stat().st_size / 1e6:.2f} MB"),
+        ("observation", f"batch x {observations.shape[1:]}, {observations.dtype}"),
+        ("action", f"batch x {space.shape}, {space.low.min():g} to {space.high.max():g}"),
+        ("normalisation", "within the file" if normalized else "none"),
+        ("largest difference", f"{gap:.1e} over {args.observations} observations"),
+    ]
+    make_console().print(make_table(("", ""), rows))
+    return 0

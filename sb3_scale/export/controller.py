@@ -1,0 +1,68 @@
+"""From a raw observation to an action that the environment takes, as one module."""
+
+from typing import Any
+
+import numpy as np
+import torch as th
+from gymnasium import spaces
+from stable_baselines3.common.running_mean_std import RunningMeanStd
+from stable_baselines3.common.vec_env import VecNormalize
+from torch import nn
+
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.nn.linear import fold_scales
+from sb3_scale.policies import ScalePolicy, has_whole_actions
+
+
+class Controller(nn.Module):
+    """
+    What ``predict(observation, deterministic=True)`` of an algorithm does, with the statistics of
+    ``VecNormalize`` before it: normalise, extract features, take the actor's mode, and put it
+    between the bounds of the action space.
+
+    :param policy: that was trained; its constraints become part of its weights
+    :param normalize: how its observations were normalised, if they were
+    :raises Sb3ScaleError: if its observations are no array
+    """
+
+    def __init__(self, policy: ScalePolicy, normalize: VecNormalize | None) -> None:
+        super().__init__()
+        space, actions = policy.observation_space, policy.action_space
+        if not isinstance(space, spaces.Box):
+            raise Sb3ScaleError(
+                f"observations are {type(space).__name__}; allowed for an export: Box"
+            )
+        # What a constraint does in the forward pass cannot be translated.
+        fold_scales(policy.actor)
+        fold_scales(policy.extractor)
+        self.policy = policy
+        self.observation_shape = space.shape
+        self._normalizes = normalize is not None and normalize.norm_obs
+        if normalize is not None and normalize.norm_obs:
+            statistics: Any = normalize.obs_rms
+            assert isinstance(statistics, RunningMeanStd)
+            self._clip = float(normalize.clip_obs)
+            self._keep("mean", statistics.mean)
+            self._keep("deviation", np.sqrt(statistics.var + normalize.epsilon))
+        self._whole = has_whole_actions(actions)
+        self._keep("low", actions.low)
+        self._keep("high", actions.high)
+
+    def _keep(self, name: str, values: Any) -> None:
+        # As Stable-Baselines3 computes it, before it rounds to float32.
+        self.register_buffer(name, th.as_tensor(np.asarray(values, np.float64)))
+
+    def forward(self, observation: th.Tensor) -> th.Tensor:
+        """
+        :param observation: as the environment gives it, ``(batch, *shape)``
+        :return: actions as the environment takes them, ``(batch, *action shape)``
+        """
+        if self._normalizes:
+            normal = (observation.double() - self.mean) / self.deviation
+            observation = normal.clamp(-self._clip, self._clip).float()
+        mode = self.policy.actor(self.policy.features(observation), True)
+        mode = mode.clamp(-1, 1).double().reshape(-1, *self.low.shape)
+        action = self.low + 0.5 * (mode + 1) * (self.high - self.low)
+        if self._whole:
+            return action.round().to(th.int64)
+        return action.float()

@@ -1,0 +1,87 @@
+"""What is exported: a model, its statistics, and observations to try it with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from stable_baselines3.common.vec_env import VecNormalize
+
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.runs import env_name, read_run
+from sb3_scale.trained import load_model
+from sb3_scale.trust.files import read_vec_normalize
+
+
+@dataclass(frozen=True)
+class Trained:
+    """
+    :param model: the algorithm, on the CPU
+    :param normalize: how it sees observations, if not as they are
+    :param name: of what it was trained on
+    """
+
+    model: Any
+    normalize: VecNormalize | None
+    name: str
+
+    def predict(self, observations: np.ndarray) -> np.ndarray:
+        """
+        :param observations: as environments give them, ``(n, *shape)``
+        :return: ``(n, *action shape)``
+        """
+        seen: Any = observations
+        if self.normalize is not None:
+            seen = self.normalize.normalize_obs(observations)
+        actions, _ = self.model.predict(seen, deterministic=True)
+        return np.asarray(actions)
+
+    def observations(self, number: int) -> np.ndarray:
+        """
+        :param number: how many
+        :return: of the observation space, where it is bounded, and around what was seen in training
+            where statistics tell that, ``(number, *shape)``
+        """
+        space: Any = self.model.observation_space
+        space.seed(0)
+        found = np.stack([space.sample() for _ in range(number)])
+        if self.normalize is not None and self.normalize.norm_obs:
+            statistics: Any = self.normalize.obs_rms
+            rng = np.random.default_rng(0)
+            around = rng.normal(statistics.mean, np.sqrt(statistics.var), found.shape)
+            found = np.clip(around, space.low, space.high).astype(space.dtype)
+        return found
+
+
+def load(path: Path, algo: str | None, statistics: Path | None, trust: bool) -> Trained:
+    """
+    :param path: of a run's folder, or of a model's zip file
+    :param algo: name of the algorithm, for a zip file
+    :param statistics: of a ``VecNormalize``, by default those of the run
+    :param trust: whether to run what is pickled in the model
+    :return: what was trained
+    :raises Sb3ScaleError: if there is no such model, it is of another policy, or ``algo`` is
+        missing
+    """
+    name = path.stem
+    if path.is_dir():
+        run = read_run(path)
+        algo, name = algo or run.algo, env_name(run.env_id)
+        statistics = statistics or _of_run(path / name / "vecnormalize.pkl")
+        path = path / f"{name}.zip"
+    if algo is None:
+        raise Sb3ScaleError(
+            f"which algorithm '{path}' is of is not known; allowed: --algo NAME, or the folder of "
+            "its run"
+        )
+    model = load_model(algo, path, trust)
+    if not isinstance(model.observation_space, spaces.Box):
+        raise Sb3ScaleError(
+            f"observations are {type(model.observation_space).__name__}; allowed for an export: Box"
+        )
+    return Trained(model, read_vec_normalize(statistics) if statistics else None, name)
+
+
+def _of_run(statistics: Path) -> Path | None:
+    return statistics if statistics.is_file() else None

@@ -1,0 +1,121 @@
+"""Files of trained policies next to ``predict``."""
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from cli_commands import error
+from gymnasium import spaces
+from small_models import OFENET, SMALL, make
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+
+from sb3_scale import SAC, TD3
+from sb3_scale.cli import main
+
+onnxruntime = pytest.importorskip("onnxruntime")
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+
+
+class Spaces(gymnasium.Env[Any, Any]):
+    """Nothing but spaces."""
+
+    def __init__(self, observations: Any, actions: Any) -> None:
+        self.observation_space, self.action_space = observations, actions
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        return self.observation_space.sample(), {}
+
+
+VECTOR = spaces.Box(-np.inf, np.inf, (5,))
+WIDE = spaces.Box(np.array([-3, 0], np.float32), np.array([1, 10], np.float32))
+IMAGE = spaces.Box(0, 255, (9, 84, 84), np.uint8)
+DRQ = {"name": "drq", "channels": 4, "features": 8}
+
+
+def parts(network: Any, **more: Any) -> dict[str, Any]:
+    return {
+        "actor": {"name": "squashed-gaussian", "network": network, **more},
+        "critic": {"name": "ensemble", "network": SMALL},
+    }
+
+
+CASES: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
+    "vectors": (SAC, VECTOR, WIDE, {}),
+    "td3": (TD3, VECTOR, WIDE, {}),
+    "whole actions": (SAC, VECTOR, spaces.Box(-2, 9, (2,), np.int32), {}),
+    "actions of two axes": (SAC, VECTOR, spaces.Box(-2, 9, (2, 3)), {}),
+    "symlog": (SAC, VECTOR, WIDE, {"extractor": "symlog"}),
+    "ofenet": (SAC, VECTOR, WIDE, {"extractor": OFENET}),
+    "batch norm": (SAC, VECTOR, WIDE, parts({**SMALL, "norm": "batch"})),
+    "unit norm": (SAC, VECTOR, WIDE, parts({**SMALL, "norm": "batch"}, constraint="unit-norm")),
+    "spectral": (SAC, VECTOR, WIDE, parts(SMALL, constraint="spectral")),
+    "simba": (SAC, VECTOR, WIDE, parts({"name": "simba", "width": 16})),
+    "flow": (SAC, VECTOR, WIDE, {**parts(SMALL), "actor": "conditional-flow"}),
+    "pixels": (SAC, IMAGE, WIDE, {"extractor": DRQ}),
+}
+QUICK = {"vectors", "pixels"}
+"""Of ONNX, which takes seconds each; the others are slow."""
+
+
+def saved(folder: Path, name: str, normalized: bool = False) -> tuple[Any, Any, list[str]]:
+    algorithm, observations, actions, more = CASES[name]
+    env: Any = DummyVecEnv([lambda: Spaces(observations, actions)])
+    words = ["export", str(folder / "model.zip"), "--algo", "sac" if algorithm is SAC else "td3"]
+    if normalized:
+        env = VecNormalize(env)
+        env.obs_rms.mean, env.obs_rms.var = np.arange(5.0), np.arange(1.0, 6.0)
+        env.save(str(folder / "statistics.pkl"))
+        words += ["--normalize", str(folder / "statistics.pkl")]
+    model = make(algorithm, env, parts=more, buffer_size=50)
+    with torch.no_grad():
+        for parameter in model.policy.actor.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    model.save(folder / "model.zip")
+    return model, env, words
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_torchscript_computes_what_the_model_predicts(name: str, tmp_path: Path) -> None:
+    model, _, words = saved(tmp_path, name)
+    assert main([*words, "--format", "torchscript", "--observations", "16"]) == 0
+    loaded = torch.jit.load(str(tmp_path / "model.pt"))
+    seen = np.stack([model.observation_space.sample() for _ in range(3)])
+    action = loaded(torch.as_tensor(seen)).numpy()
+    wanted, _ = model.predict(seen, deterministic=True)
+    np.testing.assert_allclose(action, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES],
+)
+def test_onnx_computes_what_the_model_predicts(name: str, tmp_path: Path) -> None:
+    normalized = name == "vectors"
+    model, env, words = saved(tmp_path, name, normalized)
+    assert main([*words, "--observations", "16"]) == 0
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
+    seen = np.stack([model.observation_space.sample() for _ in range(3)])
+    action = session.run(None, {"observation": seen})[0]
+    known = env.normalize_obs(seen) if normalized else seen
+    wanted, _ = model.predict(known, deterministic=True)
+    np.testing.assert_allclose(action, wanted, rtol=1e-4, atol=1e-4)
+    assert action.dtype == (np.int64 if name == "whole actions" else np.float32)
+
+
+def test_what_cannot_be_exported_is_told_and_leaves_no_file(tmp_path: Path, capsys: Any) -> None:
+    _, _, words = saved(tmp_path, "vectors")
+    model = str(tmp_path / "model.zip")
+    for wrong, sentence in (
+        (["export", model], "which algorithm"),
+        (["export", str(tmp_path / "none.zip"), "--algo", "sac"], "there is no model"),
+        ([*words, "--algo", "sacc"], "did you mean 'sac'?"),
+        ([*words, "--format", "torchscript", "--opset", "18"], "--opset is 18 with --format tor"),
+        ([*words, "--observations", "1"], "observations is 1; allowed: at least 2"),
+        ([*words, "--normalize", model], "cannot be read"),
+    ):
+        assert sentence in error(capsys, *wrong)
+    assert {path.name for path in tmp_path.iterdir()} == {"model.zip"}
