@@ -36,8 +36,8 @@ ORDER = """
     recipes
     sb3_scale
     catalogue runs tables
-    diagnostics zoo
-    landscape sweep testing
+    diagnostics trained zoo
+    export landscape sweep testing
     compare
     cli
     __main__

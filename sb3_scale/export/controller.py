@@ -25,6 +25,11 @@ class Controller(nn.Module):
     :raises Sb3ScaleError: if its observations are no array
     """
 
+    mean: th.Tensor
+    deviation: th.Tensor
+    low: th.Tensor
+    high: th.Tensor
+
     def __init__(self, policy: ScalePolicy, normalize: VecNormalize | None) -> None:
         super().__init__()
         space, actions = policy.observation_space, policy.action_space
@@ -60,7 +65,7 @@ class Controller(nn.Module):
         if self._normalizes:
             normal = (observation.double() - self.mean) / self.deviation
             observation = normal.clamp(-self._clip, self._clip).float()
-        mode = self.policy.actor(self.policy.features(observation), True)
+        mode: th.Tensor = self.policy.actor(self.policy.features(observation), True)
         mode = mode.clamp(-1, 1).double().reshape(-1, *self.low.shape)
         action = self.low + 0.5 * (mode + 1) * (self.high - self.low)
         if self._whole:
