@@ -1,6 +1,7 @@
 """Collection by many collectors, each with environments and a copy of the actor of its own."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, ClassVar, Literal
 
@@ -11,6 +12,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_scale.collection.local import LocalCollector
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.extending import extends
 from sb3_scale_apex.checks import (
     check_at_least,
     check_buffer,
@@ -206,20 +208,8 @@ class RayCollector(InlineCollector):
 
     Source: Horgan et al., "Distributed Prioritized Experience Replay", 2018.
 
-    :param collectors: how many
-    :param envs: environments of each; by default ``n_envs`` of the training, shared out
-    :param fragment_length: decisions of each environment that a collector sends at once
     :param in_flight: calls of each collector that are on their way while the networks learn; with 0
         it acts only while the learner waits for it, so with the present weights
-    :param max_weight_age: gradient steps after which weights are sent anew
-    :param updates_per_decision: ``[min, max]`` gradient steps per decision, between which learner
-        and collectors run freely; by default what ``train_freq`` and ``gradient_steps`` say
-    :param noise: ``[first, last]``: standard deviation of normal noise on actions in [-1, 1], a
-        ladder from the first environment to the last, in place of ``action_noise``
-    :param spread: ``[first, last]``: factor on the distance of actions from the actor's mode, a
-        ladder from the first environment to the last
-    :param first_priorities: of a prioritised buffer: the ``greatest`` so far, or the ``td-error``
-        that a collector computes with its copy of the critic
     :param threads: of each collector's products of matrices
     :param address: of a Ray cluster, by default that of the environment variable ``RAY_ADDRESS``,
         and without it this machine alone
@@ -230,17 +220,11 @@ class RayCollector(InlineCollector):
     :param max_restarts: how often in a row a collector is replaced that does not answer
     """
 
+    @extends(InlineCollector)
     def __init__(
         self,
-        collectors: int = 2,
-        envs: int | None = None,
-        fragment_length: int = 16,
+        *args: Any,
         in_flight: int = 2,
-        max_weight_age: int = 0,
-        updates_per_decision: list[float] | None = None,
-        noise: list[float] | None = None,
-        spread: list[float] | None = None,
-        first_priorities: Literal["greatest", "td-error"] = "greatest",
         threads: int = 1,
         address: str | None = None,
         cpus: float = 1.0,
@@ -248,28 +232,22 @@ class RayCollector(InlineCollector):
         start_timeout: float = 120.0,
         fragment_timeout: float = 120.0,
         max_restarts: int = 3,
+        **options: Any,
     ) -> None:
         if find_spec("ray") is None:
             raise Sb3ScaleError(
                 "collector 'ray' needs Ray, which is not installed; allowed: after pip install "
                 "'sb3-scale[apex]', or collector: inline"
             )
-        super().__init__(
-            collectors,
-            envs,
-            fragment_length,
-            in_flight,
-            max_weight_age,
-            updates_per_decision,
-            noise,
-            spread,
-            first_priorities,
-        )
+        super().__init__(*args, in_flight=in_flight, **options)
         check_at_least(1, threads=threads)
         check_at_least(0, cpus=cpus, max_restarts=max_restarts)
         check_at_least(0.1, start_timeout=start_timeout, fragment_timeout=fragment_timeout)
-        self.limits = Limits(
-            in_flight, fragment_length, start_timeout, fragment_timeout, max_restarts
+        self.limits = replace(
+            self.limits,
+            start_timeout=start_timeout,
+            fragment_timeout=fragment_timeout,
+            max_restarts=max_restarts,
         )
         self._of_ray = (address, cpus, resources or {}, threads)
 
