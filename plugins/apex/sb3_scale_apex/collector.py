@@ -223,7 +223,7 @@ class RayCollector(InlineCollector):
     @extends(InlineCollector)
     def __init__(
         self,
-        *args: Any,
+        *,
         in_flight: int = 2,
         threads: int = 1,
         address: str | None = None,
@@ -239,7 +239,7 @@ class RayCollector(InlineCollector):
                 "collector 'ray' needs Ray, which is not installed; allowed: after pip install "
                 "'sb3-scale[apex]', or collector: inline"
             )
-        super().__init__(*args, in_flight=in_flight, **options)
+        super().__init__(in_flight=in_flight, **options)
         check_at_least(1, threads=threads)
         check_at_least(0, cpus=cpus, max_restarts=max_restarts)
         check_at_least(0.1, start_timeout=start_timeout, fragment_timeout=fragment_timeout)
