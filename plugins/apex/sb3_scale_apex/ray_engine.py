@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 import socket
+import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -144,7 +146,8 @@ class RayEngine:
         if self._address is not None:
             try:
                 _check_answers(self._address)
-                ray.init(address=self._address, **_QUIET)
+                with _kept_handler():
+                    ray.init(address=self._address, **_QUIET)
             except (OSError, exceptions.RayError, RuntimeError, ValueError) as error:
                 raise Sb3ScaleError(
                     f"Ray does not answer at {self._address!r} ({_first_line(error)}); allowed: "
@@ -161,14 +164,15 @@ class RayEngine:
         # However this ends, close looks for what is left of it.
         self._owns = True
         try:
-            ray.init(
-                # Not what somebody else runs on this machine, which Ray would find and join.
-                "local",
-                num_cpus=max(cores, int(-(-wanted["CPU"] // 1))),
-                resources={name: each for name, each in wanted.items() if name != "CPU"},
-                include_dashboard=False,
-                **_QUIET,
-            )
+            with _kept_handler():
+                ray.init(
+                    # Not what somebody else runs on this machine, which Ray would find and join.
+                    "local",
+                    num_cpus=max(cores, int(-(-wanted["CPU"] // 1))),
+                    resources={name: each for name, each in wanted.items() if name != "CPU"},
+                    include_dashboard=False,
+                    **_QUIET,
+                )
         finally:
             _AUTHENTICATION.disabled = False
         self._alone = True
@@ -176,6 +180,17 @@ class RayEngine:
 
 _AUTHENTICATION = logging.getLogger("ray._private.authentication.authentication_token_setup")
 _QUIET: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
+
+
+@contextmanager
+def _kept_handler() -> Iterator[None]:
+    """Ray would take SIGTERM for itself, which RL-Zoo's training saves its model at."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread() and before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 class _Actor:

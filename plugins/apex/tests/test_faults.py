@@ -115,6 +115,7 @@ def test_a_collector_killed_in_a_fragment_and_one_after_it_leave_no_transition_t
     assert ray.is_initialized()
 
 
+@pytest.mark.slow
 def test_a_replaced_collector_acts_with_present_weights_and_their_age_counts_on(
     running: None, tmp_path: Path
 ) -> None:
