@@ -140,7 +140,8 @@ class RayEngine:
                 self.kill(collector)
         if self._owns:
             self._owns = False
-            ray.shutdown()
+            with _kept_handler():
+                ray.shutdown()
 
     def _connect(self, wanted: Mapping[str, float]) -> None:
         if self._address is not None:
@@ -184,7 +185,7 @@ _QUIET: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
 
 @contextmanager
 def _kept_handler() -> Iterator[None]:
-    """Ray would take SIGTERM for itself, which RL-Zoo's training saves its model at."""
+    """Ray takes SIGTERM for itself and resets it; a training by RL-Zoo saves its model at it."""
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield

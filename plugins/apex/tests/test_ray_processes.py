@@ -221,3 +221,40 @@ def test_ray_at_an_address_is_used_and_left_running(
         assert [node["Alive"] for node in ray.nodes()] == [True]
     finally:
         ray.shutdown()
+
+
+TERMINATED = """
+import signal
+from sb3_scale import SAC
+from sb3_scale.zoo.termination import Termination
+from small_models import make
+from stable_baselines3.common.callbacks import BaseCallback
+
+class Ask(BaseCallback):
+    def _on_step(self):
+        if self.n_calls == 5:
+            signal.raise_signal(signal.SIGTERM)
+        return True
+
+for callback, decisions in ((None, 40), (Ask(), 10**6)):
+    termination = Termination()
+    try:
+        with termination.interrupts():
+            make(SAC, collector={"name": "ray", "collectors": 2}).learn(decisions, callback)
+            signal.raise_signal(signal.SIGTERM)
+    except KeyboardInterrupt:
+        print("interrupted", termination.number, flush=True)
+"""
+
+
+def test_sigterm_interrupts_within_and_after_a_training(tmp_path: Path) -> None:
+    (tmp_path / "terminated.py").write_text(TERMINATED)
+    done = subprocess.run(
+        [sys.executable, "terminated.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=4 * SOON,
+    )
+    assert done.stdout.split() == ["interrupted", "15"] * 2, done.stderr
