@@ -1,5 +1,6 @@
 """Collectors on the nodes of a real cluster, of which some are lost."""
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -92,7 +93,8 @@ def test_a_node_lost_while_weights_are_pulled_costs_no_transition(
     assert sorted(check_streams(model, 601)) == [1, 2]
     assert len(lose.pids) == 3
     told = capfd.readouterr().err
-    assert told.count("is replaced: ") == 1, told
+    # One of the two; until Ray knows of the loss a replacement may be sent to the same node.
+    assert len(set(re.findall(r"collector (\d) is replaced: ", told))) == 1, told
     # Those that are left are not the training's to end.
     assert not ray.is_initialized()
     assert all(node.any_processes_alive() for node in cluster.list_all_nodes())
