@@ -411,3 +411,21 @@ def test_a_training_that_loses_a_collector_every_two_seconds_ends_with_exact_cou
     assert watch.killed == 6
     assert 7 <= sum(lives) <= 3 + watch.killed
     assert watch.logged[-1]["collectors/restarts"] == watch.killed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("needs", "sentence"),
+    [
+        ({"cpus": 3}, "2 collectors need 6 CPU, and Ray has 4; allowed: fewer collectors, less fo"),
+        ({"resources": {"arm": 1}}, "2 collectors need 2 arm, and Ray has 0; allowed: fewer coll"),
+    ],
+)
+def test_no_room_for_collectors_is_told_and_ray_goes_on(
+    running: None, needs: dict[str, Any], sentence: str
+) -> None:
+    model = model_of(counted(2), collector=collector(start_timeout=0.5, **needs))
+    with pytest.raises(Sb3ScaleError) as error:
+        model.learn(40)
+    assert str(error.value).startswith(sentence)
+    assert ray.is_initialized()

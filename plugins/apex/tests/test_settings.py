@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import zoo_commands
 from small_models import make
+from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.monitor import load_results
 from stable_baselines3.common.noise import NormalActionNoise
@@ -18,6 +19,7 @@ from stable_baselines3.common.vec_env import SubprocVecEnv, VecCheckNan
 import sb3_scale
 from sb3_scale import SAC, TD3, Sb3ScaleError
 from sb3_scale.collection.unmade import UnmadeVecEnv
+from sb3_scale.zoo.checks import check_no_options
 
 SETTINGS = """
 Pendulum-v1:
@@ -164,3 +166,22 @@ def test_environments_that_collectors_make_say_so() -> None:
         env.get_attr("gravity")
     message = refused(unmade(1), collector="local")
     assert "cannot step: collectors make it elsewhere; allowed: a collector that does" in message
+
+
+def test_algorithms_that_do_not_know_collectors_refuse_them() -> None:
+    message = (
+        "collector is 'ray', and --algo ppo does not know it; allowed with policy: ScalePolicy "
+        "and --algo "
+    )
+    with pytest.raises(Sb3ScaleError, match=re.escape(message)):
+        check_no_options("ppo", PPO, {"policy": "MlpPolicy", "collector": "ray"})
+    check_no_options("ppo", PPO, {"policy": "MlpPolicy", "n_steps": 64})
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sb3_scale_apex.collector.find_spec", lambda name: None)
+    message = refused(collector="ray")
+    assert message.endswith(
+        "needs Ray, which is not installed; allowed: after pip install 'sb3-scale[apex]', or "
+        "collector: inline"
+    )
