@@ -22,7 +22,7 @@ class UnmadeVecEnv(VecEnv):
     Stands for environments that a collector makes in other processes; a ``vec_env_cls`` for
     Stable-Baselines3's ``make_vec_env``.
 
-    It has their spaces, number and seeds, and cannot step. What ``reset`` gives is zeros within the
+    It has their spaces and number, and cannot step. What ``reset`` gives is zeros within the
     bounds of the space, which nobody learns from.
 
     :param env_fns: each makes one environment, in whatever process, so each must be picklable; the
@@ -48,11 +48,6 @@ class UnmadeVecEnv(VecEnv):
         self.spec = example.spec
         super().__init__(len(self.env_fns), example.observation_space, example.action_space)
         example.close()
-
-    @property
-    def seeds(self) -> list[int | None]:
-        """For the next ``reset`` of each environment."""
-        return self._seeds
 
     def reset(self) -> VecEnvObs:
         """

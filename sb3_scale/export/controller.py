@@ -4,12 +4,10 @@ from typing import Any
 
 import numpy as np
 import torch as th
-from gymnasium import spaces
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
 
-from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.nn.linear import fold_scales
 from sb3_scale.policies import ScalePolicy, has_whole_actions
 
@@ -20,9 +18,9 @@ class Controller(nn.Module):
     ``VecNormalize`` before it: normalise, extract features, take the actor's mode, and put it
     between the bounds of the action space.
 
-    :param policy: that was trained; its constraints become part of its weights
+    :param policy: that was trained on ``Box`` observations; its constraints become part of its
+        weights
     :param normalize: how its observations were normalised, if they were
-    :raises Sb3ScaleError: if its observations are no array
     """
 
     mean: th.Tensor
@@ -32,16 +30,11 @@ class Controller(nn.Module):
 
     def __init__(self, policy: ScalePolicy, normalize: VecNormalize | None) -> None:
         super().__init__()
-        space, actions = policy.observation_space, policy.action_space
-        if not isinstance(space, spaces.Box):
-            raise Sb3ScaleError(
-                f"observations are {type(space).__name__}; allowed for an export: Box"
-            )
+        actions = policy.action_space
         # What a constraint does in the forward pass cannot be translated.
         fold_scales(policy.actor)
         fold_scales(policy.extractor)
         self.policy = policy
-        self.observation_shape = space.shape
         self._normalizes = normalize is not None and normalize.norm_obs
         if normalize is not None and normalize.norm_obs:
             statistics: Any = normalize.obs_rms

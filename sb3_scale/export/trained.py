@@ -9,7 +9,7 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.runs import env_name, read_run
+from sb3_scale.runs import read_run
 from sb3_scale.trained import load_model
 from sb3_scale.trust.files import read_vec_normalize
 
@@ -67,7 +67,7 @@ def load(path: Path, algo: str | None, statistics: Path | None, trust: bool) -> 
     name = path.stem
     if path.is_dir():
         run = read_run(path)
-        algo, name = algo or run.algo, env_name(run.env_id)
+        algo, name = algo or run.algo, run.env_name
         statistics = statistics or _of_run(path / name / "vecnormalize.pkl")
         path = path / f"{name}.zip"
     if algo is None:

@@ -241,7 +241,8 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         :param reward: ``(k,)``
         :param done: ``(k,)``
         :param timeout: whether an episode ended by a time limit, ``(k,)``
-        :param priorities: nothing here; subclasses that draw by priority take ``(k,)``
+        :param priorities: nothing here; subclasses that draw by priority take ``(k,)``, not
+            negative: how far a critic was from its targets
         :raises Sb3ScaleError: if there is no such stream, an array has another shape, a number is
             not finite, or there are priorities; nothing is stored then
         """

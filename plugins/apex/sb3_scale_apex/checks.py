@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import cloudpickle
@@ -10,17 +11,6 @@ import numpy as np
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale.replay.weighted import has_priorities
-
-
-def check_at_least(least: float, **values: float) -> None:
-    """
-    :param least: allowed
-    :param values: of parameters
-    :raises Sb3ScaleError: if one is below, or not finite
-    """
-    for name, value in values.items():
-        if not least <= value < float("inf"):
-            raise Sb3ScaleError(f"{name} is {shown(value)}; allowed: at least {least:g}")
 
 
 def check_buffer(buffer: Any, judged: bool) -> None:
@@ -87,7 +77,7 @@ def check_transforms(model: Any) -> None:
             ) from None
 
 
-def picklable_specs(registry: Mapping[str, Any]) -> dict[str, Any]:
+def pickled_specs(registry: Mapping[str, Any]) -> dict[str, bytes]:
     """
     :param registry: of Gymnasium
     :return: environments that other processes may not know, as far as they can be sent
@@ -96,9 +86,7 @@ def picklable_specs(registry: Mapping[str, Any]) -> dict[str, Any]:
     for name, spec in registry.items():
         if str(spec.entry_point).startswith("gymnasium."):
             continue
-        try:
-            cloudpickle.dumps(spec)
-        except Exception:
-            continue
-        found[name] = spec
+        # One that cannot be sent may be known there, or not be the one that is trained on.
+        with suppress(Exception):
+            found[name] = cloudpickle.dumps(spec)
     return found

@@ -11,10 +11,9 @@ from stable_baselines3.common.type_aliases import RolloutReturn
 from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_scale.collection.local import LocalCollector
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, check_at_least
 from sb3_scale.extending import extends
 from sb3_scale_apex.checks import (
-    check_at_least,
     check_buffer,
     check_length,
     check_noise,
@@ -74,7 +73,7 @@ class InlineCollector(LocalCollector):
         self.updates_per_decision = updates_per_decision
         judge = first_priorities == "td-error"
         self.settings = Settings(collectors, max_weight_age, noise, spread, judge)
-        self.limits = Limits(in_flight, fragment_length, 120.0, 120.0, 3)
+        self.limits = Limits(in_flight, fragment_length)
         self._training: CollectedTraining | None = None
 
     def make_engine(self) -> Engine:
@@ -229,9 +228,9 @@ class RayCollector(InlineCollector):
         address: str | None = None,
         cpus: float = 1.0,
         resources: dict[str, float] | None = None,
-        start_timeout: float = 120.0,
-        fragment_timeout: float = 120.0,
-        max_restarts: int = 3,
+        start_timeout: float = Limits.start_timeout,
+        fragment_timeout: float = Limits.fragment_timeout,
+        max_restarts: int = Limits.max_restarts,
         **options: Any,
     ) -> None:
         if find_spec("ray") is None:

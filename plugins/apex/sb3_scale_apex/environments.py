@@ -1,7 +1,7 @@
 """How a collector makes environments like those that the learner was given."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stable_baselines3.common.vec_env import (
     DummyVecEnv,
@@ -28,13 +28,13 @@ class Environments:
 
     :param make_vec_env: makes a ``VecEnv`` of them
     :param env_fns: makes each
-    :param seeds: of each
+    :param seed: of the first; the next has the one after it
     :param wrap: puts the learner's wrappers around them
     """
 
     make_vec_env: MakeVecEnv
     env_fns: list[MakeEnv]
-    seeds: list[int]
+    seed: int
     wrap: list[Callable[[VecEnv], VecEnv]]
 
     def make(self, incarnation: int) -> VecEnv:
@@ -45,16 +45,15 @@ class Environments:
         venv = self.make_vec_env(self.env_fns)
         for wrap in self.wrap:
             venv = wrap(venv)
-        venv.seed(self.seed_of(0, incarnation))
+        venv.seed(self.first_seed(incarnation))
         return venv
 
-    def seed_of(self, index: int, incarnation: int) -> int:
+    def first_seed(self, incarnation: int) -> int:
         """
-        :param index: of an environment
-        :param incarnation: of its collector
-        :return: its seed, and the collector's where it is the first
+        :param incarnation: of the collector
+        :return: of the first environment, and of the collector itself
         """
-        return (self.seeds[index] + SEEDS_APART * incarnation) % 2**31
+        return (self.seed + SEEDS_APART * incarnation) % 2**31
 
     def some(self, start: int, stop: int) -> "Environments":
         """
@@ -62,9 +61,7 @@ class Environments:
         :param stop: the one after the last
         :return: these
         """
-        return Environments(
-            self.make_vec_env, self.env_fns[start:stop], self.seeds[start:stop], self.wrap
-        )
+        return replace(self, env_fns=self.env_fns[start:stop], seed=self.seed + start)
 
 
 def like(env: VecEnv, seed: int) -> Environments:
@@ -79,17 +76,16 @@ def like(env: VecEnv, seed: int) -> Environments:
         if not isinstance(env, (VecNormalize, VecMonitor)):
             wrap.insert(0, _again(env))
         env = env.venv
-    seeds = [seed + index for index in range(env.num_envs)]
     if isinstance(env, UnmadeVecEnv):
         for index, make in enumerate(env.env_fns):
             check_picklable(f"environment {index}", make)
-        return Environments(env.make, env.env_fns, seeds, wrap)
+        return Environments(env.make, env.env_fns, seed, wrap)
     if not isinstance(env, DummyVecEnv):
         raise Sb3ScaleError(
             f"collectors cannot make the environments of {type(env).__name__}; allowed: "
             "DummyVecEnv, or make_vec_env(..., vec_env_cls=UnmadeVecEnv) of sb3_scale"
         )
-    return Environments(DummyVecEnv, [EnvCopy(each) for each in env.envs], seeds, wrap)
+    return Environments(DummyVecEnv, [EnvCopy(each) for each in env.envs], seed, wrap)
 
 
 def _again(wrapper: VecEnvWrapper) -> Callable[[VecEnv], VecEnv]:

@@ -29,9 +29,9 @@ class Limits:
 
     in_flight: int
     fragment_length: int
-    start_timeout: float
-    fragment_timeout: float
-    max_restarts: int
+    start_timeout: float = 120.0
+    fragment_timeout: float = 120.0
+    max_restarts: int = 3
 
 
 @dataclass

@@ -15,7 +15,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch.optim import Optimizer
 
 from sb3_scale.collection.unmade import UnmadeVecEnv
-from sb3_scale_apex.checks import picklable_specs
+from sb3_scale_apex.checks import pickled_specs
 from sb3_scale_apex.engines import Engine
 from sb3_scale_apex.environments import Environments, like
 from sb3_scale_apex.exploration import ladder
@@ -82,7 +82,7 @@ class CollectedTraining:
         self._copy = self._networks.copy(optimizers)
         self._noise = ladder(settings.noise, n_envs)
         self._spread = ladder(settings.spread, n_envs)
-        self._specs = picklable_specs(gymnasium.registry)
+        self._specs = pickled_specs(gymnasium.registry)
         self._version, self._updates, self._decisions = 0, -1, -1
         self._place: Any = None
         monitor = _unmade_path(model.env)
@@ -160,7 +160,6 @@ class CollectedTraining:
         return Plan(
             collector,
             incarnation,
-            self._environments.seed_of(of.start, incarnation),
             self._environments.some(of.start, of.stop),
             model.action_space,
             self._copy,

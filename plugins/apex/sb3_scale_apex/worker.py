@@ -37,7 +37,6 @@ class Plan:
 
     :param collector: its number
     :param incarnation: how often it was replaced before
-    :param seed: of its random generators
     :param environments: what it acts in
     :param action_space: of them, for random actions
     :param networks: copy of the learner's
@@ -50,7 +49,6 @@ class Plan:
 
     collector: int
     incarnation: int
-    seed: int
     environments: Environments
     action_space: spaces.Space[Any]
     networks: Networks
@@ -60,7 +58,7 @@ class Plan:
     n_steps: int
     gamma: float
 
-    def packed(self, registered: Mapping[str, Any]) -> bytes:
+    def packed(self, registered: Mapping[str, bytes]) -> bytes:
         """
         :param registered: environments that Gymnasium may not know where the collector is
         :return: for :func:`make`
@@ -81,7 +79,8 @@ def make(packed: bytes) -> "Worker":
     # What the learner could import can be imported here too, where the files are.
     sys.path += [path for path in paths if path not in sys.path]
     for name, spec in registered.items():
-        gymnasium.registry.setdefault(name, spec)
+        if name not in gymnasium.registry:
+            gymnasium.registry[name] = cloudpickle.loads(spec)
     return Worker(cloudpickle.loads(content))
 
 
@@ -103,11 +102,12 @@ class Worker:
         self._version: int | None = None
         self._noise: ActionNoise | None = None
         self._generators: dict[str, Any] | None = None
+        seed = plan.environments.first_seed(plan.incarnation)
         with self._own_generators():
-            random.seed(plan.seed)
-            np.random.seed(plan.seed % 2**32)
-            th.manual_seed(plan.seed)
-            self.action_space.seed(plan.seed % 2**32)
+            random.seed(seed)
+            np.random.seed(seed)
+            th.manual_seed(seed)
+            self.action_space.seed(seed)
             venv = plan.environments.make(plan.incarnation)
             self.envs = CheckedAnswers(venv, lambda: self._steps)
             self._observations: Any = self.envs.reset()

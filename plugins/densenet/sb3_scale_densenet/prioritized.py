@@ -130,73 +130,18 @@ class PrioritizedReplayBuffer(CompactReplayBuffer, PrioritizedReplay):
         super().add(obs, next_obs, action, reward, done, infos)
         self._begin(rows, self.largest)
 
-    def add_stream(
-        self,
-        stream: int,
-        obs: np.ndarray,
-        next_obs: np.ndarray,
-        action: np.ndarray,
-        reward: np.ndarray,
-        done: np.ndarray,
-        timeout: np.ndarray,
-        priorities: np.ndarray | None = None,
-    ) -> None:
+    def _add_fragment(self, first: int, axes: int, priorities: Any, *arrays: Any) -> None:
         """
-        Store a fragment: ``k`` consecutive transitions of one stream, at least one.
-
-        The next fragment need not go on where this one ended.
-
-        :param stream: which one, from 0 to ``n_envs - 1``
-        :param obs: ``(k, *shape)``
-        :param next_obs: ``(k, *shape)``, at the end of an episode its last observation
-        :param action: ``(k, *action shape)``
-        :param reward: ``(k,)``
-        :param done: ``(k,)``
-        :param timeout: whether an episode ended by a time limit, ``(k,)``
-        :param priorities: how far a critic was from its targets, as of ``update_priorities``, not
-            negative, ``(k,)``; nothing for the largest priority so far
-        :raises Sb3ScaleError: if there is no such stream, an array has another shape, a priority is
-            out of its range, or an error of a batch drawn before is not finite; nothing is stored
-            then
+        Source: Horgan et al., 2018, section 3. Priorities are how far a critic was from its
+        targets, as of ``update_priorities``, not negative; nothing for the largest so far.
         """
-        first = None if priorities is None else _check_priorities(priorities, np.shape(reward))
+        shape = np.shape(arrays[3])
+        given = None if priorities is None else _check_priorities(priorities, shape)
         self.settle(self._lag)
-        super().add_stream(stream, obs, next_obs, action, reward, done, timeout)
-        self._begin_last(slice(stream, stream + 1), first, len(reward))
-
-    def add_streams(
-        self,
-        first: int,
-        obs: np.ndarray,
-        next_obs: np.ndarray,
-        action: np.ndarray,
-        reward: np.ndarray,
-        done: np.ndarray,
-        timeout: np.ndarray,
-        priorities: np.ndarray | None = None,
-    ) -> None:
-        """
-        Store fragments of ``m`` streams that are next to each other, ``k`` transitions of each.
-
-        :param first: the first of the streams
-        :param obs: ``(k, m, *shape)``
-        :param next_obs: ``(k, m, *shape)``, at the end of an episode its last observation
-        :param action: ``(k, m, *action shape)``
-        :param reward: ``(k, m)``
-        :param done: ``(k, m)``
-        :param timeout: whether an episode ended by a time limit, ``(k, m)``
-        :param priorities: as of :meth:`add_stream`, ``(k, m)``
-        :raises Sb3ScaleError: as :meth:`add_stream`
-        """
-        given = None if priorities is None else _check_priorities(priorities, np.shape(reward))
-        self.settle(self._lag)
-        super().add_streams(first, obs, next_obs, action, reward, done, timeout)
-        steps, streams = np.shape(reward)
-        self._begin_last(slice(first, first + streams), given, steps)
-
-    def _begin_last(self, streams: slice, given: np.ndarray | None, steps: int) -> None:
-        begun = self.largest if given is None else self._powers(given).flatten()
-        self._begin(self.streams.last_rows(streams, steps).flatten(), begun)
+        super()._add_fragment(first, axes, None, *arrays)
+        steps, streams = (*shape, 1)[:2]
+        rows = self.streams.last_rows(slice(first, first + streams), steps).flatten()
+        self._begin(rows, self.largest if given is None else self._powers(given).flatten())
 
     def _begin(self, rows: np.ndarray, priorities: np.ndarray | float) -> None:
         self.tree[rows] = priorities
