@@ -138,7 +138,7 @@ def test_a_training_without_evaluations_has_failed(swept, tmp_path, monkeypatch)
     ],
 )
 def test_a_training_whose_state_is_none_is_trained_again(state, tmp_path):
-    one = Training({}, "sac", "Pendulum-v1", 0, {"n_timesteps": 10}, 10, 1, ())
+    one = Training({}, "sac", "Pendulum-v1", 0, {"n_timesteps": 10}, 10, 1, (), 0)
     folder = TrainingFolder(one, tmp_path / "one")
     folder.path.mkdir()
     if state is None:
@@ -153,7 +153,7 @@ def test_a_training_whose_state_is_none_is_trained_again(state, tmp_path):
 
 
 def test_a_file_in_place_of_a_folder_is_replaced_or_named(tmp_path):
-    one = Training({}, "sac", "Pendulum-v1", 0, {"n_timesteps": 10}, 10, 1, ())
+    one = Training({}, "sac", "Pendulum-v1", 0, {"n_timesteps": 10}, 10, 1, (), 0)
     folder = TrainingFolder(one, tmp_path / "runs" / "one")
     (tmp_path / "runs").write_text("x")
     assert folder.state is None
@@ -220,12 +220,12 @@ def test_the_same_command_trains_only_what_is_not_finished(swept, tmp_path, monk
 class Waiting(TrainingFolder):
     """Waits instead of training."""
 
-    def command(self) -> list[str]:
+    def command(self, before: Path | None) -> list[str]:
         return ["sleep", "2"]
 
 
 def pool_of_one(folder: Path, lock: int) -> Pool:
-    one = Training({}, "sac", "Pendulum-v1", 0, {"n_timesteps": 10}, 10, 1, ())
+    one = Training({}, "sac", "Pendulum-v1", 0, {"n_timesteps": 10}, 10, 1, (), 0)
     return Pool([Waiting(one, folder / "one")], 1, 1, 0, lock, Console(quiet=True))
 
 

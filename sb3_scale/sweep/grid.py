@@ -42,6 +42,8 @@ class Sweep:
     :param seeds: each cell of the grid is trained with each
     :param eval_freq: decisions between evaluations, a tenth of the training by default
     :param eval_episodes: per evaluation
+    :param save_freq: decisions between checkpoints, from which an interrupted training goes on;
+        without, it begins again
     :param train_args: further words for RL-Zoo's command
     :param stop: when to end early: ``adastop``, or a mapping with its name and parameters
     :param gym_packages: modules to import before the task is looked up, as RL-Zoo's
@@ -56,6 +58,7 @@ class Sweep:
     seeds: list[int] = field(default_factory=lambda: [0])
     eval_freq: int = 0
     eval_episodes: int = 5
+    save_freq: int = 0
     train_args: list[str | int | float] = field(default_factory=list)
     stop: str | dict[str, Any] = ""
     gym_packages: list[str] = field(default_factory=list)
@@ -85,6 +88,7 @@ class Training:
     :param eval_freq: decisions between evaluations
     :param eval_episodes: per evaluation
     :param train_args: further words for RL-Zoo's command
+    :param save_freq: decisions between checkpoints, or 0
     """
 
     labels: dict[str, str]
@@ -95,6 +99,7 @@ class Training:
     eval_freq: int
     eval_episodes: int
     train_args: tuple[str, ...]
+    save_freq: int
 
     @property
     def name(self) -> str:
@@ -108,6 +113,7 @@ class Training:
         file trains again what it changes and keeps the rest, whatever the labels are.
         """
         content = {**asdict(self), "labels": None}
+        del content["save_freq"]
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
         return f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.env_id)}_{self.algo}_seed{self.seed}_{digest}"
 
@@ -151,6 +157,8 @@ def trainings(sweep: Sweep) -> list[Training]:
         raise Sb3ScaleError(f"seeds is {sweep.seeds}; allowed: {what}")
     if sweep.eval_episodes < 1:
         raise Sb3ScaleError(f"eval_episodes is {sweep.eval_episodes}; allowed: at least 1")
+    if sweep.save_freq < 0:
+        raise Sb3ScaleError(f"save_freq is {sweep.save_freq}; allowed: at least 0")
     axes = [_axis(name, values) for name, values in sweep.grid.items()]
     cells = [_training(sweep, variations) for variations in itertools.product(*axes)]
     found = [replace(cell, seed=seed) for cell in cells for seed in sweep.seeds]
@@ -243,6 +251,7 @@ def _training(sweep: Sweep, variations: tuple[_Variation, ...]) -> Training:
         eval_freq,
         sweep.eval_episodes,
         (*map(str, sweep.train_args), *packages),
+        sweep.save_freq,
     )
 
 

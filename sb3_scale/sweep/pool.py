@@ -123,7 +123,7 @@ class Pool:
         Train all.
 
         :raises KeyboardInterrupt: if interrupted, terminated, or left by its terminal; the running
-            trainings are ended and start again with the next sweep
+            trainings are ended, and go on or start again with the next sweep
         """
         previous = {number: signal.getsignal(number) for number in INTERRUPTIONS}
         for number, handler in previous.items():
@@ -185,11 +185,11 @@ class _Process:
         self.attempt = attempt
         self.started = time.monotonic()
         self.commit = commit()
-        folder.prepare()
-        with (folder.path / LOG).open("w") as log:
+        before = folder.prepare()
+        with (folder.path / LOG).open("w" if before is None else "a") as log:
             # A group of its own: RL-Zoo answers Ctrl-C by ending as if all were done.
             self.process = subprocess.Popen(
-                folder.command(),
+                folder.command(before),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

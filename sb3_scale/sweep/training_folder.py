@@ -1,11 +1,13 @@
 """The folder of a training: what is in it, and the command that fills it."""
 
+import glob
 import json
 import math
 import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.files import replacing
 from sb3_scale.runs import Run, env_name, read_evaluated
 from sb3_scale.sweep.grid import Training
+from sb3_scale.zoo.resume import RESUME, whole
 
 LOG, SETTINGS, STATE = "output.log", "settings.yml", "state.json"
 
@@ -59,8 +62,30 @@ class TrainingFolder:
 
     @property
     def run(self) -> Path:
-        """The folder that RL-Zoo makes inside."""
-        return self.path / self.training.algo / f"{env_name(self.training.env_id)}_1"
+        """The newest folder that RL-Zoo made inside; one that goes on has the ones before in it."""
+        return self._runs[0]
+
+    @property
+    def _runs(self) -> list[Path]:
+        """The newest first."""
+        first = self.path / self.training.algo / f"{env_name(self.training.env_id)}_1"
+        stem = first.name.removesuffix("1")
+        found = {
+            int(path.name.removeprefix(stem)): path
+            for path in first.parent.glob(f"{glob.escape(stem)}*")
+            if path.name.removeprefix(stem).isdecimal()
+        }
+        return [found[number] for number in sorted(found, reverse=True)] or [first]
+
+    def _interrupted(self) -> Path | None:
+        """The run whose newest checkpoint an attempt can go on from, if it did not end."""
+        if self.training.save_freq and self.state is None:
+            for run in self._runs:
+                # A run that was killed before its first checkpoint leaves the one before.
+                with suppress(Sb3ScaleError):
+                    whole(run)
+                    return run
+        return None
 
     @property
     def state(self) -> State | None:
@@ -77,33 +102,42 @@ class TrainingFolder:
         state = self.state
         return state is not None and not state.error and not self._error(0)
 
-    def prepare(self) -> None:
+    def prepare(self) -> Path | None:
         """
-        Empty the folder of what an earlier attempt left, and write the settings.
+        Empty the folder of what an earlier attempt left, unless this one goes on from it, and
+        write the settings.
 
+        :return: the run that it goes on from, if there is one
         :raises Sb3ScaleError: if it cannot be made
         """
+        before = self._interrupted()
         try:
             if self.path.is_symlink() or self.path.is_file():
                 self.path.unlink()
-            shutil.rmtree(self.path, ignore_errors=True)
-            self.path.mkdir(parents=True)
+            if before is None:
+                shutil.rmtree(self.path, ignore_errors=True)
+            self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Sb3ScaleError(f"'{self.path}' cannot be made: {error.strerror}") from None
         content = {self.training.env_id: self.training.settings}
         (self.path / SETTINGS).write_text(yaml.safe_dump(content, sort_keys=False))
+        return before
 
-    def command(self) -> list[str]:
+    def command(self, before: Path | None) -> list[str]:
         """
+        :param before: the run that it goes on from, if there is one
         :return: what trains it
         """
         one = self.training
+        save = ("--save-freq", str(one.save_freq), "--save-replay-buffer") if one.save_freq else ()
         return [
             *(sys.executable, "-m", "sb3_scale.zoo", "train"),
             *("--algo", one.algo, "--env", one.env_id, "--seed", str(one.seed)),
             *("--conf-file", str(self.path / SETTINGS), "--log-folder", str(self.path)),
             *("--eval-freq", str(one.eval_freq), "--eval-episodes", str(one.eval_episodes)),
+            *save,
             *one.train_args,
+            *(() if before is None else (RESUME, str(before))),
         ]
 
     def end(self, status: int, seconds: float, attempts: int, commit: str) -> State:

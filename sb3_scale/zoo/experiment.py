@@ -23,6 +23,7 @@ from sb3_scale.zoo import (
     collected,
     configs,
     evaluated,
+    history,
     plain_settings,
     resume,
     run_folder,
@@ -63,7 +64,7 @@ def _learn(self: Any, model: BaseAlgorithm) -> None:
     before = model.num_timesteps
     # A callback may refuse when it first sees the model.
     with unbegun.guard(self, lambda: model.num_timesteps > before):
-        _zoo_learn(self, model)
+        history.learn(_zoo_learn, self, model)
 
 
 @wraps(_zoo_read)
@@ -92,6 +93,7 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
     if configs.uses_scale_policy(hyperparams):
         _prepare(self, hyperparams, backend)
     else:
+        resume.check_stock(self)
         checks.check_no_options(self.algo, ALGOS[self.algo], hyperparams)
         backends.use(self, backend)
         if "callback" in hyperparams:
@@ -131,6 +133,7 @@ def _prepare(manager: Any, hyperparams: Hyperparams, backend: PartConfig) -> Non
     resume.use(manager)
     run_folder.claim(manager)
     whole_files.use(manager)
+    history.use(manager)
     hyperparams["callback"] = callbacks.for_zoo(given, manager.save_path)
     if manager._eval_env_kwargs_args is None and "env_kwargs" in hyperparams:
         # RL-Zoo would evaluate without the file's env_kwargs, with another action_repeat.

@@ -11,12 +11,18 @@ from zipfile import BadZipFile, ZipFile
 
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.notices import notice
 
 OPTIONS = ("-i", "--trained-agent")
+RESUME = "--resume"
+"""Our own, which RL-Zoo reads as the first of its options: the run is the same, and counts on."""
+
 CHECKPOINT = "rl_model_"
 BEST = "best_model.zip"
+
+_continued: set[Path] = set()
+"""Checkpoints that the command line names to count on from."""
 
 _DAMAGE = (
     BadZipFile,
@@ -36,8 +42,9 @@ def name_checkpoint(words: list[str]) -> None:
     Put the newest whole checkpoint where RL-Zoo's command line names the folder of a run.
 
     :param words: of the command line, which change
-    :raises Sb3ScaleError: if the folder has no whole checkpoint
+    :raises Sb3ScaleError: if the folder has no whole checkpoint, or ``--resume`` names none
     """
+    _name_continued(words)
     for at, word in enumerate(words):
         option, _, value = word.partition("=")
         if option in OPTIONS and value and Path(value).is_dir():
@@ -46,29 +53,76 @@ def name_checkpoint(words: list[str]) -> None:
             words[at + 1] = str(newest(Path(words[at + 1])))
 
 
+def _name_continued(words: list[str]) -> None:
+    for at, word in enumerate(words):
+        option, _, value = word.partition("=")
+        if option != RESUME:
+            continue
+        given = value or "".join(words[at + 1 : at + 2])
+        if not Path(given).is_dir() or not given:
+            raise Sb3ScaleError(
+                f"{RESUME} is {shown(given)}; allowed: the folder of a run, such as "
+                "logs/sac/dog-run_1"
+            )
+        checkpoint = newest(Path(given))
+        _continued.add(checkpoint)
+        words[at : at + (1 if value else 2)] = [OPTIONS[0], str(checkpoint)]
+        return
+
+
+def counts_on(manager: Any) -> bool:
+    """
+    :param manager: RL-Zoo's ``ExperimentManager``
+    :return: whether it goes on in the count of the run that it takes up, as ``--resume`` asks
+    """
+    return bool(manager.continue_training) and Path(manager.trained_agent) in _continued
+
+
+def check_stock(manager: Any) -> None:
+    """
+    :param manager: RL-Zoo's ``ExperimentManager``, of a run without ScalePolicy
+    :raises Sb3ScaleError: if it shall count on, which its checkpoints cannot
+    """
+    if counts_on(manager):
+        raise Sb3ScaleError(
+            f"{RESUME} is for runs with policy: ScalePolicy; allowed with this one: -i "
+            f"{manager.trained_agent}"
+        )
+
+
 def newest(folder: Path) -> Path:
     """
     :param folder: of a run, for instance ``logs/sac/dog-run_1``
     :return: its newest checkpoint that is whole; the best model only if there is no other
     :raises Sb3ScaleError: if there is none
     """
+    path, damaged = whole(folder)
+    if damaged:
+        notice(f"left out: {'; '.join(damaged)}")
+    notice(f"goes on from {path}, saved after {decisions_of(path):,} decisions")
+    return path
+
+
+def whole(folder: Path) -> tuple[Path, list[str]]:
+    """
+    :param folder: of a run
+    :return: its newest checkpoint that is whole, and what is wrong with those that are newer
+    :raises Sb3ScaleError: if there is none
+    """
     found: list[tuple[bool, int, Path]] = []
     damaged: list[str] = []
     for path in sorted(folder.glob("[!.]*.zip")):
         try:
-            found.append((path.name != BEST, _decisions(path), path))
+            found.append((path.name != BEST, decisions_of(path), path))
         except _DAMAGE as error:
             damaged.append(_told(path, error))
-    for _, decisions, path in sorted(found, reverse=True):
+    for _, _, path in sorted(found, reverse=True):
         try:
             _check(path)
         except _DAMAGE as error:
             damaged.append(_told(path, error))
             continue
-        if damaged:
-            notice(f"left out: {'; '.join(damaged)}")
-        notice(f"goes on from {path}, saved after {decisions:,} decisions")
-        return path
+        return path, damaged
     reason = "; ".join(damaged) or "it has no *.zip"
     raise Sb3ScaleError(f"folder '{folder}' has no whole checkpoint to go on from: {reason}")
 
@@ -110,7 +164,11 @@ def _statistics(checkpoint: Path, env_name: str) -> Path | None:
     return next((path for path in places if path.is_file()), None)
 
 
-def _decisions(path: Path) -> int:
+def decisions_of(path: Path) -> int:
+    """
+    :param path: of a checkpoint
+    :return: decisions that had been made when it was saved
+    """
     with ZipFile(path) as archive:
         return int(json.loads(archive.read("data"))["num_timesteps"])
 

@@ -1,0 +1,114 @@
+"""What a run brings along that goes on in the count of another: its episodes and evaluations."""
+
+import json
+import os
+import shutil
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import EvalCallback
+from stable_baselines3.common.monitor import get_monitor_files, load_results
+
+from sb3_scale.zoo import resume
+
+EPISODES = "before.monitor.csv"
+EVALUATIONS = "evaluations.npz"
+
+
+def use(manager: Any) -> None:
+    """
+    Let a run that was interrupted go on as if it had not been, in a folder of its own.
+
+    :param manager: RL-Zoo's ``ExperimentManager``, whose folder is there
+    """
+    if not resume.counts_on(manager):
+        return
+    checkpoint = Path(manager.trained_agent)
+    decisions = resume.decisions_of(checkpoint)
+    bring_episodes(checkpoint.parent, Path(manager.save_path), decisions)
+    manager.create_callbacks = partial(
+        _create_callbacks, manager, manager.create_callbacks, checkpoint.parent, decisions
+    )
+
+
+def learn(zoo: Any, manager: Any, model: BaseAlgorithm) -> None:
+    """
+    :param zoo: RL-Zoo's ``learn``
+    :param manager: RL-Zoo's ``ExperimentManager``
+    :param model: trained for what is left of the steps that were planned, where it counts on
+    """
+    if not resume.counts_on(manager):
+        zoo(manager, model)
+        return
+    # Stable-Baselines3 adds what has been made.
+    manager.n_timesteps = max(0, int(manager.n_timesteps) - model.num_timesteps)
+    zoo(manager, _CountingOn(model))
+
+
+class _CountingOn:
+    """
+    What RL-Zoo asks of a model while it learns.
+
+    :param model: that goes on
+    """
+
+    def __init__(self, model: BaseAlgorithm) -> None:
+        self.env = model.env
+        self.learn = partial(model.learn, reset_num_timesteps=False)
+
+
+def bring_episodes(before: Path, folder: Path, decisions: int) -> None:
+    """
+    Write the episodes that ended before a checkpoint as one more file of ``Monitor``, whose clock
+    ends now.
+
+    :param before: the folder of the run that was interrupted
+    :param folder: of the run that goes on
+    :param decisions: made before the checkpoint
+    """
+    if not get_monitor_files(os.fspath(before)):
+        return
+    table = load_results(os.fspath(before)).drop(columns="index", errors="ignore")
+    table = table[table["l"].cumsum() <= decisions]
+    seconds = float(table["t"].iloc[-1]) if len(table) else 0.0
+    with (folder / EPISODES).open("w", newline="\n") as file:
+        file.write(f"#{json.dumps({'t_start': time.time() - seconds})}\n")
+        table.to_csv(file, index=False)
+
+
+def _create_callbacks(manager: Any, create: Any, before: Path, decisions: int) -> None:
+    create()
+    for callback in manager.callbacks:
+        callback.n_calls = decisions // manager.n_envs
+        if isinstance(callback, EvalCallback):
+            bring_evaluations(callback, before, decisions)
+
+
+def bring_evaluations(callback: EvalCallback, before: Path, decisions: int) -> None:
+    """
+    :param callback: of the run that goes on, which gets those that were made before a checkpoint
+    :param before: the folder of the run that was interrupted
+    :param decisions: made before the checkpoint
+    """
+    path, folder = before / EVALUATIONS, Path(str(callback.best_model_save_path))
+    if not path.exists():
+        return
+    with np.load(path) as data:
+        found = dict(data)
+    kept = found["timesteps"] <= decisions
+    own = {name: values[kept] for name, values in found.items()}
+    np.savez(folder / EVALUATIONS, **own)
+    callback.evaluations_timesteps = own["timesteps"].tolist()
+    callback.evaluations_results = own["results"].tolist()
+    callback.evaluations_length = own["ep_lengths"].tolist()
+    if "successes" in own:
+        callback.evaluations_successes = own["successes"].tolist()
+    means, best = found["results"].mean(axis=1), before / resume.BEST
+    # The best model may be one that was saved after the checkpoint.
+    if kept.any() and means[kept].max() == means.max() and best.exists():
+        callback.best_mean_reward = float(means.max())
+        shutil.copy(best, folder / resume.BEST)

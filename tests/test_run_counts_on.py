@@ -1,0 +1,134 @@
+"""A run that was interrupted goes on in its own count by ``--resume``, and so do sweeps."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+import zoo_commands
+from small_models import make
+from stable_baselines3 import SAC as StockSAC
+from test_run_folder import train_here
+
+from sb3_scale import SAC, Sb3ScaleError
+from sb3_scale.runs import read_run
+from sb3_scale.sweep.grid import Training
+from sb3_scale.sweep.training_folder import TrainingFolder
+from sb3_scale.zoo.resume import name_checkpoint
+
+OPTIONS = ["--save-freq", "30", "--save-replay-buffer", "--eval-freq", "40", "--eval-episodes", "1"]
+CHANGES = {"learning_rate": "lin_0.001", "env_kwargs": {"max_episode_steps": 25}}
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run as it is left by a kill between its decisions 80 and 90."""
+    folder = tmp_path_factory.mktemp("killed")
+    with pytest.MonkeyPatch.context() as patch:
+        run = train_here(patch, folder, *OPTIONS, **CHANGES)
+    for path in (*run.glob("rl_model_*90_steps*"), run / "Pendulum-v1.zip"):
+        path.unlink()
+    return run
+
+
+def test_a_run_counts_on_with_its_history(
+    killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--resume", str(killed)]
+    name_checkpoint(words)
+    assert words == ["-i", str(killed / "rl_model_60_steps.zip")]
+    run = train_here(monkeypatch, tmp_path, *OPTIONS, *words, **CHANGES)
+    model = SAC.load(run / "Pendulum-v1.zip", device="cpu")
+    assert model.num_timesteps == 100
+    # The step after the decision that the checkpoint follows is not in it.
+    assert model._n_updates == 79
+    assert model._current_progress_remaining == pytest.approx(0.0)
+    assert model.replay_buffer_class is not None
+    assert sorted(path.name for path in run.glob("rl_model_*.zip")) == ["rl_model_90_steps.zip"]
+    before, after = (np.load(folder / "evaluations.npz") for folder in (killed, run))
+    assert after["timesteps"].tolist() == before["timesteps"].tolist() == [40, 80]
+    assert after["results"][0] == before["results"][0]
+    assert (run / "best_model.zip").exists()
+    found, old = read_run(run), read_run(killed)
+    # Two whole episodes before the checkpoint, and one after it.
+    assert found.returns[:2].tolist() == old.returns[:2].tolist()
+    assert found.finished_at.tolist() == [25, 50, 75]
+    assert np.all(np.diff(found.finished_after) > 0)
+    assert found.decisions == 100
+
+
+def test_a_run_that_ended_is_only_saved_again(
+    killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [f"--resume={killed}"]
+    name_checkpoint(words)
+    run = train_here(monkeypatch, tmp_path, *OPTIONS, *words, **CHANGES, n_timesteps=50)
+    assert SAC.load(run / "Pendulum-v1.zip", device="cpu").num_timesteps == 60
+
+
+@pytest.mark.parametrize("words", [["--resume", "nowhere"], ["--resume"], ["--resume="]])
+def test_what_is_no_folder_is_one_sentence(words: list[str]) -> None:
+    with pytest.raises(Sb3ScaleError, match=r"--resume is '.*'; allowed: the folder of a run"):
+        name_checkpoint(words)
+
+
+def test_stock_policies_are_sent_to_the_word_of_rl_zoo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    StockSAC("MlpPolicy", make(SAC).env, buffer_size=10).save(tmp_path / "model.zip")
+    words = ["--resume", str(tmp_path)]
+    name_checkpoint(words)
+    with pytest.raises(Sb3ScaleError, match="--resume is for runs with policy: ScalePolicy; allow"):
+        train_here(
+            monkeypatch, tmp_path, *words, policy="MlpPolicy", policy_kwargs={}, compile=None
+        )
+
+
+def test_a_sweep_goes_on_from_a_checkpoint_that_it_asked_for(killed: Path, tmp_path: Path) -> None:
+    def folder(save_freq: int) -> TrainingFolder:
+        settings = {"n_timesteps": 100}
+        one = Training({}, "sac", "Pendulum-v1", 0, settings, 40, 1, (), save_freq)
+        return TrainingFolder(one, tmp_path / one.key)
+
+    runs = folder(30).path / "sac"
+    shutil.copytree(killed, runs / "Pendulum-v1_1")
+    # Killed again, before its first checkpoint.
+    shutil.copytree(killed / "Pendulum-v1", runs / "Pendulum-v1_2" / "Pendulum-v1")
+    assert folder(0).path == folder(30).path
+    before = folder(30).prepare()
+    assert before == runs / "Pendulum-v1_1"
+    assert folder(30).run == runs / "Pendulum-v1_2"
+    command = folder(30).command(before)
+    assert command[-2:] == ["--resume", str(before)]
+    assert command[command.index("--save-freq") + 1] == "30"
+    assert "--save-replay-buffer" in command
+    # One that failed begins again, as one without checkpoints does.
+    (folder(30).path / "output.log").write_text("out of order")
+    folder(30).end(1, 1.0, 1, "none")
+    assert folder(30).prepare() is None
+    assert not runs.exists()
+
+
+@pytest.mark.slow
+def test_a_killed_run_of_frames_goes_on(tmp_path: Path) -> None:
+    network = {"name": "mlp", "width": 8, "depth": 1}
+    small = {"extractor": {"name": "drq", "width": 4, "features": 8}}
+    small |= {"actor": {"name": "squashed-gaussian", "network": network}}
+    small |= {"critic": {"name": "ensemble", "network": network}}
+    task = {"recipe": "drq", "n_timesteps": 120, "learning_starts": 20, "batch_size": 8}
+    task |= {"buffer_size": 500, "compile": False, "policy_kwargs": small}
+    (tmp_path / "settings.yml").write_text(yaml.safe_dump({"cartpole-swingup-pixels": task}))
+    words = "-m sb3_scale.zoo train --algo sac --env cartpole-swingup-pixels --eval-freq -1".split()
+    words += ["--conf-file", "settings.yml", "--save-freq", "40", "--save-replay-buffer"]
+    whole = zoo_commands.run(tmp_path, *words)
+    assert whole.returncode == 0, whole.stderr
+    run = tmp_path / "logs" / "sac" / "cartpole-swingup-pixels_1"
+    for path in (*run.glob("rl_model_*120_steps*"), run / "cartpole-swingup-pixels.zip"):
+        path.unlink()
+    done = zoo_commands.run(tmp_path, *words, "--resume", os.fspath(run))
+    assert done.returncode == 0, done.stderr
+    assert "rl_model_80_steps.zip, saved after 80 decisions" in done.stderr
+    model = SAC.load(run.with_name("cartpole-swingup-pixels_2") / "cartpole-swingup-pixels.zip")
+    assert model.num_timesteps == 120
