@@ -198,7 +198,7 @@ def test_the_heat_map_is_a_picture(swept):
 class Again(TrainingFolder):
     """Fails at once instead of training."""
 
-    def command(self) -> list[str]:
+    def command(self, before: Path | None) -> list[str]:
         return ["false"]
 
 
