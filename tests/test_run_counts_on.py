@@ -114,7 +114,7 @@ def test_a_sweep_goes_on_from_a_checkpoint_that_it_asked_for(killed: Path, tmp_p
 @pytest.mark.slow
 def test_a_killed_run_of_frames_goes_on(tmp_path: Path) -> None:
     network = {"name": "mlp", "width": 8, "depth": 1}
-    small = {"extractor": {"name": "drq", "width": 4, "features": 8}}
+    small = {"extractor": {"name": "drq", "channels": 4, "features": 8}}
     small |= {"actor": {"name": "squashed-gaussian", "network": network}}
     small |= {"critic": {"name": "ensemble", "network": network}}
     task = {"recipe": "drq", "n_timesteps": 120, "learning_starts": 20, "batch_size": 8}
