@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
 import numpy as np
@@ -13,6 +13,15 @@ from numpy.typing import NDArray
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.structures import BoundedLoader, read_yaml
 from sb3_scale.trust.zips import DAMAGE, check_size
+
+if TYPE_CHECKING:
+    import pandas
+
+EARLIER = "before.monitor.csv"
+"""Episodes that ended before the checkpoint that a run goes on from, and its ``decisions``."""
+
+FINISHED_AT = "finished_at"
+"""Its column of the decisions made when each episode ended."""
 
 ORDERED = "object/apply:collections.OrderedDict"
 
@@ -134,12 +143,10 @@ def _read_monitor(
     folder: Path,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
     try:
-        from stable_baselines3.common.monitor import load_results
-
-        table = load_results(str(folder))
-        returns = table["r"].to_numpy(dtype=np.float64)
-        finished_at = table["l"].to_numpy(dtype=np.int64).cumsum()
-        return returns, finished_at, table["t"].to_numpy(dtype=np.float64)
+        table = read_episodes(folder)
+        columns = (table[name].to_numpy() for name in ("r", "finished_at", "t"))
+        returns, finished_at, finished_after = columns
+        return returns.astype(np.float64), finished_at.astype(np.int64), finished_after
     except ImportError as error:
         raise Sb3ScaleError(f'{error}: pip install "sb3-scale[zoo]"') from None
     except (
@@ -152,6 +159,26 @@ def _read_monitor(
         ValueError,
     ) as error:
         raise Sb3ScaleError(f"a *.monitor.csv in '{folder}' cannot be read: {error}") from None
+
+
+def read_episodes(folder: Path) -> "pandas.DataFrame":
+    """
+    :param folder: of a run, with files of ``Monitor``
+    :return: a row per episode with its return ``r``, length ``l``, end ``t`` in seconds of wall
+        clock, and ``finished_at``, the decisions made when it ended
+    """
+    from stable_baselines3.common.monitor import load_results
+
+    table = load_results(str(folder))
+    path = folder / EARLIER
+    if not path.exists():
+        table[FINISHED_AT] = table["l"].cumsum()
+        return table
+    with path.open() as file:
+        decisions = json.loads(file.readline().removeprefix("#"))["decisions"]
+    later = table[FINISHED_AT].isna()
+    table.loc[later, FINISHED_AT] = decisions + table.loc[later, "l"].cumsum()
+    return table
 
 
 def _read_evaluations(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -13,9 +13,10 @@ from stable_baselines3 import SAC as StockSAC
 from test_run_folder import train_here
 
 from sb3_scale import SAC, Sb3ScaleError
-from sb3_scale.runs import read_run
+from sb3_scale.runs import read_episodes, read_run
 from sb3_scale.sweep.grid import Training
 from sb3_scale.sweep.training_folder import TrainingFolder
+from sb3_scale.zoo.history import bring_episodes
 from sb3_scale.zoo.resume import name_checkpoint
 
 OPTIONS = ["--save-freq", "30", "--save-replay-buffer", "--eval-freq", "40", "--eval-episodes", "1"]
@@ -54,9 +55,14 @@ def test_a_run_counts_on_with_its_history(
     found, old = read_run(run), read_run(killed)
     # Two whole episodes before the checkpoint, and one after it.
     assert found.returns[:2].tolist() == old.returns[:2].tolist()
-    assert found.finished_at.tolist() == [25, 50, 75]
+    assert found.finished_at.tolist() == [25, 50, 85]
     assert np.all(np.diff(found.finished_after) > 0)
     assert found.decisions == 100
+    again = tmp_path / "again"
+    again.mkdir()
+    bring_episodes(run, again, 90)
+    (again / "0.monitor.csv").write_text('#{"t_start": 9e9}\nr,l,t\n-1,25,1\n')
+    assert read_episodes(again)["finished_at"].tolist() == [25, 50, 85, 115]
 
 
 def test_a_run_that_ended_is_only_saved_again(

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import EvalCallback
-from stable_baselines3.common.monitor import get_monitor_files, load_results
+from stable_baselines3.common.monitor import get_monitor_files
 
+from sb3_scale.runs import EARLIER, FINISHED_AT, read_episodes
 from sb3_scale.zoo import resume
 
-EPISODES = "before.monitor.csv"
 EVALUATIONS = "evaluations.npz"
 
 
@@ -72,11 +72,12 @@ def bring_episodes(before: Path, folder: Path, decisions: int) -> None:
     """
     if not get_monitor_files(os.fspath(before)):
         return
-    table = load_results(os.fspath(before)).drop(columns="index", errors="ignore")
-    table = table[table["l"].cumsum() <= decisions]
+    table = read_episodes(before).drop(columns="index", errors="ignore")
+    table = table[table[FINISHED_AT] <= decisions]
     seconds = float(table["t"].iloc[-1]) if len(table) else 0.0
-    with (folder / EPISODES).open("w", newline="\n") as file:
-        file.write(f"#{json.dumps({'t_start': time.time() - seconds})}\n")
+    with (folder / EARLIER).open("w", newline="\n") as file:
+        header = {"t_start": time.time() - seconds, "decisions": decisions}
+        file.write(f"#{json.dumps(header)}\n")
         table.to_csv(file, index=False)
 
 
