@@ -98,7 +98,7 @@ class ScalePolicy(BasePolicy):
                 f"normalize_images is false, and extractor {shown(extractor)} scales images of "
                 "uint8 itself; allowed: true"
             )
-        self.actor = build("actor", actor, self.extractor.features_dim, action_dim)
+        self.actor = build("actor", actor, self.extractor.actor_dim(), action_dim)
         self.critic = build("critic", critic, *self.extractor.critic_dims(action_dim))
         self.loss = build("loss", self.critic.value.loss if loss is None else loss)
         _check_loss(self.loss, loss, self.critic, critic)
@@ -138,6 +138,21 @@ class ScalePolicy(BasePolicy):
         :return: features for the target critic, shape ``(batch, features_dim)``
         """
         return float32(self.extractor_target(self.prepare(observations), False))
+
+    def actor_features(self, observations: PyTorchObs) -> th.Tensor:
+        """
+        :param observations: of which the keys that only the critic sees may be missing
+        :return: what the actor reads when it acts, shape ``(batch, actor_dim)``
+        """
+        return float32(self.extractor.actor_features(self.prepare(observations)))
+
+    def actor_inputs(self, features: th.Tensor) -> th.Tensor:
+        """
+        :param features: shape ``(batch, features_dim)``
+        :return: what of them the actor and its target read, shape ``(batch, actor_dim)``
+        """
+        read: th.Tensor = self.extractor.actor_inputs(features)
+        return read
 
     def prepare(self, observations: PyTorchObs) -> Any:
         """
@@ -228,7 +243,7 @@ class ScalePolicy(BasePolicy):
             self._exploring = False
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> th.Tensor:
-        features = self.features(observation)
+        features = self.actor_features(observation)
         if self._exploring:
             explored: th.Tensor = self.actor.explore(features)
             return explored

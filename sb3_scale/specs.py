@@ -126,13 +126,16 @@ class Extractor(Spec):
     context: ClassVar[tuple[str, ...]] = ("observation_space",)
     methods: ClassVar[tuple[str, ...]] = (
         "forward",
+        "actor_dim",
+        "actor_inputs",
+        "actor_features",
         "critic_dims",
         "critic_inputs",
         "learners",
         "project_",
         "state_dict",
     )
-    attributes: ClassVar[tuple[str, ...]] = ("features_dim",)
+    attributes: ClassVar[tuple[str, ...]] = ("features_dim", "critic_only_keys")
     takes_training: ClassVar[bool] = True
     base: ClassVar[str] = "sb3_scale.nn.base.Extractor"
     plain: ClassVar[str] = "sb3_scale.nn.plain:PlainExtractor"

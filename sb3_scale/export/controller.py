@@ -58,7 +58,7 @@ class Controller(nn.Module):
         if self._normalizes:
             normal = (observation.double() - self.mean) / self.deviation
             observation = normal.clamp(-self._clip, self._clip).float()
-        mode: th.Tensor = self.policy.actor(self.policy.features(observation), True)
+        mode: th.Tensor = self.policy.actor(self.policy.actor_features(observation), True)
         mode = mode.clamp(-1, 1).double().reshape(-1, *self.low.shape)
         action = self.low + 0.5 * (mode + 1) * (self.high - self.low)
         if self._whole:

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sb3_scale.nn.base import CriticLoss, Extractor
+from sb3_scale.specs import Extractor as ExtractorSpec
 
 MODE_DEPENDENT = (
     nn.modules.batchnorm._NormBase,
@@ -56,8 +57,7 @@ class PlainExtractor(Extractor):
                 f"it has a {type(layer).__name__} and no argument 'training' in forward; allowed: "
                 "forward(observations, training=False)"
             )
-        names = ("features_dim", "critic_dims", "critic_inputs", "learners", "project_")
-        _take_over(self, module, names)
+        _take_over(self, module, (*ExtractorSpec.attributes, *set(ExtractorSpec.methods) - {"forward", "state_dict"}))
 
     def forward(self, observations: Any, training: bool = False) -> Tensor:
         """
