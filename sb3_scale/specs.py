@@ -135,7 +135,7 @@ class Extractor(Spec):
         "project_",
         "state_dict",
     )
-    attributes: ClassVar[tuple[str, ...]] = ("features_dim", "critic_only_keys")
+    attributes: ClassVar[tuple[str, ...]] = ("features_dim", "hidden_keys")
     takes_training: ClassVar[bool] = True
     base: ClassVar[str] = "sb3_scale.nn.base.Extractor"
     plain: ClassVar[str] = "sb3_scale.nn.plain:PlainExtractor"
@@ -150,6 +150,17 @@ class StateActionExtractor(Extractor):
     """
 
     context: ClassVar[tuple[str, ...]] = ("observation_space", "action_dim")
+
+
+@dataclass(frozen=True)
+class ExtractorClass(Extractor):
+    """
+    An extractor of Stable-Baselines3's kind that no plugin offers: the user gives its class.
+
+    :param code: the class
+    """
+
+    code: type | None = None
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ class Extractor(Part):
 
     features_dim: int
 
-    critic_only_keys: tuple[str, ...] = ()
+    hidden_keys: tuple[str, ...] = ()
     """Of a ``Dict`` observation, what only the critic sees: who acts does without."""
 
     def actor_dim(self) -> int:
@@ -123,7 +123,7 @@ class Extractor(Part):
 
     def actor_features(self, observations: Any) -> Tensor:
         """
-        :param observations: as ``forward`` gets them, without ``critic_only_keys`` or with them
+        :param observations: as ``forward`` gets them, without ``hidden_keys`` or with them
         :return: what the actor reads when it acts, ``(b, actor_dim)``
         """
         features: Tensor = self(observations, False)
@@ -150,6 +150,9 @@ class ReadsBytes:
     What an extractor also derives from that reads images as they are stored, as uint8, and scales
     them itself: a conversion in small pieces stays in the processor's cache.
     """
+
+    byte_keys: tuple[str, ...] | None = None
+    """Of a ``Dict`` observation, the keys that are read so; nothing for the whole observation."""
 
 
 class CriticLoss(Part):

@@ -109,7 +109,7 @@ class Extractor(Trainable, Protocol):
 
     features_dim: int
 
-    critic_only_keys: tuple[str, ...]
+    hidden_keys: tuple[str, ...]
     """Of a ``Dict`` observation, what only the critic sees: who acts does without."""
 
     def __init__(self, observation_space: "spaces.Space[Any]") -> None: ...
@@ -135,7 +135,7 @@ class Extractor(Trainable, Protocol):
 
     def actor_features(self, observations: Any) -> Tensor:
         """
-        :param observations: as ``forward`` gets them, without ``critic_only_keys`` or with them
+        :param observations: as ``forward`` gets them, without ``hidden_keys`` or with them
         :return: what the actor reads when it acts, shape ``(b, actor_dim)``
         """
 

@@ -66,7 +66,7 @@ def _check_actor_inputs(
     shape = (BATCH, extractor.actor_dim())
     inputs = subject.call("actor_inputs", extractor.actor_inputs, features)
     subject.tensor("actor_inputs", inputs, shape)
-    hidden = extractor.critic_only_keys
+    hidden = extractor.hidden_keys
     if hidden:
         observations = {key: each for key, each in observations.items() if key not in hidden}
     acting = subject.call("actor_features", policy.actor_features, observations)
