@@ -168,7 +168,8 @@ class ScalePolicy(BasePolicy):
         space, scaled = self.observation_space, self.normalize_images
         if not bytes_in:
             return preprocess_obs(observations, space, normalize_images=scaled)
-        assert isinstance(space, spaces.Dict) and isinstance(observations, dict)
+        assert isinstance(space, spaces.Dict)
+        assert isinstance(observations, dict)
         return {
             key: each if key in bytes_in else preprocess_obs(each, space[key], scaled)
             for key, each in observations.items()

@@ -7,7 +7,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from sb3_scale.errors import Sb3ScaleError, check_key, shown, shortened
+from sb3_scale.errors import Sb3ScaleError, check_key, shortened, shown
 from sb3_scale.learning.update import Learner
 from sb3_scale.nn.base import Extractor, ReadsBytes
 from sb3_scale.parts import build, spec_of
@@ -134,7 +134,9 @@ class DictExtractor(Extractor, ReadsBytes):
         if not any(self._adapts):
             return features, actions
         pieces = zip(features.split(self.widths, dim=1), self._each(), strict=True)
-        return torch.cat([each.critic_inputs(piece, actions)[0] for piece, each in pieces], 1), actions
+        return torch.cat(
+            [each.critic_inputs(piece, actions)[0] for piece, each in pieces], 1
+        ), actions
 
     def learners(self, policy: TrainedPolicy) -> Iterator[Learner]:
         """

@@ -56,7 +56,11 @@ class PlainExtractor(Extractor):
         self.told_mode = "training" in inspect.signature(module.forward).parameters
         layers = [each for each in module.modules() if isinstance(each, MODE_DEPENDENT)]
         self.switched = [] if self.told_mode else layers
-        _take_over(self, module, (*ExtractorSpec.attributes, *set(ExtractorSpec.methods) - {"forward", "state_dict"}))
+        _take_over(
+            self,
+            module,
+            (*ExtractorSpec.attributes, *set(ExtractorSpec.methods) - {"forward", "state_dict"}),
+        )
 
     def forward(self, observations: Any, training: bool = False) -> Tensor:
         """

@@ -59,9 +59,7 @@ def check_extractor(subject: Subject) -> None:
     )
 
 
-def _check_actor_inputs(
-    subject: Subject, policy: Any, observations: Any, features: Tensor
-) -> None:
+def _check_actor_inputs(subject: Subject, policy: Any, observations: Any, features: Tensor) -> None:
     extractor = policy.extractor
     shape = (BATCH, extractor.actor_dim())
     inputs = subject.call("actor_inputs", extractor.actor_inputs, features)
