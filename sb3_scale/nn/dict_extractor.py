@@ -133,10 +133,9 @@ class DictExtractor(Extractor, ReadsBytes):
         """
         if not any(self._adapts):
             return features, actions
-        pieces = zip(features.split(self.widths, dim=1), self._each(), strict=True)
-        return torch.cat(
-            [each.critic_inputs(piece, actions)[0] for piece, each in pieces], 1
-        ), actions
+        pieces = zip(torch.split(features, self.widths, dim=1), self._each(), strict=True)
+        read = [each.critic_inputs(piece, actions)[0] for piece, each in pieces]
+        return torch.cat(read, dim=1), actions
 
     def learners(self, policy: TrainedPolicy) -> Iterator[Learner]:
         """
