@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+import zoo_commands
 from gymnasium import spaces
 from small_models import SMALL
 from stable_baselines3.common.buffers import DictReplayBuffer
@@ -339,3 +340,40 @@ def test_observations_that_no_extractor_reads(space: Any, message: str) -> None:
 
 def test_a_dict_extractor_needs_a_dictionary() -> None:
     assert "allowed: Dict, or an extractor of one space" in refused("dict", POSITION)
+
+
+def test_settings_of_rl_zoo_name_extractors_and_hidden_keys(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sb3_scale_envs")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "settings.yml").write_text(
+        """
+        Pendulum-v1:
+          policy: ScalePolicy
+          n_timesteps: 12
+          learning_starts: 8
+          batch_size: 4
+          env_wrapper:
+            - sb3_scale_envs.hidden_columns.HiddenColumns: {columns: [2]}
+          policy_kwargs:
+            actor: {name: squashed-gaussian, network: {name: mlp, width: 8}}
+            critic: {name: ensemble, network: {name: mlp, width: 8}}
+            extractor:
+              name: dict
+              keys:
+                seen: {name: "stable_baselines3.common.torch_layers:FlattenExtractor"}
+                hidden: {name: network, network: {name: mlp, width: 3}}
+              critic_only: [hidden]
+        """
+    )
+    model, _ = zoo_commands.experiment("settings.yml", "Pendulum-v1").setup_experiment()
+    model.learn(12)
+    extractor = model.policy.extractor
+    assert (extractor.features_dim, extractor.actor_dim()) == (5, 2)
+    assert model.predict({"seen": np.zeros(2, np.float32)})[0].shape == (1,)
+    stock = "Pendulum-v1: {policy: ScalePolicy, policy_kwargs: 'dict(net_arch=[9, 9])'}\n"
+    (tmp_path / "settings.yml").write_text(stock)
+    manager = zoo_commands.experiment("settings.yml", "Pendulum-v1", n_timesteps=12)
+    model, _ = manager.setup_experiment()
+    assert [each.out_features for each in model.policy.critic.network.linears] == [9, 9]
