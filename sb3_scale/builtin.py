@@ -123,6 +123,17 @@ def sb3_scale_components() -> Iterator[Spec]:
         reference="Hafner et al., Mastering Diverse Domains through World Models, 2023",
         equation="sign(x) ln(1 + |x|)",
     )
+    yield Extractor(
+        "network",
+        "sb3_scale.nn.network_extractor:NetworkExtractor",
+        summary="A network that reads the flattened observation.",
+    )
+    yield Extractor(
+        "dict",
+        "sb3_scale.nn.dict_extractor:DictExtractor",
+        summary="An extractor for each key of a Dict, some of which only the critic sees.",
+        reference="Pinto et al., Asymmetric Actor Critic for Image-Based Robot Learning, 2017",
+    )
     yield Optimizer(
         "adam",
         "sb3_scale.optimizers:adam",

@@ -17,9 +17,10 @@ import typeguard
 
 from sb3_scale.built import Built, completed, record
 from sb3_scale.errors import Sb3ScaleError, check_key, shortened, shown
+from sb3_scale.extractor_classes import class_spec, is_path
 from sb3_scale.guard import importing, telling, told
-from sb3_scale.plugins import Plugin, manager
-from sb3_scale.specs import KINDS, Recipe, Spec, ZooConfig
+from sb3_scale.plugins import manager
+from sb3_scale.specs import KINDS, ExtractorClass, Recipe, Spec, ZooConfig
 
 _providers: ContextVar[Mapping[str, str] | None] = ContextVar("providers", default=None)
 _used: ContextVar[dict[str, str] | None] = ContextVar("used", default=None)
@@ -52,6 +53,8 @@ def load_target(spec: Spec) -> Any:
     :return: its class or function
     :raises Sb3ScaleError: if the import fails
     """
+    if isinstance(spec, ExtractorClass) and spec.code is not None:
+        return spec.code
     module, _, attribute = spec.target.partition(":")
     try:
         with telling() if module in sys.modules else importing():
@@ -110,7 +113,7 @@ def parameters(spec: Spec) -> dict[str, inspect.Parameter]:
     }
 
 
-def build(kind: str, config: str | Mapping[str, Any], *context: Any) -> Any:
+def build(kind: str, config: str | type | Mapping[str, Any], *context: Any) -> Any:
     """
     Make a part.
 
@@ -170,7 +173,7 @@ def _check_members(kind: type[Spec], name: str, part: Any) -> None:
         )
 
 
-def resolve(kind: str, config: str | Mapping[str, Any]) -> tuple[Any, str, dict[str, Any]]:
+def resolve(kind: str, config: str | type | Mapping[str, Any]) -> tuple[Any, str, dict[str, Any]]:
     """
     Find the code of a part and check its parameters, for a part that somebody else makes.
 
@@ -180,31 +183,34 @@ def resolve(kind: str, config: str | Mapping[str, Any]) -> tuple[Any, str, dict[
     :raises Sb3ScaleError: if the name, a parameter or a value is wrong
     """
     name, params = _split(kind, config)
-    key = f"{kind}:{name}"
-    plugin, spec = _find(kind, name)
-    used = _used.get()
-    if used is not None:
-        used[key] = plugin.distribution
+    spec = _find(kind, name)
     _check(spec, params)
-    return load_target(spec), name, params
+    return load_target(spec), spec.name, params
 
 
-def spec_of(kind: str, config: str | Mapping[str, Any]) -> Spec:
+def spec_of(kind: str, config: str | type | Mapping[str, Any]) -> Spec:
     """
     :param kind: what the part must be
     :param config: its name, or a mapping with ``name`` and parameters
     :return: what its plugin says of it
     :raises Sb3ScaleError: if the name is wrong
     """
-    return _find(kind, _split(kind, config)[0])[1]
+    return _find(kind, _split(kind, config)[0])
 
 
-def _find(kind: str, name: str) -> tuple[Plugin, Spec]:
-    return manager().find(kind, name, (_providers.get() or {}).get(f"{kind}:{name}", ""))
+def _find(kind: str, name: str | type) -> Spec:
+    if kind == "extractor" and (isinstance(name, type) or is_path(name)):
+        return class_spec(name)
+    key = f"{kind}:{name}"
+    plugin, spec = manager().find(kind, str(name), (_providers.get() or {}).get(key, ""))
+    used = _used.get()
+    if used is not None:
+        used[key] = plugin.distribution
+    return spec
 
 
-def _split(kind: str, config: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    if isinstance(config, str):
+def _split(kind: str, config: str | type | Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    if isinstance(config, str) or (kind == "extractor" and isinstance(config, type)):
         return config, {}
     if not isinstance(config, Mapping):
         raise Sb3ScaleError(
@@ -213,7 +219,7 @@ def _split(kind: str, config: str | Mapping[str, Any]) -> tuple[str, dict[str, A
         )
     params = dict(config)
     name = params.pop("name", None)
-    if not isinstance(name, str):
+    if not isinstance(name, str) and not (kind == "extractor" and isinstance(name, type)):
         raise Sb3ScaleError(f"{kind} {shown(dict(config))} lacks the key 'name'")
     return name, params
 

@@ -17,9 +17,9 @@ from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.nn.base import Explorer, ReadsBytes
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import build, check_type, spec_of
-from sb3_scale.protocols import PartConfig
+from sb3_scale.protocols import ExtractorConfig, PartConfig
 from sb3_scale.specs import StateActionExtractor
-from sb3_scale.stock_words import NO_SDE, check_stock_words
+from sb3_scale.stock_words import NO_SDE, in_our_words
 
 MOST_STEPS = 2**24
 """Bound of whole actions, up to which float32 has all whole numbers."""
@@ -38,7 +38,8 @@ class ScalePolicy(BasePolicy):
     :param actor: the actor part
     :param critic: the critic part
     :param loss: the critic's loss; by default the one that goes with the critic's value
-    :param extractor: features of the observation, trained by the critic's loss or by one of its own
+    :param extractor: features of the observation, trained by the critic's loss or by one of its
+        own; also a class of Stable-Baselines3's kind, or its path ``"module:Class"``
     :param extractor_target: whether a target critic reads a Polyak copy of a learned extractor, or
         the extractor itself
     :param transforms: what is done to each batch before the losses see it, in this order
@@ -62,7 +63,7 @@ class ScalePolicy(BasePolicy):
         actor: PartConfig = "squashed-gaussian",
         critic: PartConfig = "ensemble",
         loss: PartConfig | None = None,
-        extractor: PartConfig = "flatten",
+        extractor: ExtractorConfig = "flatten",
         extractor_target: bool = True,
         transforms: list[PartConfig] | None = None,
         optimizer: PartConfig = "adam",
@@ -92,13 +93,14 @@ class ScalePolicy(BasePolicy):
         }
         action_dim = get_action_dim(action_space)
         self.extractor = build_extractor(extractor, observation_space, action_dim)
-        self._reads_bytes = isinstance(self.extractor, ReadsBytes)
-        if self._reads_bytes and not normalize_images:
+        reads = isinstance(self.extractor, ReadsBytes)
+        self._byte_keys: tuple[str, ...] | None = self.extractor.byte_keys if reads else ()
+        if self._byte_keys != () and not normalize_images:
             raise Sb3ScaleError(
                 f"normalize_images is false, and extractor {shown(extractor)} scales images of "
                 "uint8 itself; allowed: true"
             )
-        self.actor = build("actor", actor, self.extractor.features_dim, action_dim)
+        self.actor = build("actor", actor, self.extractor.actor_dim(), action_dim)
         self.critic = build("critic", critic, *self.extractor.critic_dims(action_dim))
         self.loss = build("loss", self.critic.value.loss if loss is None else loss)
         _check_loss(self.loss, loss, self.critic, critic)
@@ -139,17 +141,39 @@ class ScalePolicy(BasePolicy):
         """
         return float32(self.extractor_target(self.prepare(observations), False))
 
+    def actor_features(self, observations: PyTorchObs) -> th.Tensor:
+        """
+        :param observations: of which the keys that only the critic sees may be missing
+        :return: what the actor reads when it acts, shape ``(batch, actor_dim)``
+        """
+        return float32(self.extractor.actor_features(self.prepare(observations)))
+
+    def actor_inputs(self, features: th.Tensor) -> th.Tensor:
+        """
+        :param features: shape ``(batch, features_dim)``
+        :return: what of them the actor and its target read, shape ``(batch, actor_dim)``
+        """
+        read: th.Tensor = self.extractor.actor_inputs(features)
+        return read
+
     def prepare(self, observations: PyTorchObs) -> Any:
         """
         :param observations: as the replay buffer gives them
         :return: as extractors get them: images scaled to [0, 1], discrete values one-hot; as they
             are for an extractor that reads bytes
         """
-        if self._reads_bytes:
+        bytes_in = self._byte_keys
+        if bytes_in is None:
             return observations
-        return preprocess_obs(
-            observations, self.observation_space, normalize_images=self.normalize_images
-        )
+        space, scaled = self.observation_space, self.normalize_images
+        if not bytes_in:
+            return preprocess_obs(observations, space, normalize_images=scaled)
+        assert isinstance(space, spaces.Dict)
+        assert isinstance(observations, dict)
+        return {
+            key: each if key in bytes_in else preprocess_obs(each, space[key], scaled)
+            for key, each in observations.items()
+        }
 
     def critic_outputs(
         self, features: th.Tensor, actions: th.Tensor, training: bool = False
@@ -228,7 +252,7 @@ class ScalePolicy(BasePolicy):
             self._exploring = False
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> th.Tensor:
-        features = self.features(observation)
+        features = self.actor_features(observation)
         if self._exploring:
             explored: th.Tensor = self.actor.explore(features)
             return explored
@@ -280,7 +304,9 @@ def float32(features: th.Tensor) -> th.Tensor:
     return features.to(th.promote_types(features.dtype, th.float32))
 
 
-def build_extractor(part: PartConfig, observation_space: spaces.Space[Any], action_dim: int) -> Any:
+def build_extractor(
+    part: ExtractorConfig, observation_space: spaces.Space[Any], action_dim: int
+) -> Any:
     """
     :param part: the extractor part
     :param observation_space: observation space
@@ -380,17 +406,19 @@ def _check_loss(
         )
 
 
-def check_policy_kwargs(policy_kwargs: Mapping[str, Any]) -> None:
+def check_policy_kwargs(policy_kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """
     Check names and types before anything is made.
 
-    :param policy_kwargs: arguments of :class:`ScalePolicy`
+    :param policy_kwargs: arguments of :class:`ScalePolicy`, or of Stable-Baselines3's policies
+    :return: the same as arguments of ScalePolicy alone
     :raises Sb3ScaleError: if a key is unknown or a value has the wrong type
     """
     given = ("self", "observation_space", "action_space", "lr_schedule")
     signature = inspect.signature(ScalePolicy.__init__)
     known = {key: par for key, par in signature.parameters.items() if key not in given}
-    check_stock_words(policy_kwargs)
-    for key, value in policy_kwargs.items():
+    words = in_our_words(policy_kwargs)
+    for key, value in words.items():
         check_key("policy_kwargs has the unknown key", key, value, known)
         check_type("policy_kwargs", key, value, known[key].annotation)
+    return words

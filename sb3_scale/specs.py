@@ -126,13 +126,16 @@ class Extractor(Spec):
     context: ClassVar[tuple[str, ...]] = ("observation_space",)
     methods: ClassVar[tuple[str, ...]] = (
         "forward",
+        "actor_dim",
+        "actor_inputs",
+        "actor_features",
         "critic_dims",
         "critic_inputs",
         "learners",
         "project_",
         "state_dict",
     )
-    attributes: ClassVar[tuple[str, ...]] = ("features_dim",)
+    attributes: ClassVar[tuple[str, ...]] = ("features_dim", "hidden_keys")
     takes_training: ClassVar[bool] = True
     base: ClassVar[str] = "sb3_scale.nn.base.Extractor"
     plain: ClassVar[str] = "sb3_scale.nn.plain:PlainExtractor"
@@ -147,6 +150,17 @@ class StateActionExtractor(Extractor):
     """
 
     context: ClassVar[tuple[str, ...]] = ("observation_space", "action_dim")
+
+
+@dataclass(frozen=True)
+class ExtractorClass(Extractor):
+    """
+    An extractor of Stable-Baselines3's kind that no plugin offers: the user gives its class.
+
+    :param code: the class
+    """
+
+    code: type | None = None
 
 
 @dataclass(frozen=True)

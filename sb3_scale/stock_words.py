@@ -3,14 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
 from torch import nn
 
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, shown
+from sb3_scale.extractor_classes import named
 from sb3_scale.nn.activations import ACTIVATIONS
 
-STOCK_KEYS = ("net_arch", "activation_fn", "n_critics", "optimizer_class", "optimizer_kwargs")
-"""What has the same meaning here, under other names."""
+NETWORK_KEYS = ("net_arch", "activation_fn")
+"""What a ``network`` of actor and critic stands for."""
+
+OPTIMIZER_KEYS = ("optimizer_class", "optimizer_kwargs")
+"""What an ``optimizer`` stands for."""
 
 EXTRACTOR_KEYS = (
     "features_extractor_class",
@@ -22,7 +25,8 @@ EXTRACTOR_KEYS = (
 SDE_KEYS = ("log_std_init", "use_expln", "clip_mean", "sde_net_arch")
 """What goes with ``use_sde``."""
 
-EXAMPLE = "parts, such as critic: {name: ensemble, network: {name: mlp, width: 256, depth: 2}}"
+SIDES = (("actor", "squashed-gaussian", "pi"), ("critic", "ensemble", "qf"))
+"""Parts with a network, their defaults, and their names in ``net_arch``."""
 
 NO_SDE = (
     "use_sde is true, and ScalePolicy has no state-dependent exploration; allowed: false, and for "
@@ -31,75 +35,110 @@ NO_SDE = (
 )
 
 
-def check_stock_words(policy_kwargs: Mapping[str, Any]) -> None:
+def in_our_words(policy_kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """
-    :param policy_kwargs: for a ScalePolicy
-    :raises Sb3ScaleError: if a key is one of Stable-Baselines3's policies, with the same in ours
+    :param policy_kwargs: for a ScalePolicy, with keys of Stable-Baselines3's policies among them
+    :return: the same parts as arguments of ScalePolicy alone
+    :raises Sb3ScaleError: if no part does what a key asks for
     """
     if policy_kwargs.get("use_sde"):
         raise Sb3ScaleError(NO_SDE)
-    stock = (*STOCK_KEYS, *EXTRACTOR_KEYS, *SDE_KEYS)
-    found = [key for key in stock if key in policy_kwargs]
-    if not found:
+    for key in SDE_KEYS:
+        if key in policy_kwargs:
+            raise _refusal(policy_kwargs, key, "nothing, this belongs to use_sde")
+    words = dict(policy_kwargs)
+    _networks(words)
+    if "n_critics" in words:
+        _set(words, "critic", "ensemble", n_critics=words.pop("n_critics"))
+    _optimizer(words)
+    _extractor(words)
+    if "extractor" in words:
+        words["extractor"] = named(words["extractor"])
+    return words
+
+
+def _networks(words: dict[str, Any]) -> None:
+    given = dict(words)
+    for part, name, side in SIDES:
+        layers = _layers(given, side)
+        if not layers:
+            continue
+        network = _mapping(_mapping(given.get(part, name)).get("network", "mlp"))
+        if network.get("name") != "mlp":
+            key = next(key for key in NETWORK_KEYS if key in given)
+            raise _refusal(given, key, f"it or the network of the {part}, {shown(network)}")
+        _set(words, part, name, network={**network, **layers})
+    for key in NETWORK_KEYS:
+        words.pop(key, None)
+
+
+def _layers(given: Mapping[str, Any], side: str) -> dict[str, Any]:
+    layers: dict[str, Any] = {}
+    widths = given.get("net_arch")
+    if isinstance(widths, Mapping) and side in widths:
+        widths = widths[side]
+    if widths is not None:
+        if not isinstance(widths, (list, tuple)) or not all(type(each) is int for each in widths):
+            raise _refusal(given, "net_arch", "widths of hidden layers, such as [256, 256]")
+        if len(set(widths)) > 1:
+            raise _refusal(
+                given,
+                "net_arch",
+                f"hidden layers of one width, such as {[max(widths)] * len(widths)}",
+            )
+        layers = {"width": widths[0]} if widths else {}
+        layers["depth"] = len(widths)
+    kind = given.get("activation_fn")
+    if kind is not None:
+        names = [name for name, each in ACTIVATIONS.items() if each is kind]
+        if not names:
+            known = ", ".join(f"torch.nn.{each.__name__}" for each in ACTIVATIONS.values())
+            raise _refusal(given, "activation_fn", known)
+        layers["activation"] = names[0]
+    return layers
+
+
+def _optimizer(words: dict[str, Any]) -> None:
+    cls, options = (words.pop(key, None) for key in OPTIMIZER_KEYS)
+    if cls is None and options is None:
         return
-    instead = "nothing, these belong to use_sde"
-    if found[0] in EXTRACTOR_KEYS:
-        instead = (
-            "extractor: flatten, extractor: symlog or one of your own, which actor and critic share"
+    part = _mapping(words.get("optimizer", "adam"))
+    name = getattr(cls, "__name__", shown(cls)).lower() if cls is not None else part["name"]
+    if options is not None:
+        part = {key: list(each) if type(each) is tuple else each for key, each in options.items()}
+    words["optimizer"] = {**part, "name": name}
+
+
+def _extractor(words: dict[str, Any]) -> None:
+    given = dict(words)
+    cls, options, shared = (words.pop(key, None) for key in EXTRACTOR_KEYS)
+    if shared is False:
+        raise _refusal(
+            given,
+            "share_features_extractor",
+            "True: actor and critic share an extractor, which the critic's loss trains",
         )
-    if found[0] in STOCK_KEYS:
-        text = yaml.safe_dump(
-            in_our_words(policy_kwargs), default_flow_style=True, sort_keys=False, width=10**6
-        )
-        # Nothing is left of values that no policy takes.
-        instead = text.strip().removeprefix("{").removesuffix("}") or EXAMPLE
-    raise Sb3ScaleError(
-        f"policy_kwargs: {found[0]} is {_shown(policy_kwargs[found[0]])}, which is for policies of "
-        f"Stable-Baselines3; allowed with ScalePolicy: {instead}"
-    )
+    if cls is None and not options:
+        return
+    if cls is None:
+        raise _refusal(given, "features_extractor_kwargs", "with features_extractor_class")
+    if "extractor" in given:
+        raise _refusal(given, "features_extractor_class", "it or extractor, not both")
+    words["extractor"] = {"name": cls, **(options or {})}
 
 
-def in_our_words(policy_kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    :param policy_kwargs: with keys of Stable-Baselines3
-    :return: the same parts as arguments of ScalePolicy; hidden layers get the largest width, and
-        what no part of ours does is left out
-    """
-    parts: dict[str, Any] = {}
-    for part, name, side in (("actor", "squashed-gaussian", "pi"), ("critic", "ensemble", "qf")):
-        network = _network(policy_kwargs, side)
-        given = policy_kwargs.get(part, name)
-        words = dict(given) if isinstance(given, Mapping) else {"name": given}
-        if network:
-            words["network"] = network
-        if part == "critic" and "n_critics" in policy_kwargs:
-            words["n_critics"] = policy_kwargs["n_critics"]
-        if len(words) > 1:
-            parts[part] = words
-    if "optimizer_class" in policy_kwargs or "optimizer_kwargs" in policy_kwargs:
-        name = getattr(policy_kwargs.get("optimizer_class"), "__name__", "Adam").lower()
-        given = policy_kwargs.get("optimizer_kwargs")
-        parts["optimizer"] = {"name": name, **(given if isinstance(given, Mapping) else {})}
-        if len(parts["optimizer"]) == 1:
-            parts["optimizer"] = name
-    return parts
+def _mapping(part: Any) -> dict[str, Any]:
+    return dict(part) if isinstance(part, Mapping) else {"name": part}
 
 
-def _network(policy_kwargs: Mapping[str, Any], side: str) -> dict[str, Any]:
-    widths = policy_kwargs.get("net_arch")
-    if isinstance(widths, Mapping):
-        widths = widths.get(side)
-    words: dict[str, Any] = {}
-    if isinstance(widths, (list, tuple)) and all(isinstance(width, int) for width in widths):
-        words = {"width": max(widths)} if widths else {}
-        words["depth"] = len(widths)
-    for name, kind in ACTIVATIONS.items():
-        if kind is policy_kwargs.get("activation_fn"):
-            words["activation"] = name
-    return {"name": "mlp", **words} if words else {}
+def _set(words: dict[str, Any], part: str, name: str, **values: Any) -> None:
+    words[part] = {**_mapping(words.get(part, name)), **values}
 
 
-def _shown(value: Any) -> str:
+def _refusal(given: Mapping[str, Any], key: str, allowed: str) -> Sb3ScaleError:
+    value = given[key]
     known = isinstance(value, type) and issubclass(value, nn.Module)
-    text = value.__name__ if known else repr(value)
-    return text if len(text) < 80 else f"{text[:80]}..."
+    return Sb3ScaleError(
+        f"policy_kwargs: {key} is {value.__name__ if known else shown(value)}, as for policies of "
+        f"Stable-Baselines3; allowed with ScalePolicy: {allowed}"
+    )

@@ -80,6 +80,7 @@ class ActorView(_View, BasePolicy):
             squash_output=True,
         )
         self.part = part
+        self.prepare = policy.prepare
 
     def forward(self, obs: PyTorchObs, deterministic: bool = False) -> th.Tensor:
         """
@@ -87,7 +88,7 @@ class ActorView(_View, BasePolicy):
         :param deterministic: whether to return the mode instead of a sample
         :return: actions in [-1, 1], shape ``(batch, action_dim)``
         """
-        actions: th.Tensor = self.part(_features(self, obs), deterministic)
+        actions: th.Tensor = self.part(self._features(obs), deterministic)
         return actions
 
     def action_log_prob(self, obs: PyTorchObs) -> tuple[th.Tensor, th.Tensor]:
@@ -96,7 +97,7 @@ class ActorView(_View, BasePolicy):
         :return: actions ``(batch, action_dim)`` and log-probabilities ``(batch,)``; stochastic
             actors only
         """
-        actions, log_prob = self.part.action_log_prob(_features(self, obs))
+        actions, log_prob = self.part.action_log_prob(self._features(obs))
         return actions, log_prob.squeeze(-1)
 
     def get_action_dist_params(
@@ -107,8 +108,12 @@ class ActorView(_View, BasePolicy):
         :return: mean and log standard deviation before tanh, ``(batch, action_dim)`` each, and
             nothing else; actors that are one Gaussian only
         """
-        mean, log_std = self.part.distribution(_features(self, obs))
+        mean, log_std = self.part.distribution(self._features(obs))
         return mean, log_std, {}
+
+    def _features(self, obs: PyTorchObs) -> th.Tensor:
+        extractor: Any = self.features_extractor
+        return float32(extractor.actor_features(self.prepare(obs)))
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> th.Tensor:
         return self.forward(observation, deterministic)
@@ -135,6 +140,7 @@ class CriticView(_View, BaseModel):
             normalize_images=policy.normalize_images,
         )
         self.part = part
+        self.prepare = policy.prepare
 
     def forward(self, obs: PyTorchObs, actions: th.Tensor) -> tuple[th.Tensor, ...]:
         """
@@ -143,7 +149,8 @@ class CriticView(_View, BaseModel):
         :return: the expected return of each member, shape ``(batch, 1)`` each
         """
         extractor: Any = self.features_extractor
-        read = extractor.critic_inputs(_features(self, obs), actions)
+        features = float32(extractor(self.prepare(obs)))
+        read = extractor.critic_inputs(features, actions)
         return tuple(self.part.mean(self.part(*read)).unbind())
 
     def q1_forward(self, obs: PyTorchObs, actions: th.Tensor) -> th.Tensor:
@@ -153,10 +160,6 @@ class CriticView(_View, BaseModel):
         :return: the expected return of the first member, shape ``(batch, 1)``
         """
         return self(obs, actions)[0]  # type: ignore[no-any-return]
-
-
-def _features(view: Any, obs: PyTorchObs) -> th.Tensor:
-    return float32(view.extract_features(obs, view.features_extractor))
 
 
 def views(policy: ScalePolicy) -> dict[str, ActorView | CriticView]:

@@ -20,8 +20,8 @@ CORE = "sb3_scale"
 
 ORDER = """
     docstrings errors extending notices plain specs
-    files guard hookspecs quantities structures trust
-    built entry_points
+    files guard hookspecs observations quantities structures trust
+    built entry_points extractor_classes
     plugins
     memory parts registration
     replay

@@ -145,13 +145,13 @@ def test_the_same_settings_without_a_mistake_train() -> None:
         ),
         (
             {"net_arch": 1},
-            "policy_kwargs: net_arch is 1, which is for policies of Stable-Baselines3; allowed "
-            r"with ScalePolicy: parts, such as critic: \{.*",
+            "policy_kwargs: net_arch is 1, as for policies of Stable-Baselines3; allowed with "
+            r"ScalePolicy: widths of hidden layers, such as \[256, 256\]",
         ),
         (
-            {"net_arch": [64]},
-            r"policy_kwargs: net_arch is \[64\], which is for policies of Stable-Baselines3; "
-            r"allowed with ScalePolicy: actor: .*",
+            {"net_arch": [400, 300]},
+            r"policy_kwargs: net_arch is \[400, 300\], as for policies of Stable-Baselines3; "
+            r"allowed with ScalePolicy: hidden layers of one width, such as \[400, 400\]",
         ),
         (
             {"width": 64},

@@ -290,7 +290,7 @@ def faulty() -> Iterator[None]:
         ),
         (
             {"extractor": "no-samples"},
-            "extractor 'no-samples' has no method 'critic_dims'; allowed: classes derived from "
+            "extractor 'no-samples' has no method 'actor_dim'; allowed: classes derived from "
             "sb3_scale.nn.base.Extractor, or modules with features_dim",
         ),
         (

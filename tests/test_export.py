@@ -106,6 +106,30 @@ def test_onnx_computes_what_the_model_predicts(name: str, tmp_path: Path) -> Non
     assert action.dtype == (np.int64 if name == "whole actions" else np.float32)
 
 
+@pytest.mark.parametrize("form", ["torchscript", "onnx"])
+def test_a_file_takes_the_keys_that_the_actor_reads(form: str, tmp_path: Path) -> None:
+    space = spaces.Dict(goal=VECTOR, mode=spaces.Discrete(3), velocity=VECTOR)
+    env = VecNormalize(DummyVecEnv([lambda: Spaces(space, WIDE)]), norm_obs_keys=["goal"])
+    env.obs_rms["goal"].mean, env.obs_rms["goal"].var = np.arange(5.0), np.arange(1.0, 6.0)
+    env.save(str(tmp_path / "statistics.pkl"))
+    extractor = {"name": "dict", "keys": {"mode": "network"}, "critic_only": ["velocity"]}
+    model = make(SAC, env, parts={"extractor": extractor}, buffer_size=50)
+    model.save(tmp_path / "model.zip")
+    words = ["export", str(tmp_path / "model.zip"), "--algo", "sac", "--format", form]
+    words += ["--normalize", str(tmp_path / "statistics.pkl"), "--observations", "9"]
+    assert main(words) == 0
+    seen = {"goal": np.random.randn(3, 5).astype(np.float32), "mode": np.array([0, 2, 1])}
+    if form == "onnx":
+        session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
+        assert [each.name for each in session.get_inputs()] == ["goal", "mode"]
+        action = session.run(None, seen)[0]
+    else:
+        loaded = torch.jit.load(str(tmp_path / "model.pt"))
+        action = loaded(*map(torch.as_tensor, seen.values())).numpy()
+    wanted, _ = model.predict(env.normalize_obs(seen), deterministic=True)
+    np.testing.assert_allclose(action, wanted, rtol=1e-4, atol=1e-4)
+
+
 def test_what_cannot_be_exported_is_told_and_leaves_no_file(tmp_path: Path, capsys: Any) -> None:
     _, _, words = saved(tmp_path, "vectors")
     model = str(tmp_path / "model.zip")

@@ -1,5 +1,6 @@
 """The conformance checks: every installed part passes, every kind of fault is told."""
 
+import gymnasium
 import pytest
 from faulty_parts import target
 from stable_baselines3.common.envs import FakeImageEnv
@@ -25,6 +26,7 @@ from sb3_scale import (
 from sb3_scale.plugins import manager
 from sb3_scale.specs import KINDS
 from sb3_scale.testing import check_component, check_trains
+from sb3_scale_envs.hidden_columns import HiddenColumns
 
 SMALL = {
     ("network", "modern"): {"width": 16, "inner_width": 32},
@@ -34,6 +36,7 @@ SMALL = {
     ("network", "flashsac"): {"width": 16},
     ("extractor", "ofenet"): {"width": 16, "depth": 2, "pretraining_steps": 3},
     ("extractor", "drq"): {"channels": 4, "trunk": "own", "constraint": "unit-norm"},
+    ("extractor", "dict"): {"keys": {"hidden": "network"}, "critic_only": ["hidden"]},
     ("transform", "random-shift"): {"copies": 2, "next_copies": 3},
     ("callback", "reset"): {"interval": 20},
     ("collector", "ray"): {"cpus": 0.1},
@@ -69,6 +72,8 @@ INSTALLED = [
 def test_installed_part(kind, name):
     images = name in {"drq", "random-shift", "frames", "prioritized-frames"} and kind != "recipe"
     env = FakeImageEnv(20, 20, n_channels=3, discrete=False) if images else "Pendulum-v1"
+    if (kind, name) == ("extractor", "dict"):
+        env = HiddenColumns(gymnasium.make("Pendulum-v1"), [2])
     check_component(kind, name, SMALL.get((kind, name)), env)
 
 

@@ -271,8 +271,6 @@ def norm(name: str) -> dict[str, Any]:
          "critic_inputs for a batch of 2; allowed: (2, 3)"),
         ({"extractor": "NotFinite"}, "extractor 'NotFinite' gives a number that is not finite in "
          "forward; allowed: finite numbers"),
-        ({"extractor": "Dropped"}, "extractor 'Dropped' with {}: it has a Dropout and no argument "
-         "'training' in forward; allowed: forward(observations, training=False)"),
         ({"loss": "PerSample"}, "loss 'PerSample' gives the shape (2) in forward for a batch of "
          "2; allowed: ()"),
         ({"loss": "Vector"}, "loss 'Vector' gives the shape (2, 1) in forward for a batch of 2; "
@@ -313,6 +311,13 @@ def test_a_plain_function_of_outputs_and_target_trains(loss: str) -> None:
 
 def test_an_extractor_of_the_library_trains() -> None:
     assert make({"extractor": "FlattenExtractor"}).learn(6)._n_updates > 0
+    dropped = make({"extractor": "Dropped"}).learn(6)
+    observations = dropped.sample(4).observations
+    evaluated, again, trained, other = (
+        dropped.policy.features(observations, training) for training in (False, False, True, True)
+    )
+    assert evaluated.equal(again)
+    assert not trained.equal(other)
     with pytest.raises(Sb3ScaleError, match=r"extractor 'CombinedExtractor' with \{}"):
         make({"extractor": "CombinedExtractor"})
 

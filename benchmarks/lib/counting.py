@@ -278,10 +278,11 @@ def count(model: Any, batch_size: int) -> list[Part]:
     width, n_actions = features.shape[1], actions.shape[1]
     single = (features[:batch_size], actions[:batch_size])
     inputs = (features, actions) if critic.joint_batch else single
+    read = model.policy.actor_inputs
     # Without gradients no running average moves.
-    acted = calls(actor, lambda: actor(single[0], training=True))
+    acted = calls(actor, lambda: actor(read(single[0]), training=True))
     observed = features if model.policy.actor_joint_batch else single[0]
-    trained = calls(actor, lambda: actor(observed, training=True))
+    trained = calls(actor, lambda: actor(read(observed), training=True))
     judged = calls(critic, lambda: critic(*inputs, training=True))
     for_actor = calls(critic, lambda: critic(*single))
 

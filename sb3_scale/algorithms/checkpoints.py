@@ -20,6 +20,7 @@ from sb3_scale.algorithms.stored_data import check_data, parse, unpickled
 from sb3_scale.algorithms.stored_weights import VARIABLES, check_weights
 from sb3_scale.errors import Sb3ScaleError, check_key
 from sb3_scale.execution.captured import release
+from sb3_scale.extractor_classes import check_imports
 from sb3_scale.parts import check_type
 from sb3_scale.plugins import manager
 from sb3_scale.policies import ScalePolicy
@@ -96,6 +97,9 @@ class Checkpoint:
         _check_algorithm(found, algorithm, where)
         given = custom_objects or {}
         data = unpickled(found, algorithm, given, trust, where)
+        kwargs_of_policy = data.get("policy_kwargs")
+        if not trust and isinstance(kwargs_of_policy, dict):
+            check_imports(kwargs_of_policy.get("extractor"), where)
         policy = data.get("policy_class")
         scaled = is_scale_policy(policy) if isinstance(policy, type) else True
         if trust and not scaled:

@@ -92,6 +92,7 @@ def watch(made: Built) -> None:
     if made.kind == "actor" and made.part.stochastic:
         _wrap(made, "action_log_prob", partial(_check_sample, made))
     if made.kind == "extractor":
+        _wrap(made, "actor_inputs", partial(_check_actor_inputs, made))
         _wrap(made, "critic_inputs", partial(_check_critic_inputs, made))
     if made.kind == "transform":
         _wrap(made, "forward", partial(_check_batch, made))
@@ -199,6 +200,11 @@ def _check_sample(made: Built, found: Any, given: list[Any]) -> None:
     rows = len(given[0])
     _check_tensor(made, f"{method}, as actions", found[0], given, [(rows, made.context[1])])
     _check_tensor(made, f"{method}, as log-probabilities", found[1], given, [(rows, 1)])
+
+
+def _check_actor_inputs(made: Built, found: Any, given: list[Any]) -> None:
+    shape = (len(given[0]), made.part.actor_dim())
+    _check_tensor(made, "actor_inputs", found, given, [shape])
 
 
 def _check_critic_inputs(made: Built, found: Any, given: list[Any]) -> None:

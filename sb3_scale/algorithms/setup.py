@@ -4,9 +4,10 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import gymnasium as gym
 import torch as th
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.vec_env import DummyVecEnv, VecTransposeImage
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecTransposeImage
 
 from sb3_scale.algorithms import options
 from sb3_scale.algorithms.arguments import check_buffer_arguments, check_call, check_settings
@@ -36,6 +37,7 @@ from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.execution.allocator import fresh_pages
 from sb3_scale.execution.devices import check_device, check_device_name
 from sb3_scale.memory import networks_within
+from sb3_scale.observations import check_observations
 from sb3_scale.parts import build, track_providers
 from sb3_scale.plain import plain
 from sb3_scale.policies import check_bounds, check_policy_kwargs, check_spaces
@@ -62,6 +64,9 @@ def construct(model: "ScaleAlgorithm", given: dict[str, Any]) -> None:
         own.update(model.stock_defaults)
     own.update({name: given.pop(name) for name in own.keys() & given.keys()})
     setup = given.pop("_init_setup_model", True)
+    env = given.get("env")
+    if is_scale_policy(given["policy"]) and isinstance(env, (gym.Env, VecEnv)):
+        check_observations(env.observation_space)
     given["policy_kwargs"] = model.check_arguments(
         given["policy"], given.get("policy_kwargs"), given.get("device", "auto")
     )
@@ -100,9 +105,7 @@ def checked_policy_kwargs(
         return policy_kwargs
     if not (isinstance(device, str) and device == "auto"):
         check_device("device", device, "cpu, auto")
-    policy_kwargs = {**model.default_parts, **(policy_kwargs or {})}
-    check_policy_kwargs(policy_kwargs)
-    return policy_kwargs
+    return check_policy_kwargs({**model.default_parts, **(policy_kwargs or {})})
 
 
 def set_up(model: "ScaleAlgorithm", make: Callable[[], None]) -> None:
@@ -144,6 +147,7 @@ def _set_up_scaled(model: "ScaleAlgorithm", make: Callable[[], None]) -> None:
         model.buffer_size = 1
     else:
         _leave_to_collectors(model)
+    check_observations(model.observation_space)
     check_spaces(model.action_space)
     check_buffer_memory(model)
     check_batch_memory(model)

@@ -54,7 +54,7 @@ def _act(policy: Any, batch: Batch) -> None:
             )
     features = policy.features(batch.observations)
     if policy.actor.stochastic:
-        policy.actor.action_log_prob(features)
+        policy.actor.action_log_prob(policy.actor_inputs(features))
     policy.critic_outputs(features, batch.actions)
 
 

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     :raises Sb3ScaleError: if there is no such model, it cannot be written in the format, or what
         the file computes is not what the model predicts; no file is left then
     """
-    from sb3_scale.export.controller import Controller
+    from sb3_scale.export.controller import Controller, keys_of
     from sb3_scale.export.formats import FORMATS, difference
     from sb3_scale.export.trained import load
 
@@ -52,11 +52,14 @@ def run(args: argparse.Namespace) -> int:
     observations = trained.observations(args.observations)
     # Before constraints become part of the weights.
     actions = trained.predict(observations)
+    keys = keys_of(trained.model.policy)
+    observations = {key: observations[key] for key in keys}
     controller = Controller(trained.model.policy, trained.normalize).requires_grad_(False)
     folder = args.model if args.model.is_dir() else args.model.parent
     output = args.output or folder / f"{trained.name}.{ENDINGS[args.format]}"
+    example = {key: each[:2] for key, each in observations.items()}
     with replacing(output) as unfinished:
-        file = FORMATS[args.format](controller, observations[:2], unfinished, args.opset)
+        file = FORMATS[args.format](controller, example, unfinished, args.opset)
         gap = difference(file, observations, actions)
         if not gap <= CLOSE:
             raise Sb3ScaleError(
@@ -67,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     normalized = trained.normalize is not None and trained.normalize.norm_obs
     rows = [
         ("written", f"{output}, {output.stat().st_size / 1e6:.2f} MB"),
-        ("observation", f"batch x {observations.shape[1:]}, {observations.dtype}"),
+        *((key, f"batch x {each.shape[1:]}, {each.dtype}") for key, each in observations.items()),
         ("action", f"batch x {space.shape}, {space.low.min():g} to {space.high.max():g}"),
         ("normalisation", "within the file" if normalized else "none"),
         ("largest difference", f"{gap:.1e} over {args.observations} observations"),

@@ -58,7 +58,7 @@ class DormantUnits(Diagnostic):
         policy = self.model.policy
         features = policy.features(data.observations)
         with recorded(policy.actor) as outputs:
-            policy.actor(features, deterministic=True)
+            policy.actor(policy.actor_inputs(features), deterministic=True)
         self._record(outputs, "actor")
         with recorded(policy.critic) as outputs:
             policy.critic_outputs(features, data.actions)

@@ -50,12 +50,13 @@ def episode(model: Any, env: VecEnv, max_steps: int) -> Episode:
     done = np.array([False])
     while not done[0] and len(rewards) < max_steps:
         seen = policy.features(policy.obs_to_tensor(observation)[0])
+        read = policy.actor_inputs(seen)
         if policy.actor.stochastic:
-            action, log_prob = policy.actor.action_log_prob(seen)
+            action, log_prob = policy.actor.action_log_prob(read)
             bonus = objective.bonus(log_prob)
             bonuses.append(th.zeros_like(log_prob) if bonus is None else bonus)
         else:
-            action = policy.actor(seen)
+            action = policy.actor(read)
             bonuses.append(th.zeros(1))
         taken = action.cpu().numpy().reshape(-1, *policy.action_space.shape)
         observation, reward, done, infos = env.step(policy.unscale_action(taken))

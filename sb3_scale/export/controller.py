@@ -4,12 +4,16 @@ from typing import Any
 
 import numpy as np
 import torch as th
+from gymnasium import spaces
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
 
 from sb3_scale.nn.linear import fold_scales
 from sb3_scale.policies import ScalePolicy, has_whole_actions
+
+OBSERVATION = "observation"
+"""Name of an observation that has no keys."""
 
 
 class Controller(nn.Module):
@@ -18,13 +22,10 @@ class Controller(nn.Module):
     ``VecNormalize`` before it: normalise, extract features, take the actor's mode, and put it
     between the bounds of the action space.
 
-    :param policy: that was trained on ``Box`` observations; its constraints become part of its
-        weights
+    :param policy: that was trained; its constraints become part of its weights
     :param normalize: how its observations were normalised, if they were
     """
 
-    mean: th.Tensor
-    deviation: th.Tensor
     low: th.Tensor
     high: th.Tensor
 
@@ -35,13 +36,17 @@ class Controller(nn.Module):
         fold_scales(policy.actor)
         fold_scales(policy.extractor)
         self.policy = policy
-        self._normalizes = normalize is not None and normalize.norm_obs
+        self._keys = keys_of(policy)
+        self._is_dict = isinstance(policy.observation_space, spaces.Dict)
+        self._moments: dict[str, str] = {}
         if normalize is not None and normalize.norm_obs:
-            statistics: Any = normalize.obs_rms
-            assert isinstance(statistics, RunningMeanStd)
+            found: Any = normalize.obs_rms
             self._clip = float(normalize.clip_obs)
-            self._keep("mean", statistics.mean)
-            self._keep("deviation", np.sqrt(statistics.var + normalize.epsilon))
+            each: dict[str, RunningMeanStd] = found if self._is_dict else {OBSERVATION: found}
+            for number, key in enumerate(key for key in self._keys if key in each):
+                self._moments[key] = str(number)
+                self._keep(f"mean_{number}", each[key].mean)
+                self._keep(f"deviation_{number}", np.sqrt(each[key].var + normalize.epsilon))
         self._whole = has_whole_actions(actions)
         self._keep("low", actions.low)
         self._keep("high", actions.high)
@@ -50,17 +55,39 @@ class Controller(nn.Module):
         # As Stable-Baselines3 computes it, before it rounds to float32.
         self.register_buffer(name, th.as_tensor(np.asarray(values, np.float64)))
 
-    def forward(self, observation: th.Tensor) -> th.Tensor:
+    def forward(self, *observations: th.Tensor) -> th.Tensor:
         """
-        :param observation: as the environment gives it, ``(batch, *shape)``
+        :param observations: as the environment gives them, of each key of :func:`keys_of` in its
+            order, ``(batch, *shape)``
         :return: actions as the environment takes them, ``(batch, *action shape)``
         """
-        if self._normalizes:
-            normal = (observation.double() - self.mean) / self.deviation
-            observation = normal.clamp(-self._clip, self._clip).float()
-        mode: th.Tensor = self.policy.actor(self.policy.features(observation), True)
+        seen = {
+            key: self._normalized(key, each)
+            for key, each in zip(self._keys, observations, strict=True)
+        }
+        observation: Any = seen if self._is_dict else seen[OBSERVATION]
+        mode: th.Tensor = self.policy.actor(self.policy.actor_features(observation), True)
         mode = mode.clamp(-1, 1).double().reshape(-1, *self.low.shape)
         action = self.low + 0.5 * (mode + 1) * (self.high - self.low)
         if self._whole:
             return action.round().to(th.int64)
         return action.float()
+
+    def _normalized(self, key: str, observation: th.Tensor) -> th.Tensor:
+        number = self._moments.get(key)
+        if number is None:
+            return observation
+        mean, deviation = (self.get_buffer(f"{name}_{number}") for name in ("mean", "deviation"))
+        normal = (observation.double() - mean) / deviation
+        return normal.clamp(-self._clip, self._clip).float()
+
+
+def keys_of(policy: ScalePolicy) -> tuple[str, ...]:
+    """
+    :param policy: that was trained
+    :return: of a ``Dict`` observation the keys that acting needs, else the one name ``observation``
+    """
+    space = policy.observation_space
+    if not isinstance(space, spaces.Dict):
+        return (OBSERVATION,)
+    return tuple(key for key in space.spaces if key not in policy.extractor.hidden_keys)

@@ -14,13 +14,16 @@ import torch as th
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.export.controller import Controller
 
-INPUT, OUTPUT = "observation", "action"
-"""Names in a file of ONNX."""
+OUTPUT = "action"
+"""Its name in a file of ONNX, whose inputs are named as the observations are."""
 
-Run = Callable[[np.ndarray], np.ndarray]
+Observations = dict[str, np.ndarray]
+"""By key; one named ``observation`` where there are none."""
+
+Run = Callable[[Observations], np.ndarray]
 
 
-def write_onnx(controller: Controller, example: np.ndarray, path: Path, opset: int | None) -> Run:
+def write_onnx(controller: Controller, example: Observations, path: Path, opset: int | None) -> Run:
     """
     :param controller: to write
     :param example: observations, at least two, of their type
@@ -43,14 +46,14 @@ def write_onnx(controller: Controller, example: np.ndarray, path: Path, opset: i
         with _quiet():
             th.onnx.export(
                 controller,
-                (th.as_tensor(example),),
+                _tensors(example),
                 path,
                 dynamo=True,
                 external_data=False,
                 opset_version=opset,
-                input_names=[INPUT],
+                input_names=list(example),
                 output_names=[OUTPUT],
-                dynamic_shapes=({0: batch},),
+                dynamic_shapes={"observations": tuple({0: batch} for _ in example)},
             )
     except th.onnx.OnnxExporterError as error:
         raise Sb3ScaleError(
@@ -58,11 +61,11 @@ def write_onnx(controller: Controller, example: np.ndarray, path: Path, opset: i
             "--format torchscript"
         ) from None
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return lambda observations: np.asarray(session.run([OUTPUT], {INPUT: observations})[0])
+    return lambda observations: np.asarray(session.run([OUTPUT], observations)[0])
 
 
 def write_torchscript(
-    controller: Controller, example: np.ndarray, path: Path, opset: int | None
+    controller: Controller, example: Observations, path: Path, opset: int | None
 ) -> Run:
     """
     :param controller: to write
@@ -75,20 +78,24 @@ def write_torchscript(
     if opset is not None:
         raise Sb3ScaleError(f"--opset is {opset} with --format torchscript; allowed: with onnx")
     with _quiet():
-        traced: Any = th.jit.trace(controller, (th.as_tensor(example),))  # type: ignore[no-untyped-call]
+        traced: Any = th.jit.trace(controller, _tensors(example))  # type: ignore[no-untyped-call]
         traced.save(str(path))
         loaded: Any = th.jit.load(str(path))  # type: ignore[no-untyped-call]
-    return lambda observations: np.asarray(loaded(th.as_tensor(observations)).numpy())
+    return lambda observations: np.asarray(loaded(*_tensors(observations)).numpy())
+
+
+def _tensors(observations: Observations) -> tuple[th.Tensor, ...]:
+    return tuple(th.as_tensor(each) for each in observations.values())
 
 
 FORMATS = {"onnx": write_onnx, "torchscript": write_torchscript}
 """By the name of the command line."""
 
 
-def difference(run: Run, observations: np.ndarray, actions: np.ndarray) -> float:
+def difference(run: Run, observations: Observations, actions: np.ndarray) -> float:
     """
     :param run: of a file
-    :param observations: to try, ``(n, *shape)``
+    :param observations: to try, ``(n, *shape)`` of each key
     :param actions: that the algorithm predicts for them, ``(n, *action shape)``
     :return: the largest difference of an action, as a share of the range of the policy's actions;
         alone and in batches
@@ -96,7 +103,8 @@ def difference(run: Run, observations: np.ndarray, actions: np.ndarray) -> float
     wanted = actions.astype(np.float64)
     size = max(float(np.abs(wanted).max()), 1e-6)
     together = run(observations).astype(np.float64)
-    alone = np.concatenate([run(each[None]) for each in observations[:8]]).astype(np.float64)
+    singles = [{key: each[i : i + 1] for key, each in observations.items()} for i in range(8)]
+    alone = np.concatenate([run(each) for each in singles[: len(wanted)]]).astype(np.float64)
     gaps = (np.abs(together - wanted), np.abs(alone - wanted[: len(alone)]))
     return float(max(gap.max() for gap in gaps) / size)
 

@@ -9,6 +9,8 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.export.controller import OBSERVATION
+from sb3_scale.export.formats import Observations
 from sb3_scale.runs import read_run
 from sb3_scale.trained import load_model
 from sb3_scale.trust.files import read_vec_normalize
@@ -26,32 +28,40 @@ class Trained:
     normalize: VecNormalize | None
     name: str
 
-    def predict(self, observations: np.ndarray) -> np.ndarray:
+    def predict(self, observations: Observations) -> np.ndarray:
         """
-        :param observations: as environments give them, ``(n, *shape)``
+        :param observations: of :meth:`observations`, with those that acting does without
         :return: ``(n, *action shape)``
         """
-        seen: Any = observations
+        is_dict = isinstance(self.model.observation_space, spaces.Dict)
+        seen: Any = observations if is_dict else observations[OBSERVATION]
         if self.normalize is not None:
-            seen = self.normalize.normalize_obs(observations)
+            seen = self.normalize.normalize_obs(seen)
         actions, _ = self.model.predict(seen, deterministic=True)
         return np.asarray(actions)
 
-    def observations(self, number: int) -> np.ndarray:
+    def observations(self, number: int) -> Observations:
         """
         :param number: how many
         :return: of the observation space, where it is bounded, and around what was seen in training
-            where statistics tell that, ``(number, *shape)``
+            where statistics tell that, ``(number, *shape)`` of each key
         """
         space: Any = self.model.observation_space
-        space.seed(0)
-        found = np.stack([space.sample() for _ in range(number)])
+        is_dict = isinstance(space, spaces.Dict)
+        rng = np.random.default_rng(0)
+        statistics: Any = {}
         if self.normalize is not None and self.normalize.norm_obs:
-            statistics: Any = self.normalize.obs_rms
-            rng = np.random.default_rng(0)
-            around = rng.normal(statistics.mean, np.sqrt(statistics.var), found.shape)
-            found = np.clip(around, space.low, space.high).astype(space.dtype)
-        return found
+            found = self.normalize.obs_rms
+            statistics = found if is_dict else {OBSERVATION: found}
+        made = {}
+        for key, each in (space.spaces if is_dict else {OBSERVATION: space}).items():
+            each.seed(0)
+            made[key] = np.stack([each.sample() for _ in range(number)])
+            if key in statistics:
+                mean, deviation = statistics[key].mean, np.sqrt(statistics[key].var)
+                around = rng.normal(mean, deviation, made[key].shape)
+                made[key] = np.clip(around, each.low, each.high).astype(each.dtype)
+        return made
 
 
 def load(path: Path, algo: str | None, statistics: Path | None, trust: bool) -> Trained:
@@ -76,10 +86,6 @@ def load(path: Path, algo: str | None, statistics: Path | None, trust: bool) -> 
             "its run"
         )
     model = load_model(algo, path, trust)
-    if not isinstance(model.observation_space, spaces.Box):
-        raise Sb3ScaleError(
-            f"observations are {type(model.observation_space).__name__}; allowed for an export: Box"
-        )
     return Trained(model, read_vec_normalize(statistics) if statistics else None, name)
 
 

@@ -33,6 +33,9 @@ class Policy(Protocol):
     def target_features(self, observations: Any) -> th.Tensor:
         """Features for the target critic, ``(b, features_dim)``."""
 
+    def actor_inputs(self, features: th.Tensor) -> th.Tensor:
+        """What of the features the actor reads, ``(b, actor_dim)``."""
+
     def critic_outputs(
         self, features: th.Tensor, actions: th.Tensor, training: bool = False
     ) -> th.Tensor:

@@ -34,7 +34,7 @@ class DeterministicObjective:
         :param features: of ``s'``, ``(b, features_dim)``
         :return: actions ``(b, action_dim)``, and nothing to subtract
         """
-        actions: th.Tensor = policy.actor_target(features)
+        actions: th.Tensor = policy.actor_target(policy.actor_inputs(features))
         if self.noise > 0:
             noise = th.empty_like(actions).normal_(0, self.noise)
             noise = noise.clamp_(-self.noise_clip, self.noise_clip)
@@ -59,7 +59,7 @@ class DeterministicObjective:
         :param step: after the critic's part of it
         :return: a scalar, and nothing else to log
         """
-        actions = policy.actor(step.features, training=True)
+        actions = policy.actor(policy.actor_inputs(step.features), training=True)
         outputs = policy.critic_outputs(step.features, actions)
         return -policy.critic.mean(outputs)[0].mean(), {}
 

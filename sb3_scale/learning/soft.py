@@ -75,7 +75,7 @@ class SoftObjective:
         :param features: of ``s'``, ``(b, features_dim)``
         :return: actions ``(b, action_dim)`` and the entropy term ``(b, 1)``, if it is backed up
         """
-        actions, log_prob = policy.actor_target.action_log_prob(features)
+        actions, log_prob = policy.actor_target.action_log_prob(policy.actor_inputs(features))
         return actions, self.temperature() * log_prob if self.backup_entropy else None
 
     def critic_loss(self, policy: Policy, outputs: th.Tensor, target: th.Tensor) -> th.Tensor:
@@ -109,14 +109,15 @@ class SoftObjective:
     def _actions(policy: Policy, step: Step) -> tuple[th.Tensor, th.Tensor]:
         """Actions at s and their log-probabilities, where norms see s or both s and s'."""
         if not policy.actor_joint_batch:
-            actions, log_prob = policy.actor.action_log_prob(step.features, training=True)
+            features = policy.actor_inputs(step.features)
+            actions, log_prob = policy.actor.action_log_prob(features, training=True)
             return actions, log_prob
         next_features = step.next_features
         if policy.extractor_target is not policy.extractor:
             with th.no_grad():
                 next_features = policy.features(step.batch.next_observations)
         half = len(step.features)
-        both = th.cat((step.features, next_features[:half]))
+        both = policy.actor_inputs(th.cat((step.features, next_features[:half])))
         actions, log_prob = policy.actor.action_log_prob(both, training=True)
         return actions[:half], log_prob[:half]
 

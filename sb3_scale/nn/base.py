@@ -105,6 +105,30 @@ class Extractor(Part):
 
     features_dim: int
 
+    hidden_keys: tuple[str, ...] = ()
+    """Of a ``Dict`` observation, what only the critic sees: who acts does without."""
+
+    def actor_dim(self) -> int:
+        """
+        :return: width of :meth:`actor_inputs`
+        """
+        return self.features_dim
+
+    def actor_inputs(self, features: Tensor) -> Tensor:
+        """
+        :param features: of observations, ``(b, features_dim)``
+        :return: the columns that the actor reads, ``(b, actor_dim)``; all by default
+        """
+        return features
+
+    def actor_features(self, observations: Any) -> Tensor:
+        """
+        :param observations: as ``forward`` gets them, without ``hidden_keys`` or with them
+        :return: what the actor reads when it acts, ``(b, actor_dim)``
+        """
+        features: Tensor = self(observations, False)
+        return self.actor_inputs(features)
+
     def critic_dims(self, action_dim: int) -> tuple[int, int]:
         """
         :param action_dim: number of actions
@@ -126,6 +150,9 @@ class ReadsBytes:
     What an extractor also derives from that reads images as they are stored, as uint8, and scales
     them itself: a conversion in small pieces stays in the processor's cache.
     """
+
+    byte_keys: tuple[str, ...] | None = None
+    """Of a ``Dict`` observation, the keys that are read so; nothing for the whole observation."""
 
 
 class CriticLoss(Part):

@@ -4,9 +4,11 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from sb3_scale.nn.base import CriticLoss, Extractor
+from sb3_scale.specs import Extractor as ExtractorSpec
 
 MODE_DEPENDENT = (
     nn.modules.batchnorm._NormBase,
@@ -42,22 +44,23 @@ class PlainExtractor(Extractor):
     """
     A module of observations as an extractor, such as those of Stable-Baselines3.
 
+    A module whose ``forward`` knows no ``training`` gets the mode as Stable-Baselines3 tells it, by
+    the attribute of its layers.
+
     :param module: with ``features_dim``
-    :raises ValueError: if it has layers that depend on the mode, and cannot be told of it
     """
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
         self.told_mode = "training" in inspect.signature(module.forward).parameters
-        layer = next((each for each in module.modules() if isinstance(each, MODE_DEPENDENT)), None)
-        if layer is not None and not self.told_mode:
-            raise ValueError(
-                f"it has a {type(layer).__name__} and no argument 'training' in forward; allowed: "
-                "forward(observations, training=False)"
-            )
-        names = ("features_dim", "critic_dims", "critic_inputs", "learners", "project_")
-        _take_over(self, module, names)
+        layers = [each for each in module.modules() if isinstance(each, MODE_DEPENDENT)]
+        self.switched = [] if self.told_mode else layers
+        _take_over(
+            self,
+            module,
+            (*ExtractorSpec.attributes, *set(ExtractorSpec.methods) - {"forward", "state_dict"}),
+        )
 
     def forward(self, observations: Any, training: bool = False) -> Tensor:
         """
@@ -69,6 +72,9 @@ class PlainExtractor(Extractor):
         if self.told_mode:
             features = self.module(observations, training=training)
         else:
+            # Where nothing is trained, nothing is remembered.
+            for layer in self.switched:
+                layer.training = training and torch.is_grad_enabled()
             features = self.module(observations)
         return features
 

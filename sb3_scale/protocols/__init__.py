@@ -11,7 +11,7 @@ one.
 
 from sb3_scale.protocols.critics import Critic, Reduction, Value
 from sb3_scale.protocols.heads import Actor, Extractor, Loss, Trainable, TrainedPolicy
-from sb3_scale.protocols.layers import Constraint, Network, Norm, PartConfig
+from sb3_scale.protocols.layers import Constraint, ExtractorConfig, Network, Norm, PartConfig
 from sb3_scale.protocols.training import (
     Callback,
     Collector,
@@ -29,6 +29,7 @@ __all__ = [
     "Critic",
     "EnvBackend",
     "Extractor",
+    "ExtractorConfig",
     "Loss",
     "Network",
     "Norm",

@@ -17,6 +17,12 @@ class TrainedPolicy(Protocol):
     actor: Any
     critic: Any
 
+    def actor_inputs(self, features: Tensor) -> Tensor:
+        """
+        :param features: shape ``(b, features_dim)``
+        :return: what of them the actor reads, shape ``(b, actor_dim)``
+        """
+
     def critic_outputs(self, features: Tensor, actions: Tensor, training: bool = False) -> Tensor:
         """
         :param features: shape ``(b, features_dim)``
@@ -103,6 +109,9 @@ class Extractor(Trainable, Protocol):
 
     features_dim: int
 
+    hidden_keys: tuple[str, ...]
+    """Of a ``Dict`` observation, what only the critic sees: who acts does without."""
+
     def __init__(self, observation_space: "spaces.Space[Any]") -> None: ...
 
     def forward(self, observations: Any, training: bool = False) -> Tensor:
@@ -111,6 +120,23 @@ class Extractor(Trainable, Protocol):
             [0, 1], discrete values one-hot), a mapping of them for ``Dict`` spaces
         :param training: whether norms use the statistics of this batch
         :return: shape ``(b, features_dim)``
+        """
+
+    def actor_dim(self) -> int:
+        """
+        :return: width of :meth:`actor_inputs`
+        """
+
+    def actor_inputs(self, features: Tensor) -> Tensor:
+        """
+        :param features: of observations, shape ``(b, features_dim)``
+        :return: the columns that the actor reads, shape ``(b, actor_dim)``
+        """
+
+    def actor_features(self, observations: Any) -> Tensor:
+        """
+        :param observations: as ``forward`` gets them, without ``hidden_keys`` or with them
+        :return: what the actor reads when it acts, shape ``(b, actor_dim)``
         """
 
     def critic_dims(self, action_dim: int) -> tuple[int, int]:

@@ -7,6 +7,9 @@ from torch import Tensor
 PartConfig = str | dict[str, Any]
 """A part in a YAML file: its name, or a mapping with ``name`` and parameters."""
 
+ExtractorConfig = PartConfig | type
+"""The same of an extractor, which may be a class of Stable-Baselines3's kind instead."""
+
 
 class Network(Protocol):
     """

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from torch import Tensor, cat, nn
+from torch import Tensor, allclose, cat, nn
 
 from sb3_scale.policies import build_extractor
 from sb3_scale.testing.learners import prepared_step, trained_by
@@ -44,8 +44,10 @@ def check_extractor(subject: Subject) -> None:
 
     check_evaluation(subject, extractor, evaluate)
     check_rows(subject, evaluate(extractor), policy.features(_first(observations)))
-    actions = policy.actor(policy.features(observations)).detach().requires_grad_()
-    _check_critic_inputs(subject, extractor, policy.features(observations), actions)
+    features = policy.features(observations)
+    _check_actor_inputs(subject, policy, observations, features)
+    actions = policy.actor(policy.actor_inputs(features)).detach().requires_grad_()
+    _check_critic_inputs(subject, extractor, features, actions)
     _check_trained(subject, model, observations, actions)
     check_projection(subject, extractor)
     part = {"name": subject.spec.name, **subject.params}
@@ -54,6 +56,22 @@ def check_extractor(subject: Subject) -> None:
         extractor,
         lambda: build_extractor(part, policy.observation_space, actions.shape[1]),
         evaluate,
+    )
+
+
+def _check_actor_inputs(subject: Subject, policy: Any, observations: Any, features: Tensor) -> None:
+    extractor = policy.extractor
+    shape = (BATCH, extractor.actor_dim())
+    inputs = subject.call("actor_inputs", extractor.actor_inputs, features)
+    subject.tensor("actor_inputs", inputs, shape)
+    hidden = extractor.hidden_keys
+    if hidden:
+        observations = {key: each for key, each in observations.items() if key not in hidden}
+    acting = subject.call("actor_features", policy.actor_features, observations)
+    subject.tensor("actor_features", acting, shape)
+    subject.require(
+        allclose(acting, inputs, rtol=1e-4, atol=1e-5),
+        "gives other numbers in actor_features than actor_inputs takes of those of forward",
     )
 
 

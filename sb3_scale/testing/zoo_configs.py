@@ -66,10 +66,19 @@ def check_zoo_config(subject: Subject) -> None:
 def observations_for(policy_kwargs: Mapping[str, Any]) -> spaces.Space[Any]:
     """
     :param policy_kwargs: arguments of ``ScalePolicy``
-    :return: a vector, or images where the extractor cannot read that
+    :return: a vector, or images where the extractor cannot read that, or a ``Dict`` of the keys
+        that it names and another
     """
+    part = policy_kwargs.get("extractor", "flatten")
+    if part == "dict" or (isinstance(part, Mapping) and part.get("name") == "dict"):
+        options: Mapping[str, Any] = part if isinstance(part, Mapping) else {}
+        named = {**dict.fromkeys(options.get("critic_only") or ()), **(options.get("keys") or {})}
+        found = {
+            key: observations_for({"extractor": each or "flatten"}) for key, each in named.items()
+        }
+        return spaces.Dict({**found, "another": _VECTOR})
     try:
-        build_extractor(policy_kwargs.get("extractor", "flatten"), _VECTOR, 3)
+        build_extractor(part, _VECTOR, 3)
     except Sb3ScaleError:
         # If it is not for images either, the reason for that is told.
         return _IMAGES

@@ -226,10 +226,11 @@ class OptimisticActor(Part):
 
     def _shift_loss(self, step: Step, policy: TrainedPolicy) -> tuple[Tensor, Metrics]:
         with torch.no_grad():
-            mean, log_std = self.policy.distribution(step.features)
+            read = policy.actor_inputs(step.features)
+            mean, log_std = self.policy.distribution(read)
             std = log_std.exp()
             optimism, kl_weight = self.multipliers.optimism(), self.multipliers.kl_weight()
-        shift = self.shift(step.features, mean, training=True)
+        shift = self.shift(read, mean, training=True)
         noise = torch.randn_like(mean)
         actions = torch.tanh(mean + shift + self.std_multiplier * std * noise)
         estimates = self._estimates(policy, policy.critic_outputs(step.features, actions))

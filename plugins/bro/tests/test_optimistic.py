@@ -130,7 +130,9 @@ def test_one_step_is_that_of_the_equations(n_critics: int, n_outputs: int) -> No
 def learners_of(actor: Any, critic: torch.nn.Module, lr: float = 3e-3) -> list[Learner]:
     """Exploration and multipliers, in a policy of these two."""
     actor.optimizer = torch.optim.Adam(actor.parameters(), lr)
-    policy: Any = SimpleNamespace(actor=actor, critic=critic, critic_outputs=critic)
+    policy: Any = SimpleNamespace(
+        actor=actor, critic=critic, critic_outputs=critic, actor_inputs=lambda features: features
+    )
     return list(actor.learners(policy))
 
 

@@ -17,7 +17,8 @@ class RandomShift(Transform):
 
     One shift for all frames of a stack, and independent ones for each transition, for ``s`` and
     ``s'``, and for each copy. With copies K and M the bootstrap target is the mean over the M
-    copies of ``s'``, and the loss the mean over the K copies of ``s``. Source: Kostrikov et al.,
+    copies of ``s'``, and the loss the mean over the K copies of ``s``. Of a ``Dict`` the images are
+    shifted, each on its own. Source: Kostrikov et al.,
     "Image Augmentation Is All You Need", 2021, section 3.
 
     :param pad: largest shift, in pixels
@@ -46,20 +47,34 @@ class RandomShift(Transform):
             next_copies=batch.next_copies * self.next_copies,
         )
 
-    def _shifted(self, observations: Any, copies: int) -> Tensor:
-        if not (
-            isinstance(observations, Tensor)
-            and observations.dtype == torch.uint8
-            and observations.dim() == 4
-        ):
+    def _shifted(self, observations: Any, copies: int) -> Any:
+        if isinstance(observations, dict) and any(map(_is_image, observations.values())):
+            return {
+                key: self._shifted_image(each, copies)
+                if _is_image(each)
+                else each.repeat(copies, *[1] * (each.dim() - 1))
+                for key, each in observations.items()
+            }
+        if not _is_image(observations):
             raise Sb3ScaleError(
                 "transform 'random-shift' shifts images, and the observations are none; allowed: "
-                "a Box(0, 255, (channels, height, width), uint8)"
+                "a Box(0, 255, (channels, height, width), uint8), or a Dict with one"
             )
-        size = (2, copies * len(observations))
-        down, right = torch.randint(-self.pad, self.pad + 1, size, device=observations.device)
-        shifted: Tensor = shift(observations, down, right, self.pad)
+        return self._shifted_image(observations, copies)
+
+    def _shifted_image(self, images: Tensor, copies: int) -> Tensor:
+        size = (2, copies * len(images))
+        down, right = torch.randint(-self.pad, self.pad + 1, size, device=images.device)
+        shifted: Tensor = shift(images, down, right, self.pad)
         return shifted
+
+
+def _is_image(observations: Any) -> bool:
+    return (
+        isinstance(observations, Tensor)
+        and observations.dtype == torch.uint8
+        and observations.dim() == 4
+    )
 
 
 @torch.library.custom_op("sb3_scale_pixels::shift", mutates_args=())
