@@ -193,7 +193,7 @@ def check_stored(buffer: Any, name: str) -> None:
     """
     for what in ("observations", "next_observations", "actions", "rewards"):
         if isinstance(buffer, CompactReplayBuffer) and what.endswith("observations"):
-            stored: Any = {"": buffer.table.numbers(what)}
+            stored: Any = buffer.numbers(what)
         else:
             found = getattr(buffer, what, {})
             stored = found if isinstance(found, dict) else {"": found}
