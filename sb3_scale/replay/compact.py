@@ -404,9 +404,7 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         )
         return ReplayBufferSamples(observations, actions, next_observations, dones, rewards)
 
-    def _read(
-        self, index: np.ndarray, last: np.ndarray
-    ) -> tuple[th.Tensor, th.Tensor, th.Tensor]:
+    def _read(self, index: np.ndarray, last: np.ndarray) -> tuple[th.Tensor, th.Tensor, th.Tensor]:
         """What :meth:`transitions` reads, where the table is."""
         pinned = self.table.place != self.device and self.device.type == "cuda"
         return self.table.read(index, last, pinned)

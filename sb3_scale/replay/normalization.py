@@ -46,7 +46,10 @@ def normalize_keys(
     """
     if type(env) is not VecNormalize:
         arrays = env.normalize_obs(
-            {key: each.cpu().numpy().reshape(-1, *shapes[key]) for key, each in observations.items()}
+            {
+                key: each.cpu().numpy().reshape(-1, *shapes[key])
+                for key, each in observations.items()
+            }
         )
         assert isinstance(arrays, dict)
         return {key: _like(arrays[key], each) for key, each in observations.items()}

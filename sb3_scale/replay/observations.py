@@ -126,16 +126,22 @@ class DictLayout:
         shapes: dict[str, Any] = {key: get_obs_shape(each) for key, each in space.spaces.items()}
         # Keys may have names that fields may not.
         names = [f"key {number}" for number in range(len(shapes))]
-        kinds = [each.dtype for each in space.spaces.values()]
-        self._row = np.dtype(list(zip(names, kinds, shapes.values(), strict=True)), align=True)
+        kinds = [np.dtype((each.dtype, shapes[key])) for key, each in space.spaces.items()]
+        word = max((kind.base.itemsize for kind in kinds), default=1)
+        # Each begins with a word of its own, so that it can be gathered alone.
+        sizes = [-(-kind.itemsize // word) * word for kind in kinds]
+        offsets = [sum(sizes[:number]) for number in range(len(sizes))]
+        self._row = np.dtype(
+            {"names": names, "formats": kinds, "offsets": offsets, "itemsize": sum(sizes)}
+        )
         if not self._row.itemsize:
             raise Sb3ScaleError("observations are an empty Dict; allowed: at least one number")
         self._keys = {
             key: (name, each.shape, shapes[key])
             for name, (key, each) in zip(names, space.spaces.items(), strict=True)
         }
-        self.dtype = np.dtype(f"i{self._row.alignment}")
-        self.shape = (self._row.itemsize // self.dtype.itemsize,)
+        self.dtype = np.dtype(f"i{word}")
+        self.shape: Shape = (self._row.itemsize // self.dtype.itemsize,)
 
     def packed(self, name: str, observations: Any, lead: Shape) -> np.ndarray:
         """
@@ -158,7 +164,10 @@ class DictLayout:
             array = np.asarray(observations[key])
             wanted = (*lead, *shape)
             # Discrete observations come without the axis that they are stored with.
-            if array.shape not in (wanted, (*lead, *given)) and (lead, array.shape) != ((1,), given):
+            if array.shape not in (wanted, (*lead, *given)) and (lead, array.shape) != (
+                (1,),
+                given,
+            ):
                 raise Sb3ScaleError(f"{name}['{key}'] has shape {array.shape}; allowed: {wanted}")
             packed[field] = array.reshape(wanted)
         return packed.view(self.dtype).reshape(*lead, -1)
@@ -176,7 +185,9 @@ class DictLayout:
         pairs = pairs.to(device, non_blocking=True)
         both = {key: self.part(pairs, key) for key in self._keys}
         if env is not None:
-            both = normalize_keys(both, {key: shape for key, (*_, shape) in self._keys.items()}, env)
+            both = normalize_keys(
+                both, {key: shape for key, (*_, shape) in self._keys.items()}, env
+            )
         found: list[dict[str, th.Tensor]] = [{}, {}]
         for key, (*_, shape) in self._keys.items():
             halves = both[key].view(2, len(pairs) // 2, *shape)
@@ -197,11 +208,21 @@ class DictLayout:
     def columns(self, key: str) -> slice:
         """
         :param key: one of the space
-        :return: the columns of a row that hold it, and may hold more
+        :return: the columns of a row that hold it
         """
         kind, offset = self._field(key)
-        size = self.dtype.itemsize
-        return slice(offset // size, -(-(offset + kind.itemsize) // size))
+        word = self.dtype.itemsize
+        return slice(offset // word, -(-(offset + kind.itemsize) // word))
+
+    def from_columns(self, key: str, rows: np.ndarray) -> np.ndarray:
+        """
+        :param key: one of the space
+        :param rows: what its :meth:`columns` hold, ``(n, columns)``
+        :return: ``(n, *shape of the key)``
+        """
+        kind, _ = self._field(key)
+        found = np.ascontiguousarray(rows.view(np.uint8)[:, : kind.itemsize]).view(kind.base)
+        return found.reshape(len(rows), *self._keys[key][2])
 
     def _field(self, key: str) -> tuple[np.dtype[Any], int]:
         assert self._row.fields is not None
