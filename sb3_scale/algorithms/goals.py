@@ -1,12 +1,13 @@
 """Environments with goals, for replay buffers with hindsight."""
 
+import inspect
 from typing import Any
 
 from stable_baselines3.common.type_aliases import TrainFrequencyUnit
 from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.replay.hindsight import HindsightStorage, check_goals
+from sb3_scale.replay.hindsight import HindsightStorage, check_goals, strategy_of
 
 HINDSIGHT = (HerReplayBuffer, HindsightStorage)
 
@@ -21,6 +22,10 @@ def check_goal_environment(model: Any) -> None:
     if not (isinstance(kind, type) and issubclass(kind, HINDSIGHT)):
         return
     check_goals(kind.__name__, model.observation_space)
+    # Of Stable-Baselines3's an assertion or a KeyError would tell.
+    own = inspect.signature(strategy_of).parameters
+    given = model.replay_buffer_kwargs
+    strategy_of(**{name: given[name] for name in own if name in given})
     if model.env is not None:
         check_rewards(kind.__name__, model.env)
 

@@ -14,7 +14,7 @@ from stable_baselines3.her.goal_selection_strategy import (
     GoalSelectionStrategy,
 )
 
-from sb3_scale.errors import Sb3ScaleError, check_at_least, shown, suggestion
+from sb3_scale.errors import Sb3ScaleError, shown, suggestion
 from sb3_scale.extending import extends
 from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale.replay.episodes import Episodes
@@ -49,15 +49,9 @@ class HindsightStorage(BaseBuffer):
         copy_info_dict: bool,
     ) -> None:
         """Before the constructor of the other base."""
-        check_at_least(0, n_sampled_goal=n_sampled_goal)
-        name = getattr(goal_selection_strategy, "name", goal_selection_strategy)
-        if str(name).lower() not in KEY_TO_GOAL_STRATEGY:
-            raise Sb3ScaleError(
-                f"goal_selection_strategy is {shown(goal_selection_strategy)}"
-                + suggestion(str(name), KEY_TO_GOAL_STRATEGY)
-            )
-        self.n_sampled_goal, self.copy_info_dict = n_sampled_goal, copy_info_dict
-        self.goal_selection_strategy = KEY_TO_GOAL_STRATEGY[str(name).lower()]
+        self.n_sampled_goal = n_sampled_goal
+        self.goal_selection_strategy = strategy_of(n_sampled_goal, goal_selection_strategy)
+        self.copy_info_dict = copy_info_dict
         self.her_ratio = 1 - (1.0 / (n_sampled_goal + 1))
 
     def _make_layout(self, space: spaces.Space[Any]) -> DictLayout:
@@ -246,6 +240,26 @@ class HindsightReplayBuffer(HindsightStorage, CompactReplayBuffer):
         :raises Sb3ScaleError: if no episode has ended
         """
         return self.sample_single_steps(batch_size, env)
+
+
+def strategy_of(
+    n_sampled_goal: Any = 4, goal_selection_strategy: Any = "future"
+) -> GoalSelectionStrategy:
+    """
+    :param n_sampled_goal: parameter of a replay buffer with hindsight
+    :param goal_selection_strategy: likewise
+    :return: the strategy
+    :raises Sb3ScaleError: if one of them is out of its range
+    """
+    if not n_sampled_goal >= 0:
+        raise Sb3ScaleError(f"n_sampled_goal is {shown(n_sampled_goal)}; allowed: at least 0")
+    given = goal_selection_strategy
+    name = given.name if isinstance(given, GoalSelectionStrategy) else str(given)
+    if name.lower() not in KEY_TO_GOAL_STRATEGY:
+        raise Sb3ScaleError(
+            f"goal_selection_strategy is {shown(given)}" + suggestion(name, KEY_TO_GOAL_STRATEGY)
+        )
+    return KEY_TO_GOAL_STRATEGY[name.lower()]
 
 
 def check_goals(name: str, space: spaces.Space[Any]) -> spaces.Dict:

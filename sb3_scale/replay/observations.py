@@ -222,7 +222,8 @@ class DictLayout:
         """
         kind, _ = self._field(key)
         found = np.ascontiguousarray(rows.view(np.uint8)[:, : kind.itemsize]).view(kind.base)
-        return found.reshape(len(rows), *self._keys[key][2])
+        shape: Shape = self._keys[key][2]
+        return found.reshape(len(rows), *shape)
 
     def _field(self, key: str) -> tuple[np.dtype[Any], int]:
         assert self._row.fields is not None
