@@ -6,6 +6,7 @@ from typing import Any
 from stable_baselines3.common.type_aliases import TrainFrequencyUnit
 from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
+from sb3_scale.collection.time_limits import max_episode_steps
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.replay.hindsight import HindsightStorage, check_goals, strategy_of
 
@@ -68,7 +69,7 @@ def check_first_episode(model: Any) -> None:
     ended = buffer.episodes.lengths if isinstance(buffer, HindsightStorage) else buffer.ep_length
     if ended.any() or model.train_freq.unit == TrainFrequencyUnit.EPISODE:
         return
-    longest = _time_limit(model.env)
+    longest = max_episode_steps(model.env)
     least = (longest - 1) * model.n_envs if longest else 0
     starts = model.learning_starts + (model.train_freq.frequency - 1) * model.n_envs
     if model.learning_starts < least and starts < least:
@@ -77,12 +78,3 @@ def check_first_episode(model: Any) -> None:
             f"episodes that have ended, which may take {longest} steps in each of {model.n_envs} "
             f"environments; allowed: at least {longest * model.n_envs}"
         )
-
-
-def _time_limit(env: Any) -> int | None:
-    """Steps of an episode at most, where Gymnasium knows them."""
-    if not env.has_attr("spec"):
-        return None
-    return max(
-        (getattr(spec, "max_episode_steps", None) or 0 for spec in env.get_attr("spec")), default=0
-    )
