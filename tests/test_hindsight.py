@@ -5,17 +5,20 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
 from goal_env import PLACE, Reach
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 from small_models import assert_same, learned, make
 from stable_baselines3 import HerReplayBuffer
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
 from stable_baselines3.her.goal_selection_strategy import GoalSelectionStrategy
 from test_dict_replay import assert_same_batch
+from zoo_commands import experiment
 
 from sb3_scale import SAC, TD3, Sb3ScaleError
 from sb3_scale.replay import files
@@ -179,6 +182,8 @@ def test_training_goes_on_after_saving_and_loading(
     again.set_env(Reach())
     again.load_replay_buffer(tmp_path / "buffer", trust=False)
     assert type(again.replay_buffer) is type(model.replay_buffer)
+    del again.replay_buffer
+    again.load_replay_buffer(tmp_path / "buffer", trust=False)
     again.learn(10, reset_num_timesteps=False)
     assert again._n_updates == 20
 
@@ -252,6 +257,30 @@ def test_bad_settings_are_one_sentence(settings: dict[str, Any], message: str) -
     for kind in kinds if "storage" not in settings else kinds[:2]:
         with pytest.raises(Sb3ScaleError, match=message):
             make(SAC, Reach(), replay_buffer_class=kind, replay_buffer_kwargs=settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        ("policy: ScalePolicy\n  replay_buffer_class: HerReplayBuffer", HerReplayBuffer),
+        ("policy: ScalePolicy\n  replay_buffer_class: her", HindsightReplayBuffer),
+        ("recipe: crossq-wn\n  n_timesteps: 20\n  replay_buffer_class: her", HindsightReplayBuffer),
+        ("policy: MultiInputPolicy\n  replay_buffer_class: her", HindsightReplayBuffer),
+    ],
+)
+def test_one_line_in_a_file_of_rl_zoo(
+    settings: str, kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(gymnasium.registry, "Reach-v0", EnvSpec("Reach-v0", entry_point=Reach))
+    file = tmp_path / "reach.yml"
+    rest = "buffer_size: 90\n  n_timesteps: 20\n  learning_starts: 10\n  normalize: true"
+    if "recipe" in settings:
+        rest = rest.replace("n_timesteps: 20\n  ", "")
+    file.write_text(f"Reach-v0:\n  {settings}\n  {rest}\n")
+    model, _ = experiment(str(file), "Reach-v0").setup_experiment()
+    buffer = model.replay_buffer
+    assert (type(buffer), buffer.env, buffer.buffer_size) == (kind, model.env, 90)
+    model.learn(12)
 
 
 class OneReward(Reach):

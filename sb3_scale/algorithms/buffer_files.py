@@ -54,7 +54,8 @@ def load(
         check_fit(model)
         give_environment(model)
         return
-    before = model.replay_buffer
+    # Whoever frees the memory for the one to come deletes it.
+    before = vars(model).get("replay_buffer")
     model.replay_buffer = read(model, path, truncate_last_traj, trust)
     try:
         check_fit(model)

@@ -136,8 +136,8 @@ class DictLayout:
         )
         if not self._row.itemsize:
             raise Sb3ScaleError("observations are an empty Dict; allowed: at least one number")
-        self._keys = {
-            key: (name, each.shape, shapes[key])
+        self._keys: dict[str, tuple[str, Shape, Shape]] = {
+            key: (name, each.shape or (), shapes[key])
             for name, (key, each) in zip(names, space.spaces.items(), strict=True)
         }
         self.dtype = np.dtype(f"i{word}")
@@ -164,10 +164,8 @@ class DictLayout:
             array = np.asarray(observations[key])
             wanted = (*lead, *shape)
             # Discrete observations come without the axis that they are stored with.
-            if array.shape not in (wanted, (*lead, *given)) and (lead, array.shape) != (
-                (1,),
-                given,
-            ):
+            single = lead == (1,) and array.shape == given
+            if not single and array.shape not in (wanted, lead + given):
                 raise Sb3ScaleError(f"{name}['{key}'] has shape {array.shape}; allowed: {wanted}")
             packed[field] = array.reshape(wanted)
         return packed.view(self.dtype).reshape(*lead, -1)
