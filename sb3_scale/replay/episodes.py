@@ -3,6 +3,8 @@
 import numpy as np
 from stable_baselines3.her.goal_selection_strategy import GoalSelectionStrategy
 
+NONE = np.zeros(0, np.int64)
+
 
 class Episodes:
     """
@@ -31,17 +33,17 @@ class Episodes:
         :param goes_on: whether the first row goes on where the one before it ended, ``(m,)``
         :return: rows that can be drawn from now on, or no longer, ``position * n_envs + stream``
         """
-        changed = []
-        cut = ~goes_on & (self.begun[streams] != position)
-        for stream in (np.flatnonzero(cut) + streams.start).tolist():
-            changed.append(self.end(stream, position))
+        first, changed = streams.start, [NONE]
+        if not goes_on.all():
+            cut = ~goes_on & (self.begun[streams] != position)
+            changed += [self.end(each + first, position) for each in _where(cut)]
         for step, ended in enumerate(dones, position):
-            for stream in (np.flatnonzero(self.lengths[step, streams]) + streams.start).tolist():
-                changed.append(self._forget(stream, step))
+            changed += [
+                self._forget(each + first, step) for each in _where(self.lengths[step, streams])
+            ]
             self.starts[step, streams] = self.begun[streams]
-            for stream in (np.flatnonzero(ended) + streams.start).tolist():
-                changed.append(self.end(stream, step + 1))
-        return np.concatenate(changed) if changed else np.zeros(0, np.int64)
+            changed += [self.end(each + first, step + 1) for each in _where(ended)]
+        return np.concatenate(changed) if len(changed) > 1 else NONE
 
     def end(self, stream: int, stop: int) -> np.ndarray:
         """
@@ -93,3 +95,9 @@ class Episodes:
             within = np.random.randint(lowest, lengths)
         found: np.ndarray = (within + starts) % self.length * self.n_envs + streams
         return found
+
+
+def _where(flags: np.ndarray) -> list[int]:
+    """Almost always none of them is set, which this tells sooner."""
+    found: list[int] = np.flatnonzero(flags).tolist() if np.count_nonzero(flags) else []
+    return found

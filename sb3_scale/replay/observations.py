@@ -162,13 +162,16 @@ class DictLayout:
         packed = np.zeros(lead, self._row)
         for key, (field, given, shape) in self._keys.items():
             array = np.asarray(observations[key])
-            wanted = (*lead, *shape)
-            # Discrete observations come without the axis that they are stored with.
-            single = lead == (1,) and array.shape == given
-            if not single and array.shape not in (wanted, lead + given):
-                raise Sb3ScaleError(f"{name}['{key}'] has shape {array.shape}; allowed: {wanted}")
-            packed[field] = array.reshape(wanted)
-        return packed.view(self.dtype).reshape(*lead, -1)
+            wanted = lead + shape
+            if array.shape != wanted:
+                # Discrete observations come without the axis that they are stored with.
+                if array.shape not in (lead + given, given if lead == (1,) else wanted):
+                    raise Sb3ScaleError(
+                        f"{name}['{key}'] has shape {array.shape}; allowed: {wanted}"
+                    )
+                array = array.reshape(wanted)
+            packed[field] = array
+        return packed.view(self.dtype).reshape(lead + self.shape)
 
     def batch(
         self, pairs: th.Tensor, env: VecNormalize | None, device: th.device
