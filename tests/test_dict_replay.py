@@ -14,6 +14,7 @@ from small_models import assert_same, learned, make
 from stable_baselines3.common.buffers import DictReplayBuffer
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+from test_replay_buffer import PLACES
 
 from sb3_scale import SAC, Sb3ScaleError
 from sb3_scale.replay import files
@@ -69,16 +70,18 @@ def assert_same_batch(ours: Any, theirs: Any, env: Any = None, size: int = 32) -
     for name in ("observations", "next_observations"):
         assert list(getattr(found, name)) == list(getattr(wanted, name))
         for key, array in getattr(wanted, name).items():
-            assert_same(getattr(found, name)[key], array, f"{name}[{key}]")
-            assert getattr(found, name)[key].dtype == array.dtype
+            ours_there = getattr(found, name)[key].cpu()
+            assert_same(ours_there, array, f"{name}[{key}]")
+            assert ours_there.dtype == array.dtype
     for name in ("actions", "dones", "rewards"):
-        assert torch.equal(getattr(found, name), getattr(wanted, name)), name
+        assert torch.equal(getattr(found, name).cpu(), getattr(wanted, name)), name
 
 
+@pytest.mark.parametrize(("device", "storage"), PLACES)
 @pytest.mark.parametrize("n_envs", [1, 3])
 @pytest.mark.parametrize("space", [VECTORS, MIXED, IMAGES], ids=["vectors", "mixed", "images"])
-def test_batches_and_arrays(space: Any, n_envs: int) -> None:
-    ours = CompactReplayBuffer(10 * n_envs, space, ACTIONS, "cpu", n_envs)
+def test_batches_and_arrays(space: Any, n_envs: int, device: str, storage: Any) -> None:
+    ours = CompactReplayBuffer(10 * n_envs, space, ACTIONS, device, n_envs, storage=storage)
     theirs = DictReplayBuffer(10 * n_envs, space, ACTIONS, "cpu", n_envs)
     both = Both(space, n_envs)
     for _ in range(25):

@@ -16,7 +16,7 @@ from sb3_scale.replay.normalization import normalize_rewards
 from sb3_scale.replay.observations import BoxLayout, DictLayout, Layout
 from sb3_scale.replay.one_step import SingleStepReplay
 from sb3_scale.replay.returns import Returns
-from sb3_scale.replay.rows import Rows, row_type
+from sb3_scale.replay.rows import Rows, filled_rows, row_type
 from sb3_scale.replay.streams import Shapes, Streams, check_shapes, check_stream
 from sb3_scale.replay.table import HOST, upload
 
@@ -212,7 +212,7 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         next_obs = self.layout.packed("next_obs", next_obs, lead)
         self._shapes.check(obs, next_obs, action, reward, done, infos=infos)
         timeout = [info.get("TimeLimit.truncated", False) for info in infos]
-        rows = self._make_rows(self.n_envs, action, reward, done, timeout)[None]
+        rows = filled_rows(self.row, self.n_envs, action, reward, done, self._ends(timeout))[None]
         observations, following = (np.reshape(x, (1, self.n_envs, -1)) for x in (obs, next_obs))
         if not self.streams.lockstep:
             self._write_streams(0, rows, observations, following)
@@ -296,21 +296,15 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         shape = check_shapes(self.layout, actions, axes, obs, next_obs, *others)
         steps, streams = (*shape, 1)[:2]
         check_stream(first + streams - 1, self.n_envs)
-        rows = self._make_rows(steps * streams, *others).reshape(steps, streams)
+        *others, timeout = others
+        rows = filled_rows(self.row, steps * streams, *others, self._ends(timeout))
+        rows = rows.reshape(steps, streams)
         observations, following = (np.reshape(x, (steps, streams, -1)) for x in (obs, next_obs))
         self._write_streams(first, rows, observations, following)
 
-    def _make_rows(
-        self, count: int, action: Any, reward: Any, done: Any, timeout: Any
-    ) -> np.ndarray:
-        rows = np.zeros(count, self.row)
-        rows["action"] = np.reshape(action, (count, -1))
-        outcome = rows["outcome"]
-        outcome[:, 0] = np.reshape(reward, count)
-        outcome[:, 1] = np.reshape(done, count)
-        if self.handle_timeout_termination:
-            outcome[:, 2] = np.reshape(timeout, count)
-        return rows
+    def _ends(self, timeout: Any) -> Any:
+        """What of the ends by time limits is stored."""
+        return timeout if self.handle_timeout_termination else None
 
     def _write(
         self,

@@ -47,6 +47,28 @@ def outcome_fields(action_space: spaces.Space[Any]) -> list[tuple[str, Any, tupl
     ]
 
 
+def filled_rows(
+    row: np.dtype[Any], count: int, action: Any, reward: Any, done: Any, timeout: Any | None
+) -> np.ndarray:
+    """
+    :param row: of :func:`row_type`
+    :param count: number of transitions
+    :param action: of all of them, in any shape
+    :param reward: likewise
+    :param done: likewise
+    :param timeout: whether an episode ended by a time limit; nothing for never
+    :return: rows without observations, ``(count,)``
+    """
+    rows = np.zeros(count, row)
+    rows["action"] = np.reshape(action, (count, -1))
+    outcome = rows["outcome"]
+    outcome[:, 0] = np.reshape(reward, count)
+    outcome[:, 1] = np.reshape(done, count)
+    if timeout is not None:
+        outcome[:, 2] = np.reshape(timeout, count)
+    return rows
+
+
 class Rows(Table):
     """
     A table of transitions; ``row = position * n_envs + stream``, and each stream is a ring.
