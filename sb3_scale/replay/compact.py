@@ -296,8 +296,9 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         shape = check_shapes(self.layout, actions, axes, obs, next_obs, *others)
         steps, streams = (*shape, 1)[:2]
         check_stream(first + streams - 1, self.n_envs)
-        *others, timeout = others
-        rows = filled_rows(self.row, steps * streams, *others, self._ends(timeout))
+        action, reward, done, timeout = others
+        ends = self._ends(timeout)
+        rows = filled_rows(self.row, steps * streams, action, reward, done, ends)
         rows = rows.reshape(steps, streams)
         observations, following = (np.reshape(x, (steps, streams, -1)) for x in (obs, next_obs))
         self._write_streams(first, rows, observations, following)
