@@ -169,6 +169,13 @@ def sb3_scale_components() -> Iterator[Spec]:
         summary="Batches of Stable-Baselines3's ReplayBuffer; each observation is stored once.",
     )
     yield ReplayBuffer(
+        "her",
+        "sb3_scale.replay.hindsight:HindsightReplayBuffer",
+        summary="The same with goals that were reached later: hindsight experience replay.",
+        reference="Andrychowicz et al., Hindsight Experience Replay, 2017",
+        equation="(s, g, a, r(s', g), s') as (s, g', a, r(s', g'), s'), g' reached in the episode",
+    )
+    yield ReplayBuffer(
         "frames",
         "sb3_scale.replay.frames:FrameReplayBuffer",
         summary="The same for stacks of images; each frame is stored once.",

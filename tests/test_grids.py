@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ def cases() -> Iterator[Any]:
     """A grid of large networks makes dozens of them."""
     for path in GRIDS:
         marks = [pytest.mark.slow] if path.stem == "width-depth" else []
+        if path.stem == "her" and find_spec("gymnasium_robotics") is None:
+            marks = [pytest.mark.skip(reason="needs gymnasium-robotics")]
         yield pytest.param(path, id=path.stem, marks=marks)
 
 

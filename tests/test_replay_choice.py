@@ -67,12 +67,6 @@ def test_bad_settings(settings: dict[str, Any], message: str) -> None:
         make(SAC, **settings)
 
 
-def test_dict_observations_are_refused() -> None:
-    space = spaces.Dict({"x": BOX})
-    with pytest.raises(Sb3ScaleError, match="cannot store Dict observations; allowed: Box"):
-        CompactReplayBuffer(10, space, BOX, "cpu")
-
-
 class DictEnv(gym.Env[Any, Any]):
     observation_space = spaces.Dict({"x": BOX})
     action_space = BOX
@@ -92,9 +86,10 @@ PLAIN = {
         ({"replay_buffer_class": ReplayBuffer}, ReplayBuffer),
         ({"n_steps": 3}, NStepReplayBuffer),
         (PLAIN, ReplayBuffer),
-        ({"env": DictEnv()}, DictReplayBuffer),
+        ({"env": DictEnv()}, CompactReplayBuffer),
+        ({"env": DictEnv(), "replay_buffer_class": DictReplayBuffer}, DictReplayBuffer),
     ],
-    ids=["default", "by-name", "by-class", "n-steps", "optimize-memory", "dict"],
+    ids=["default", "by-name", "by-class", "n-steps", "optimize-memory", "dict", "dict-by-class"],
 )
 def test_which_buffer_is_made(settings: dict[str, Any], expected: type) -> None:
     assert type(make(SAC, **settings).replay_buffer) is expected

@@ -112,7 +112,10 @@ def refused(**options: Any) -> str:
         ({"tensorboard_log": "tb"}, "allowed: --tensorboard-log on the command line"),
         ({"policy_kwargs": "dict(critic='ensembl')"}, "did you mean 'ensemble'?"),
         # What only the library, a wrapper or the environment can know, once RL-Zoo has a folder.
-        ({"replay_buffer_class": "HerReplayBuffer"}, "sac does not start on 'navigation-2'"),
+        (
+            {"replay_buffer_class": "HerReplayBuffer"},
+            "HerReplayBuffer gives transitions other goals, and observations are Box",
+        ),
         ({"train_freq": 0}, "train_freq is 0; allowed: a whole number of steps, at least 1"),
         ({"callback": "rl_zoo3.callbacks.RawStatisticsCallback"}, "must activate tensorboard"),
         ({"train_freq": [1, "epoch"]}, "train_freq is (1, 'epoch'); allowed: a whole number"),

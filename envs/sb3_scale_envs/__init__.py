@@ -7,7 +7,7 @@ The import is light: dm_control, MuJoCo and EnvPool load when an environment is 
 from collections.abc import Iterator
 
 from sb3_scale import Env, EnvBackend, hookimpl
-from sb3_scale_envs.tasks import MYO_TASKS, NAVIGATION, TASKS
+from sb3_scale_envs.tasks import MYO_TASKS, NAVIGATION, ROBOTICS, TASKS
 
 
 @hookimpl
@@ -39,6 +39,14 @@ def sb3_scale_components() -> Iterator[Env | EnvBackend]:
             "sb3_scale_envs.myosuite:MyoSuiteEnv",
             summary=f"MyoSuite, {official}, run by EnvPool.",
             reference="Caggiano et al., MyoSuite, 2022, arXiv:2205.13600",
+            kwargs={"task": name},
+        )
+    for name in ROBOTICS:
+        yield Env(
+            name,
+            "sb3_scale_envs.robotics:make",
+            summary="A goal task of gymnasium-robotics, for hindsight.",
+            reference="Plappert et al., Multi-Goal Reinforcement Learning, 2018, arXiv:1802.09464",
             kwargs={"task": name},
         )
     for name, kwargs in NAVIGATION.items():

@@ -49,3 +49,6 @@ NAVIGATION: dict[str, dict[str, int]] = {
     **{f"navigation-{n}": {"n": n} for n in (2, 10, 50, 100)},
 }
 """Arguments of each environment of navigation."""
+
+ROBOTICS = ("FetchReach-v4", "FetchPush-v4", "FetchSlide-v4", "FetchPickAndPlace-v4")
+"""Goal tasks, by their names in gymnasium-robotics."""

@@ -18,7 +18,6 @@ from stable_baselines3.common.save_util import open_path
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, RolloutReturn
 from stable_baselines3.common.utils import update_learning_rate
 from stable_baselines3.common.vec_env import VecEnv
-from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
 from sb3_scale.algorithms import buffer_files, options
 from sb3_scale.algorithms.added_callbacks import with_callbacks
@@ -32,6 +31,7 @@ from sb3_scale.algorithms.checks import (
     check_transforms,
 )
 from sb3_scale.algorithms.generators import random_states, set_random_states
+from sb3_scale.algorithms.goals import check_first_episode, give_environment
 from sb3_scale.algorithms.idle import ReplacedTrain
 from sb3_scale.algorithms.options import Options
 from sb3_scale.algorithms.schedules import LearningRate, rate_at
@@ -236,6 +236,8 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         **kwargs: Any,
     ) -> Any:
         check_fit(self)
+        if self.scaled:
+            check_first_episode(self)
         set_up = partial(
             super()._setup_learn, total_timesteps, callback, reset_num_timesteps, *args, **kwargs
         )
@@ -354,12 +356,13 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             check_number_of_envs(self, env)
         super().set_env(env, force_reset)
         if not self.scaled:
+            give_environment(self)
             return
         check_transforms(self)
         check_layout(self)
-        if isinstance(self.replay_buffer, HerReplayBuffer):
-            self.replay_buffer.env = self.env
-        if fill_up_replay_buffer(self):
+        filled = fill_up_replay_buffer(self)
+        give_environment(self)
+        if filled:
             check_replay_buffer(self)
 
     def save_replay_buffer(self, path: Any) -> None:
@@ -459,6 +462,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         vars(self).update(state)
         if self.scaled:
             self.training = Training(self)
+            give_environment(self)
 
     def _excluded_save_params(self) -> list[str]:
         own = ["training", "goes_on", "tiny_replay_buffer"]

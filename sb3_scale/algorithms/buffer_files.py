@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from stable_baselines3.common.save_util import open_path
-from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
 from sb3_scale.algorithms.checks import (
     check_buffer_and_loss,
@@ -16,6 +15,7 @@ from sb3_scale.algorithms.checks import (
     check_replay_buffer,
     check_stored,
 )
+from sb3_scale.algorithms.goals import HINDSIGHT, give_environment
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.replay import files
 from sb3_scale.replay.spaces import fingerprint, same_number, same_spaces
@@ -44,7 +44,7 @@ def load(
 
     :param model: the algorithm, which keeps the buffer that it has if the file's does not fit
     :param path: of the file, or a file that is open
-    :param truncate_last_traj: whether the last episode of a ``HerReplayBuffer`` is over
+    :param truncate_last_traj: whether the last episode of a buffer with hindsight is over
     :param trust: whether a pickle may be read, which can run commands
     :param library_load: the method of Stable-Baselines3, for its own policies and files
     :raises Sb3ScaleError: if the file cannot be read, or its buffer does not fit
@@ -52,8 +52,10 @@ def load(
     if not model.scaled and trust and not holds_arrays(path):
         library_load(path, truncate_last_traj)
         check_fit(model)
+        give_environment(model)
         return
-    before = model.replay_buffer
+    # Whoever frees the memory for the one to come deletes it.
+    before = vars(model).get("replay_buffer")
     model.replay_buffer = read(model, path, truncate_last_traj, trust)
     try:
         check_fit(model)
@@ -69,7 +71,7 @@ def read(model: Any, path: Place, truncate_last_traj: bool, trust: bool) -> Any:
     """
     :param model: the algorithm
     :param path: of the file, or a file that is open
-    :param truncate_last_traj: whether the last episode of a ``HerReplayBuffer`` is over
+    :param truncate_last_traj: whether the last episode of a buffer with hindsight is over
     :param trust: whether a pickle may be read, which can run commands
     :return: a replay buffer for the algorithm, which has not changed
     :raises Sb3ScaleError: if it is damaged, of another task, a pickle that is not trusted, or holds
@@ -83,11 +85,11 @@ def read(model: Any, path: Place, truncate_last_traj: bool, trust: bool) -> Any:
         # As in Stable-Baselines3, for buffers of its versions before 2.1.
         buffer.handle_timeout_termination = False
         buffer.timeouts = np.zeros_like(buffer.dones)
-    if isinstance(buffer, HerReplayBuffer):
+    if isinstance(buffer, HINDSIGHT):
         if model.env is None:
             raise Sb3ScaleError(
-                f"'{name}' is a HerReplayBuffer, and there is no environment to compute rewards; "
-                "allowed: after set_env"
+                f"'{name}' is a {type(buffer).__name__}, and there is no environment to compute "
+                "rewards; allowed: after set_env"
             )
         buffer.env = model.env
         if truncate_last_traj:

@@ -12,6 +12,7 @@ from sb3_scale.notices import notice
 from sb3_scale.parts import resolve
 from sb3_scale.policies import has_whole_actions
 from sb3_scale.replay.compact import CompactReplayBuffer
+from sb3_scale.replay.hindsight import HindsightStorage
 from sb3_scale.replay.memory import check_host
 
 
@@ -24,8 +25,7 @@ def choose_replay_buffer(model: Any) -> None:
     if (
         model.replay_buffer_class is None
         and model.scaled
-        and isinstance(model.observation_space, spaces.Box)
-        and model.n_steps == 1
+        and _has_default(model)
         and not model.optimize_memory_usage
     ):
         model.replay_buffer_class = "compact"
@@ -34,10 +34,17 @@ def choose_replay_buffer(model: Any) -> None:
         model.replay_buffer_class, _, _ = resolve("replay-buffer", part)
     kind = model.replay_buffer_class
     ours = isinstance(kind, type) and issubclass(kind, CompactReplayBuffer)
+    ours = ours and not issubclass(kind, HindsightStorage)
     if ours and model.scaled and model.n_steps > 1:
         # What Stable-Baselines3 gives its own buffer for returns over several steps.
         returns = {"n_steps": model.n_steps, "gamma": model.gamma}
         model.replay_buffer_kwargs = {**returns, **model.replay_buffer_kwargs}
+
+
+def _has_default(model: Any) -> bool:
+    """Whether ours stands where Stable-Baselines3 has one that gives the same, or none."""
+    space = model.observation_space
+    return isinstance(space, spaces.Dict) or (isinstance(space, spaces.Box) and model.n_steps == 1)
 
 
 def fill_up_replay_buffer(model: Any) -> bool:

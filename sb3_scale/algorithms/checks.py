@@ -8,8 +8,8 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import get_action_dim, get_obs_shape
 from stable_baselines3.common.vec_env import VecEnv
-from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
+from sb3_scale.algorithms.goals import HINDSIGHT
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.notices import notice
 from sb3_scale.policies import ScalePolicy
@@ -129,7 +129,7 @@ def check_replay_buffer(model: Any) -> None:
     """
     buffer, kind = model.replay_buffer, type(model.replay_buffer).__name__
     n_steps = getattr(buffer, "n_steps", 1)
-    if model.n_steps > 1 and isinstance(buffer, HerReplayBuffer):
+    if model.n_steps > 1 and isinstance(buffer, HINDSIGHT):
         notice(f"n_steps is {model.n_steps} without effect: {kind} gives returns over 1")
     elif model.n_steps > 1 and n_steps != model.n_steps:
         knows = hasattr(buffer, "n_steps")
@@ -193,7 +193,7 @@ def check_stored(buffer: Any, name: str) -> None:
     """
     for what in ("observations", "next_observations", "actions", "rewards"):
         if isinstance(buffer, CompactReplayBuffer) and what.endswith("observations"):
-            stored: Any = {"": buffer.table.numbers(what)}
+            stored: Any = buffer.numbers(what)
         else:
             found = getattr(buffer, what, {})
             stored = found if isinstance(found, dict) else {"": found}

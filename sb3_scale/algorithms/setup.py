@@ -29,6 +29,7 @@ from sb3_scale.algorithms.checks import (
     check_transforms,
     is_scale_policy,
 )
+from sb3_scale.algorithms.goals import check_goal_environment, give_environment
 from sb3_scale.algorithms.training import Training
 from sb3_scale.algorithms.trial import try_parts
 from sb3_scale.built import recorded_parts
@@ -119,6 +120,7 @@ def set_up(model: "ScaleAlgorithm", make: Callable[[], None]) -> None:
     check_settings(model)
     choose_replay_buffer(model)
     check_buffer_arguments(model)
+    check_goal_environment(model)
     if model.scaled:
         _set_up_scaled(model, make)
         return
@@ -127,6 +129,7 @@ def set_up(model: "ScaleAlgorithm", make: Callable[[], None]) -> None:
         make()
     except MemoryError as error:
         raise Sb3ScaleError(f"buffer_size is {model.buffer_size}: {error}") from error
+    give_environment(model)
 
 
 def _leave_to_collectors(model: "ScaleAlgorithm") -> None:
@@ -172,6 +175,7 @@ def _set_up_scaled(model: "ScaleAlgorithm", make: Callable[[], None]) -> None:
     model.training = Training(model)
     try_parts(model.policy, model.training.learners, parts)
     if model.env is not None:
+        give_environment(model)
         hold_scaled_actions(model)
         tell_of_replay_buffer(model)
         check_replay_buffer(model)

@@ -11,6 +11,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
+from sb3_scale.collection.time_limits import max_episode_steps
 from sb3_scale.collection.unmade import UnmadeVecEnv, copied
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.registration import env_hint, register_envs
@@ -30,6 +31,19 @@ class SpacesOnly(gymnasium.Env[Any, Any]):
     def __init__(self, observations: spaces.Space[Any], actions: spaces.Space[Any]) -> None:
         self.observation_space = observations
         self.action_space = actions
+
+
+class SpacesWithGoals(SpacesOnly):
+    """The same for a task that gives rewards for other goals, which a replay buffer asks of it."""
+
+    def compute_reward(self, achieved_goal: Any, desired_goal: Any, info: Any) -> Any:
+        """
+        :param achieved_goal: of nobody
+        :param desired_goal: of nobody
+        :param info: of nobody
+        :raises NotImplementedError: always
+        """
+        raise NotImplementedError("spaces have no rewards")
 
 
 def parameters_of(env_id: str) -> Mapping[str, inspect.Parameter]:
@@ -132,11 +146,13 @@ class Facts(NamedTuple):
     :param max_episode_steps: decisions in the longest episode, if that is known
     :param observations: observation space
     :param actions: action space
+    :param has_goals: whether it computes rewards for other goals
     """
 
     max_episode_steps: int | None
     observations: spaces.Space[Any]
     actions: spaces.Space[Any]
+    has_goals: bool
 
 
 _known: dict[tuple[str, str], tuple[Any, Facts]] = {}
@@ -157,26 +173,13 @@ def facts(env_id: str, env_kwargs: Mapping[str, Any]) -> Facts:
     if known is None or known[0] is not spec:
         env = DummyVecEnv([lambda: gymnasium.make(env_id, **env_kwargs)])
         try:
-            found = Facts(max_episode_steps(env), env.observation_space, env.action_space)
+            found = Facts(
+                max_episode_steps(env),
+                env.observation_space,
+                env.action_space,
+                env.has_attr("compute_reward"),
+            )
         finally:
             env.close()
         _known[key] = known = (spec, found)
     return known[1]
-
-
-def max_episode_steps(env: VecEnv) -> int | None:
-    """
-    Of the spec that Gymnasium keeps, of a ``TimeLimit``, or of an attribute ``max_episode_steps``,
-    which a class can have that ends its episodes itself.
-
-    :param env: the environments, of which the first counts
-    :return: decisions in the longest episode, if that is known
-    """
-    spec = env.get_attr("spec", 0)[0] if env.has_attr("spec") else None
-    if spec is not None and spec.max_episode_steps is not None:
-        return int(spec.max_episode_steps)
-    # The second is that of Gymnasium's TimeLimit around a class that is not registered.
-    for name in ("max_episode_steps", "_max_episode_steps"):
-        if env.has_attr(name):
-            return int(env.get_attr(name, 0)[0])
-    return None

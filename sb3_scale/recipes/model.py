@@ -12,6 +12,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecNormalize, unwrap_vec_no
 
 from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.algorithms.schedules import schedule
+from sb3_scale.collection.time_limits import max_episode_steps
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.notices import notice
 from sb3_scale.parts import build, load_target
@@ -80,7 +81,7 @@ def recipe(name: str, env: AnyEnv, **changes: Any) -> ScaleAlgorithm:
         settings.pop("env_kwargs", None) or {},
         _monitor(settings.pop("monitor_kwargs", None)),
     )
-    decided += resolve.choose_gamma(settings, environments.max_episode_steps(venv))
+    decided += resolve.choose_gamma(settings, max_episode_steps(venv))
     decided += choose_normalization(settings, venv.observation_space)
     for line in decided:
         notice(f"recipe {name}: {line}")

@@ -12,10 +12,11 @@ from stable_baselines3.common.vec_env import VecNormalize
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.replay.contents import CompactContents, Contents
 from sb3_scale.replay.memory import Storage, choose_place, fits_on_device
-from sb3_scale.replay.normalization import normalize_observations, normalize_rewards
+from sb3_scale.replay.normalization import normalize_rewards
+from sb3_scale.replay.observations import BoxLayout, DictLayout, Layout
 from sb3_scale.replay.one_step import SingleStepReplay
 from sb3_scale.replay.returns import Returns
-from sb3_scale.replay.rows import Rows, row_type
+from sb3_scale.replay.rows import Rows, filled_rows, row_type
 from sb3_scale.replay.streams import Shapes, Streams, check_shapes, check_stream
 from sb3_scale.replay.table import HOST, upload
 
@@ -40,14 +41,14 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
 
     ``observations``, ``actions``, ``rewards``, ``dones`` and ``timeouts`` are those of
     Stable-Baselines3: on the host the memory itself, on a GPU copies that cannot be written to.
-    ``next_observations`` is always such a copy. Made for ``Box`` observations; for ``Dict`` there
-    is Stable-Baselines3's ``DictReplayBuffer``.
+    ``next_observations`` is always such a copy. Of ``Dict`` observations each key is stored in its
+    own type, and batches are those of ``DictReplayBuffer``.
 
     With ``n_steps`` above 1 batches are those of its ``NStepReplayBuffer``, bit for bit too, but
     that a sequence ends where a stream was cut.
 
     :param buffer_size: capacity in transitions
-    :param observation_space: a ``Box``
+    :param observation_space: a ``Box``, or a ``Dict`` of arrays
     :param action_space: of the environment
     :param device: where batches are wanted
     :param n_envs: number of environments
@@ -58,7 +59,7 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         half of what is free there is needed, else the host's. On a CPU all three are one
     :param n_steps: of the returns
     :param gamma: discount factor of the returns
-    :raises Sb3ScaleError: if a parameter is out of its range, the observations are no ``Box``, or
+    :raises Sb3ScaleError: if a parameter is out of its range, the observations are no arrays, or
         there is not enough memory
     """
 
@@ -92,7 +93,7 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         n_steps: int = 1,
         gamma: float = 0.99,
     ) -> None:
-        self._check_observations(observation_space)
+        self.layout = self._make_layout(observation_space)
         # Past ReplayBuffer's, which would make its arrays.
         super(ReplayBuffer, self).__init__(
             buffer_size, observation_space, action_space, device, n_envs
@@ -119,23 +120,25 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         self.streams = Streams(self.buffer_size, n_envs)
         self._shapes = self._make_shapes()
 
-    def _check_observations(self, space: spaces.Space[Any]) -> None:
-        if not isinstance(space, spaces.Box):
-            raise Sb3ScaleError(
-                f"{type(self).__name__} cannot store {type(space).__name__} "
-                "observations; allowed: Box"
-            )
+    def _make_layout(self, space: spaces.Space[Any]) -> Layout:
+        if isinstance(space, spaces.Dict):
+            return DictLayout(space)
+        if isinstance(space, spaces.Box):
+            return BoxLayout(space)
+        raise Sb3ScaleError(
+            f"{type(self).__name__} cannot store {type(space).__name__} observations; allowed: "
+            "Box, Dict"
+        )
 
     def _make_row(self) -> np.dtype[Any]:
-        assert isinstance(self.observation_space, spaces.Box)
-        return row_type(self.observation_space, self.action_space)
+        return row_type(self.layout, self.action_space)
 
     def _make_table(self, place: th.device) -> "Rows | FrameRows":
         return Rows(self.buffer_size, self.n_envs, self.row, place)
 
     def _make_shapes(self) -> Shapes:
         shape = self.action_space.shape or ()
-        return Shapes(self.n_envs, self.obs_shape, shape, self.action_dim)
+        return Shapes(self.n_envs, self.layout.shape, shape, self.action_dim)
 
     @property
     def _transitions(self) -> int:
@@ -195,8 +198,8 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         """
         Store one transition of each environment.
 
-        :param obs: ``(n_envs, *shape)``
-        :param next_obs: ``(n_envs, *shape)``
+        :param obs: ``(n_envs, *shape)``, of ``Dict`` observations a mapping with such arrays
+        :param next_obs: ``(n_envs, *shape)``, likewise
         :param action: ``(n_envs, *action shape)``
         :param reward: ``(n_envs,)``
         :param done: ``(n_envs,)``
@@ -204,9 +207,12 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         :raises Sb3ScaleError: if an array has another shape than the spaces ask for; nothing is
             stored then
         """
+        lead = (self.n_envs,)
+        obs = self.layout.packed("obs", obs, lead)
+        next_obs = self.layout.packed("next_obs", next_obs, lead)
         self._shapes.check(obs, next_obs, action, reward, done, infos=infos)
         timeout = [info.get("TimeLimit.truncated", False) for info in infos]
-        rows = self._make_rows(self.n_envs, action, reward, done, timeout)[None]
+        rows = filled_rows(self.row, self.n_envs, action, reward, done, self._ends(timeout))[None]
         observations, following = (np.reshape(x, (1, self.n_envs, -1)) for x in (obs, next_obs))
         if not self.streams.lockstep:
             self._write_streams(0, rows, observations, following)
@@ -283,25 +289,23 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
             )
         check_stream(first, self.n_envs)
         actions = (self.action_space.shape or (), (self.action_dim,))
-        shape = check_shapes(self.obs_shape, actions, axes, *arrays)
+        obs, next_obs, *others = arrays
+        lead = np.shape(others[1])
+        obs = self.layout.packed("obs of a fragment", obs, lead)
+        next_obs = self.layout.packed("next_obs of a fragment", next_obs, lead)
+        shape = check_shapes(self.layout, actions, axes, obs, next_obs, *others)
         steps, streams = (*shape, 1)[:2]
         check_stream(first + streams - 1, self.n_envs)
-        obs, next_obs, *others = arrays
-        rows = self._make_rows(steps * streams, *others).reshape(steps, streams)
+        action, reward, done, timeout = others
+        ends = self._ends(timeout)
+        rows = filled_rows(self.row, steps * streams, action, reward, done, ends)
+        rows = rows.reshape(steps, streams)
         observations, following = (np.reshape(x, (steps, streams, -1)) for x in (obs, next_obs))
         self._write_streams(first, rows, observations, following)
 
-    def _make_rows(
-        self, count: int, action: Any, reward: Any, done: Any, timeout: Any
-    ) -> np.ndarray:
-        rows = np.zeros(count, self.row)
-        rows["action"] = np.reshape(action, (count, -1))
-        outcome = rows["outcome"]
-        outcome[:, 0] = np.reshape(reward, count)
-        outcome[:, 1] = np.reshape(done, count)
-        if self.handle_timeout_termination:
-            outcome[:, 2] = np.reshape(timeout, count)
-        return rows
+    def _ends(self, timeout: Any) -> Any:
+        """What of the ends by time limits is stored."""
+        return timeout if self.handle_timeout_termination else None
 
     def _write(
         self,
@@ -318,23 +322,11 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
     def _write_streams(
         self, first: int, rows: np.ndarray, observations: np.ndarray, following: np.ndarray
     ) -> None:
-        """All ``(k, m, ...)``; in pieces that end where the ring does."""
-        steps, number = rows.shape
-        position = self.streams.position(first)
-        if any(self.streams.position(first + each) != position for each in range(1, number)):
-            for each in range(number):
-                own = slice(each, each + 1)
-                self._write_streams(
-                    first + each, rows[:, own], observations[:, own], following[:, own]
-                )
-            return
-        start, streams = 0, slice(first, first + number)
-        while start < steps:
-            end = min(start + self.buffer_size - position, steps)
-            piece = slice(start, end)
-            self._write(position, streams, rows[piece], observations[piece], following[piece])
-            self.pos, self.full = self.streams.advance(streams, end - start)
-            start, position = end, 0
+        """All ``(k, m, ...)``."""
+        for position, streams, piece, own in self.streams.pieces(first, *rows.shape):
+            where = piece, own
+            self._write(position, streams, rows[where], observations[where], following[where])
+            self.pos, self.full = self.streams.advance(streams, piece.stop - piece.start)
 
     def sample(self, batch_size: int, env: VecNormalize | None = None) -> ReplayBufferSamples:
         """
@@ -396,24 +388,33 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         :param env: whose statistics normalise observations and rewards
         :return: tensors of ``b`` rows on the buffer's device
         """
-        table = self.table
-        pinned = table.place != self.device and self.device.type == "cuda"
-        pairs, actions, outcome = table.read(index, last, pinned)
+        pairs, actions, outcome = self._read(index, last)
         rewards, dones, timeouts = outcome.t().contiguous().unsqueeze(2)
         dones = dones * (1 - timeouts)
         if env is not None:
-            pairs = normalize_observations(pairs, self.obs_shape, env)
             rewards = normalize_rewards(rewards, env)
-        pairs, actions, dones, rewards = (
-            tensor.to(self.device, non_blocking=True) for tensor in (pairs, actions, dones, rewards)
+        observations, next_observations = self.layout.batch(pairs, env, self.device)
+        actions, dones, rewards = (
+            tensor.to(self.device, non_blocking=True) for tensor in (actions, dones, rewards)
         )
-        observations, next_observations = pairs.view(2, len(index), *self.obs_shape)
         return ReplayBufferSamples(observations, actions, next_observations, dones, rewards)
 
+    def _read(self, index: np.ndarray, last: np.ndarray) -> tuple[th.Tensor, th.Tensor, th.Tensor]:
+        """What :meth:`transitions` reads, where the table is."""
+        pinned = self.table.place != self.device and self.device.type == "cuda"
+        return self.table.read(index, last, pinned)
+
+    def numbers(self, what: str) -> dict[str, np.ndarray]:
+        """
+        :param what: ``observations`` or ``next_observations``
+        :return: those of them that are stored, which may be not finite, by key
+        """
+        return self.layout.numbers(self.table.numbers(what))
+
     @property
-    def observations(self) -> np.ndarray:  # type: ignore[override]
-        """``(buffer_size, n_envs, *shape)``."""
-        return self._shaped(self.table.observations())
+    def observations(self) -> Any:  # type: ignore[override]
+        """``(buffer_size, n_envs, *shape)``, of ``Dict`` observations by key."""
+        return self.layout.unpacked(self.table.observations())
 
     @property
     def actions(self) -> np.ndarray:  # type: ignore[override]
@@ -436,17 +437,14 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         return self.table.to_numpy("outcome")[..., 2]
 
     @property
-    def next_observations(self) -> np.ndarray:  # type: ignore[override]
-        """``(buffer_size, n_envs, *shape)``, a copy that cannot be written to."""
-        return self._shaped(self.table.next_observations())
-
-    def _shaped(self, flat: np.ndarray) -> np.ndarray:
-        return flat.reshape(self.buffer_size, self.n_envs, *self.obs_shape)
+    def next_observations(self) -> Any:  # type: ignore[override]
+        """The same of those after them, a copy that cannot be written to."""
+        return self.layout.unpacked(self.table.next_observations())
 
     def __getstate__(self) -> dict[str, Any]:
         """Rows that were written, on the host whatever the device."""
         state = self.__dict__.copy()
-        del state["_shapes"], state["_rows"]
+        del state["layout"], state["_shapes"], state["_rows"]
         state.pop("_returns", None)
         arrays = self.table.arrays(self.streams.longest)
         state["_kept"] = {
@@ -463,6 +461,7 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
             kept = {"rows": rows, "slots": successors.slots[: len(rows) // state["n_envs"]]}
             kept["beside"] = successors.rows
         self.__dict__.update(state)
+        self.layout = self._make_layout(self.observation_space)
         self._rows = self._make_table(HOST)
         room = self._rows.room({name: array.shape for name, array in kept.items()})
         for name, target in room.items():

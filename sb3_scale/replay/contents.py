@@ -198,8 +198,10 @@ def contents_of(buffer: Any) -> Contents | None:
         objects of a user
     """
     kind = type(buffer)
+    if getattr(buffer, "copy_info_dict", False):
+        return None
     if kind in STOCK.values():
-        return None if getattr(buffer, "copy_info_dict", False) else StockContents(buffer)
+        return StockContents(buffer)
     # Of the class itself: a subclass may have more to save.
     named = vars(kind).get("contents")
     return None if named is None else named(buffer)

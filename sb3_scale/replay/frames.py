@@ -14,6 +14,7 @@ from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale.replay.contents import CompactContents
 from sb3_scale.replay.frame_rows import FrameRows, frame_row_type
 from sb3_scale.replay.frame_store import frames_for
+from sb3_scale.replay.observations import BoxLayout
 
 
 class FrameStorage(BaseBuffer):
@@ -22,8 +23,8 @@ class FrameStorage(BaseBuffer):
     frame_stack: int
     row: np.dtype[Any]
 
-    def _check_observations(self, space: spaces.Space[Any]) -> None:
-        check_stacks(space, self.frame_stack)
+    def _make_layout(self, space: spaces.Space[Any]) -> BoxLayout:
+        return BoxLayout(check_stacks(space, self.frame_stack))
 
     def _make_row(self) -> np.dtype[Any]:
         return frame_row_type(self.action_space)
@@ -70,25 +71,26 @@ class FrameReplayBuffer(FrameStorage, CompactReplayBuffer):
         super().__init__(*args, **options)
 
 
-def check_stacks(space: spaces.Space[Any], frame_stack: int) -> None:
+def check_stacks(space: spaces.Space[Any], frame_stack: int) -> spaces.Box:
     """
     :param space: of observations
     :param frame_stack: frames in one of them
+    :return: the same space
     :raises Sb3ScaleError: if they are no stacks of so many frames
     """
     if frame_stack < 1:
         raise Sb3ScaleError(f"frame_stack is {frame_stack}; allowed: at least 1")
-    images = isinstance(space, spaces.Box) and space.dtype == np.uint8 and len(space.shape) == 3
-    if not images:
+    images = space.dtype == np.uint8 and len(space.shape or ()) == 3
+    if not (isinstance(space, spaces.Box) and images):
         found = f"{type(space).__name__} of {space.dtype} {list(space.shape or ())}"
         raise Sb3ScaleError(
             f"observations are {found:.80}, and a replay buffer of frames stores stacks of images; "
             "allowed: Box of uint8 (frame_stack * channels, height, width), or replay_buffer_class "
             "compact"
         )
-    assert space.shape is not None
     if space.shape[0] % frame_stack:
         raise Sb3ScaleError(
             f"frame_stack is {frame_stack}, and observations {list(space.shape)} have "
             f"{space.shape[0]} channels; allowed: a divisor of {space.shape[0]}"
         )
+    return space

@@ -30,7 +30,38 @@ def normalize_observations(
     if not env.norm_obs:
         return observations
     # Box observations have one, Dict observations one per key.
+    return _normalized(observations, env.obs_rms, env)
+
+
+def normalize_keys(
+    observations: dict[str, th.Tensor], shapes: dict[str, tuple[int, ...]], env: VecNormalize
+) -> dict[str, th.Tensor]:
+    """
+    The same for the keys of ``Dict`` observations that ``env`` normalises.
+
+    :param observations: copies that may be overwritten, ``(b, numbers)`` each
+    :param shapes: of one observation, by key
+    :param env: with the statistics
+    :return: ``(b, numbers)`` each
+    """
+    if type(env) is not VecNormalize:
+        arrays = env.normalize_obs(
+            {
+                key: each.cpu().numpy().reshape(-1, *shapes[key])
+                for key, each in observations.items()
+            }
+        )
+        assert isinstance(arrays, dict)
+        return {key: _like(arrays[key], each) for key, each in observations.items()}
+    if not env.norm_obs:
+        return observations
     statistics: Any = env.obs_rms
+    keys = env.norm_obs_keys or ()
+    found = {key: _normalized(observations[key], statistics[key], env) for key in keys}
+    return {**observations, **found}
+
+
+def _normalized(observations: th.Tensor, statistics: Any, env: VecNormalize) -> th.Tensor:
     scale = np.sqrt(statistics.var + env.epsilon)
     both = np.stack((statistics.mean.ravel(), scale.ravel()))
     mean, deviation = upload(both, observations.device)

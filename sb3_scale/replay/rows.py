@@ -1,7 +1,8 @@
 """A table of transitions that holds each observation once."""
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch as th
@@ -9,23 +10,25 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.preprocessing import get_action_dim
 
-from sb3_scale.replay.table import Table, check_range, signed, upload
+from sb3_scale.replay.table import Table, check_range, select, signed, upload
+
+if TYPE_CHECKING:
+    from sb3_scale.replay.observations import Layout
 
 FOLLOWS = -1
 """In place of a slot: the next observation is the observation of the following row."""
 
 
-def row_type(observation_space: spaces.Box, action_space: spaces.Space[Any]) -> np.dtype[Any]:
+def row_type(layout: "Layout", action_space: spaces.Space[Any]) -> np.dtype[Any]:
     """
     What one transition stores in one piece, so that a random read touches one place in memory.
 
-    :param observation_space: of the environment
+    :param layout: of the observations
     :param action_space: of the environment
     :return: a structured type with the fields ``observation``, ``action`` and ``outcome``, which is
         (reward, done, timeout), each flat
     """
-    width = int(np.prod(observation_space.shape))
-    observation = ("observation", observation_space.dtype, (width,))
+    observation = ("observation", layout.dtype, (math.prod(layout.shape),))
     return np.dtype([observation, *outcome_fields(action_space)], align=True)
 
 
@@ -42,6 +45,28 @@ def outcome_fields(action_space: spaces.Space[Any]) -> list[tuple[str, Any, tupl
         ("action", action_type, (get_action_dim(action_space),)),
         ("outcome", np.float32, (3,)),
     ]
+
+
+def filled_rows(
+    row: np.dtype[Any], count: int, action: Any, reward: Any, done: Any, timeout: Any | None
+) -> np.ndarray:
+    """
+    :param row: of :func:`row_type`
+    :param count: number of transitions
+    :param action: of all of them, in any shape
+    :param reward: likewise
+    :param done: likewise
+    :param timeout: whether an episode ended by a time limit; nothing for never
+    :return: rows without observations, ``(count,)``
+    """
+    rows = np.zeros(count, row)
+    rows["action"] = np.reshape(action, (count, -1))
+    outcome = rows["outcome"]
+    outcome[:, 0] = np.reshape(reward, count)
+    outcome[:, 1] = np.reshape(done, count)
+    if timeout is not None:
+        outcome[:, 2] = np.reshape(timeout, count)
+    return rows
 
 
 class Rows(Table):
@@ -105,6 +130,20 @@ class Rows(Table):
         actions = self.gather("action", where[:size], pinned)
         ends = where[:size] if last is index else upload(last, self.place)
         return pairs, actions, self.gather("outcome", ends, pinned)
+
+    def following(self, index: np.ndarray, columns: slice) -> th.Tensor:
+        """
+        :param index: of rows, ``(k,)``
+        :param columns: of the observations
+        :return: these columns of the next observation of each, ``(k, width)``
+        """
+        where = upload((index + self.n_envs) % len(self.bytes), self.place)
+        found = select(self.fields["observation"][:, columns], where, pinned=False)
+        positions, beside = self.successors.beside(index)
+        if len(positions):
+            kept = np.ascontiguousarray(signed(beside, self.kinds["observation"])[:, columns])
+            found.index_copy_(0, upload(positions, self.place), upload(kept, self.place))
+        return found
 
     def follow(self, index: np.ndarray) -> np.ndarray:
         """

@@ -1,11 +1,15 @@
 """Where each stream of a replay buffer is, and what a fragment of one must be."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.replay.finite import all_finite, first_wrong
+
+if TYPE_CHECKING:
+    from sb3_scale.replay.observations import Layout
 
 Shape = tuple[int, ...]
 
@@ -72,6 +76,31 @@ class Streams:
         self.lockstep = bool((self.written == fewest).all())
         return fewest % self.length, fewest >= self.length
 
+    def pieces(
+        self, first: int, steps: int, number: int
+    ) -> Iterator[tuple[int, slice, slice, slice]]:
+        """
+        Where transitions go that are written to streams next to each other. Each piece is written
+        before the next one is asked for.
+
+        :param first: of the streams
+        :param steps: transitions of each
+        :param number: of streams
+        :return: position of the first of a piece, which ends where the ring does; its streams;
+            which steps and which of the ``number`` it has
+        """
+        position = self.position(first)
+        if any(self.position(first + each) != position for each in range(1, number)):
+            for each in range(number):
+                for position, streams, piece, _ in self.pieces(first + each, steps, 1):
+                    yield position, streams, piece, slice(each, each + 1)
+            return
+        start, streams = 0, slice(first, first + number)
+        while start < steps:
+            end = min(start + self.length - position, steps)
+            yield position, streams, slice(start, end), slice(0, number)
+            start, position = end, 0
+
     def reset(self) -> None:
         """Forget what was written."""
         self.written[:] = 0
@@ -105,13 +134,13 @@ def check_stream(stream: int, n_envs: int) -> None:
 
 
 def check_shapes(
-    obs_shape: tuple[int, ...],
+    layout: "Layout",
     action_shapes: tuple[tuple[int, ...], ...],
     axes: int,
     *arrays: Any,
 ) -> Shape:
     """
-    :param obs_shape: of one observation
+    :param layout: of the observations, which are packed
     :param action_shapes: that one action may have
     :param axes: before those of one transition: steps, and streams where there are several
     :param arrays: of the fragment, in the order of ``add_stream``
@@ -125,14 +154,17 @@ def check_shapes(
         raise Sb3ScaleError(
             f"obs of a fragment has shape {np.shape(arrays[0])}; allowed: at least 1 transition"
         )
-    wanted = {"obs": (obs_shape,), "next_obs": (obs_shape,), "action": action_shapes}
+    wanted = {"obs": (layout.shape,), "next_obs": (layout.shape,), "action": action_shapes}
     for name, array in zip(names, arrays, strict=True):
         allowed = [(*steps, *shape) for shape in wanted.get(name, ((),))]
         if np.shape(array) not in allowed:
             raise Sb3ScaleError(
                 f"{name} of a fragment has shape {np.shape(array)}; allowed: {allowed[0]}"
             )
-        check_finite(f"{name} of a fragment", np.asarray(array))
+        array = np.asarray(array)
+        parts = layout.numbers(array) if name.endswith("obs") else {"": array}
+        for key, part in parts.items():
+            check_finite(f"{name}['{key}'] of a fragment" if key else f"{name} of a fragment", part)
     return steps
 
 

@@ -7,7 +7,6 @@ from copy import deepcopy
 from typing import Any
 
 import rl_zoo3
-from gymnasium import spaces
 from rl_zoo3 import exp_manager
 from stable_baselines3.common.vec_env import DummyVecEnv
 
@@ -15,7 +14,7 @@ from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.execution.allocator import return_freed_memory
 from sb3_scale.parts import build
 from sb3_scale.recipes.changes import EVALUATED, Settings
-from sb3_scale.recipes.environments import Facts, SpacesOnly, facts
+from sb3_scale.recipes.environments import Facts, SpacesOnly, SpacesWithGoals, facts
 from sb3_scale.zoo import backends, callbacks, checks, configs
 from sb3_scale.zoo.env_kwargs import check_env_kwargs
 
@@ -96,7 +95,7 @@ def check_settings(algo: str, env_id: str, settings: Settings) -> None:
         known = _facts(env_id, settings.get("env_kwargs") or {})
         collector = build("collector", settings.get("collector", "local"))
         n_envs = collector.count_environments(settings.get("n_envs"))
-        envs = _envs(known.observations, known.actions, n_envs)
+        envs = _envs(known, n_envs)
         _make(algo, envs, settings)
 
 
@@ -135,10 +134,11 @@ def _make(algo: str, envs: DummyVecEnv, settings: Settings) -> None:
         return_freed_memory()
 
 
-def _envs(observations: spaces.Space[Any], actions: spaces.Space[Any], n_envs: Any) -> DummyVecEnv:
+def _envs(known: Facts, n_envs: Any) -> DummyVecEnv:
     if not isinstance(n_envs, int) or n_envs < 1:
         raise Sb3ScaleError(f"n_envs is {shown(n_envs)}; allowed: a whole number, at least 1")
-    return DummyVecEnv([lambda: SpacesOnly(observations, actions)] * n_envs)
+    stand_in = SpacesWithGoals if known.has_goals else SpacesOnly
+    return DummyVecEnv([lambda: stand_in(known.observations, known.actions)] * n_envs)
 
 
 def _facts(env_id: str, env_kwargs: Mapping[str, Any]) -> Facts:

@@ -9,9 +9,12 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.preprocessing import is_image_space
 
+from sb3_scale.parts import resolve
 from sb3_scale.replay.compact import CompactReplayBuffer
+from sb3_scale.replay.hindsight import HindsightStorage
 from sb3_scale.replay.one_step import SingleStepReplay
 from sb3_scale.replay.weighted import PrioritizedReplay
+from sb3_scale.testing.hindsight import check_hindsight
 from sb3_scale.testing.part_under_test import BATCH, Subject
 from sb3_scale.testing.training import STEPS, check_saved, construct
 
@@ -30,6 +33,10 @@ def check_replay_buffer(subject: Subject) -> None:
     :param subject: a replay buffer, tried with images if its environment has them
     :raises AssertionError: if it does not keep :class:`sb3_scale.protocols.ReplayBuffer`
     """
+    part = {"name": subject.spec.name, **subject.params}
+    if issubclass(resolve("replay-buffer", part)[0], HindsightStorage):
+        check_hindsight(subject)
+        return
     seen = None if isinstance(subject.env, str) else subject.env.observation_space
     box = IMAGES if seen is not None and is_image_space(seen) else VECTORS
     actions = spaces.Box(-1, 1, (ACTIONS,))

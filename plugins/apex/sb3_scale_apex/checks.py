@@ -7,6 +7,7 @@ from typing import Any
 
 import cloudpickle
 import numpy as np
+from gymnasium import spaces
 
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.replay.compact import CompactReplayBuffer
@@ -25,6 +26,11 @@ def check_buffer(buffer: Any, judged: bool) -> None:
             f"collectors fill replay buffers of streams, and {kind} is none; allowed as "
             "replay_buffer_class: compact, frames, prioritized, prioritized-frames, or classes "
             "derived from CompactReplayBuffer"
+        )
+    if isinstance(buffer.observation_space, spaces.Dict):
+        raise Sb3ScaleError(
+            "observations are a Dict, and collectors send one array; allowed with them: Box, such "
+            "as gymnasium.wrappers.FlattenObservation makes"
         )
     if judged and not has_priorities(type(buffer)):
         raise Sb3ScaleError(

@@ -73,6 +73,13 @@ def sb3_scale_components() -> Iterator[Spec]:
         reference="Schaul et al., Prioritized Experience Replay, 2016",
         equation="p_i = (|error_i| + eps)^alpha, weights (N p_i / sum p)^-beta / max",
     )
+    yield ReplayBuffer(
+        "prioritized-her",
+        "sb3_scale_densenet.prioritized_hindsight:PrioritizedHindsightReplayBuffer",
+        summary="The same with goals that were reached later: hindsight experience replay.",
+        reference="Schaul et al., 2016; Andrychowicz et al., Hindsight Experience Replay, 2017",
+        equation="p_i = (|error_i| + eps)^alpha, weights (N p_i / sum p)^-beta / max",
+    )
     yield Callback(
         "effective-rank",
         "sb3_scale_densenet.effective_rank:EffectiveRank",
