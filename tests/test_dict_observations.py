@@ -9,7 +9,6 @@ import torch
 import zoo_commands
 from gymnasium import spaces
 from small_models import SMALL
-from stable_baselines3.common.buffers import DictReplayBuffer
 from stable_baselines3.common.torch_layers import (
     BaseFeaturesExtractor,
     CombinedExtractor,
@@ -20,6 +19,7 @@ from stable_baselines3.common.torch_layers import (
 from sb3_scale import SAC, TD3
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.parts import build
+from sb3_scale.replay.compact import CompactReplayBuffer
 
 POSITION = spaces.Box(-1, 1, (2,))
 VELOCITY = spaces.Box(-np.inf, np.inf, (2,))
@@ -108,7 +108,7 @@ def test_keys_without_an_extractor_are_flattened_and_null_ones_left_out() -> Non
 @pytest.mark.parametrize("algorithm", [SAC, TD3])
 def test_the_actor_does_not_see_what_the_critic_alone_sees(algorithm: Any) -> None:
     model = make(PRIVILEGED, algorithm, steps=20)
-    assert type(model.replay_buffer) is DictReplayBuffer
+    assert type(model.replay_buffer) is CompactReplayBuffer
     policy, step = model.policy, model.sample(8)
     seen = dict(step.observations)
     other = {**seen, "velocity": seen["velocity"] + 1}

@@ -29,15 +29,18 @@ def make(task: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
                 f"'{task}' comes with gymnasium-robotics, which cannot be imported ({error}); "
                 "allowed after: pip install sb3-scale-envs[robotics]"
             ) from error
-        gymnasium.register_envs(gymnasium_robotics)
+        ours = gymnasium.registry[task]
+        gymnasium_robotics.register_robotics_envs()
+        theirs = gymnasium.registry[task]
+        gymnasium.registry[task] = ours
     _compare_joints_by_number(mujoco_utils)
-    return gymnasium.make(task, **kwargs)
+    return gymnasium.make(theirs, **kwargs)
 
 
 def _compare_joints_by_number(mujoco_utils: Any) -> None:
     """
-    From MuJoCo 3.17 on a kind of joint equals no number of NumPy, and gymnasium-robotics 1.4.2 asks
-    for that in an assertion. Its module alone gets these kinds as numbers.
+    From MuJoCo 3.17 on no kind of joint on the left equals a number of NumPy, and gymnasium-robotics
+    1.4.2 asks for that in an assertion. Its module alone gets these kinds as numbers.
     """
     kinds = mujoco.mjtJoint
     if np.int32(kinds.mjJNT_HINGE) in (kinds.mjJNT_HINGE,):
