@@ -39,7 +39,7 @@ def make(task: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
 
 def _compare_joints_by_number(mujoco_utils: Any) -> None:
     """
-    From MuJoCo 3.17 on no kind of joint on the left equals a number of NumPy, and gymnasium-robotics
+    From MuJoCo 3.17 on a kind of joint on the left equals no number of NumPy; gymnasium-robotics
     1.4.2 asks for that in an assertion. Its module alone gets these kinds as numbers.
     """
     kinds = mujoco.mjtJoint
