@@ -142,7 +142,7 @@ def build(kind: str, config: str | Mapping[str, Any], *context: Any) -> Any:
             f"{kind} '{name}' with {shown(params)} cannot be made: {told(error)}"
         ) from error
     _check_members(KINDS[kind], name, part)
-    record(Built(kind, name, part, context))
+    record(Built(spec_of(kind, config), part, context))
     return part
 
 

@@ -28,6 +28,7 @@ from sb3_scale.algorithms.checks import (
     check_transforms,
     is_scale_policy,
 )
+from sb3_scale.algorithms.spaces import refuse_discrete
 from sb3_scale.algorithms.training import Training
 from sb3_scale.algorithms.trial import try_parts
 from sb3_scale.built import recorded_parts
@@ -71,6 +72,7 @@ def construct(model: "ScaleAlgorithm", given: dict[str, Any]) -> None:
         # The library asserts that it knows the action space; our users get a sentence.
         if is_scale_policy(given["policy"]):
             check_spaces(model.action_space)
+            refuse_discrete(type(model).__name__, model.action_space)
         raise
     if model.env is not None:
         check_bounds(model.action_space)
@@ -90,8 +92,7 @@ def checked_policy_kwargs(
     :param policy: the policy class or its name
     :param policy_kwargs: its arguments
     :param device: the device that was asked for
-    :return: the arguments completed by the algorithm's own defaults; the user's mapping is not
-        changed
+    :return: the arguments; the user's mapping is not changed
     :raises Sb3ScaleError: if an argument or the device cannot be used
     """
     if not is_scale_policy(policy):
@@ -100,7 +101,7 @@ def checked_policy_kwargs(
         return policy_kwargs
     if not (isinstance(device, str) and device == "auto"):
         check_device("device", device, "cpu, auto")
-    policy_kwargs = {**model.default_parts, **(policy_kwargs or {})}
+    policy_kwargs = dict(policy_kwargs or {})
     check_policy_kwargs(policy_kwargs)
     return policy_kwargs
 
@@ -145,6 +146,7 @@ def _set_up_scaled(model: "ScaleAlgorithm", make: Callable[[], None]) -> None:
     else:
         _leave_to_collectors(model)
     check_spaces(model.action_space)
+    model.policy_kwargs = {**model.parts_for(model.action_space), **model.policy_kwargs}
     check_buffer_memory(model)
     check_batch_memory(model)
     providers = getattr(model, "part_providers", {})

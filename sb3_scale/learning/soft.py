@@ -8,8 +8,9 @@ sections 4 and 5.
 import torch as th
 from torch import nn
 
-from sb3_scale.learning.actor_critic import Policy
+from sb3_scale.learning.actor_critic import Evaluation, Policy
 from sb3_scale.learning.batch import Step
+from sb3_scale.learning.evaluation import OneAction
 from sb3_scale.learning.update import Learner, Metrics
 
 
@@ -61,6 +62,8 @@ class SoftObjective:
         is SACLite
     """
 
+    evaluation: Evaluation = OneAction()
+
     def __init__(self, temperature: Temperature | FixedTemperature, backup_entropy: bool) -> None:
         self.temperature = temperature
         self.backup_entropy = backup_entropy
@@ -111,13 +114,8 @@ class SoftObjective:
         if not policy.actor_joint_batch:
             actions, log_prob = policy.actor.action_log_prob(step.features, training=True)
             return actions, log_prob
-        next_features = step.next_features
-        if policy.extractor_target is not policy.extractor:
-            with th.no_grad():
-                next_features = policy.features(step.batch.next_observations)
+        actions, log_prob = policy.actor.action_log_prob(both_states(policy, step), training=True)
         half = len(step.features)
-        both = th.cat((step.features, next_features[:half]))
-        actions, log_prob = policy.actor.action_log_prob(both, training=True)
         return actions[:half], log_prob[:half]
 
     def bonus(self, log_prob: th.Tensor) -> th.Tensor | None:
@@ -126,6 +124,19 @@ class SoftObjective:
         :return: ``-alpha log pi(a | s)``, ``(b, 1)``, if the critic's target has it
         """
         return -self.temperature() * log_prob if self.backup_entropy else None
+
+
+def both_states(policy: Policy, step: Step) -> th.Tensor:
+    """
+    :param policy: whose actor's norms see both states in its loss
+    :param step: after the critic's part of it
+    :return: features of ``[s ; s']``, ``(2 b, features_dim)``
+    """
+    next_features = step.next_features
+    if policy.extractor_target is not policy.extractor:
+        with th.no_grad():
+            next_features = policy.features(step.batch.next_observations)
+    return th.cat((step.features, next_features[: len(step.features)]))
 
 
 def temperature_learner(

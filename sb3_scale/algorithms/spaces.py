@@ -1,0 +1,49 @@
+"""Which action spaces an algorithm takes with a ScalePolicy."""
+
+from typing import Any
+
+from gymnasium import spaces
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+
+from sb3_scale.algorithms.checks import is_scale_policy
+from sb3_scale.errors import Sb3ScaleError
+
+ALSO = (spaces.Discrete, spaces.MultiDiscrete)
+
+
+class DiscreteToo(BaseAlgorithm):
+    """
+    Behind ``OffPolicyAlgorithm`` in the order of an algorithm's bases, where that asks for the
+    spaces that the library's class knows: with a ``ScalePolicy`` discrete ones are known too.
+
+    :param policy: the policy class or its name
+    :param args: of ``BaseAlgorithm``
+    :param supported_action_spaces: of the library's class
+    :param kwargs: of ``BaseAlgorithm``
+    """
+
+    def __init__(
+        self,
+        policy: str | type[BasePolicy],
+        *args: Any,
+        supported_action_spaces: tuple[type[spaces.Space[Any]], ...] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if supported_action_spaces is not None and is_scale_policy(policy):
+            supported_action_spaces = (*supported_action_spaces, *ALSO)
+        super().__init__(policy, *args, supported_action_spaces=supported_action_spaces, **kwargs)
+
+
+def refuse_discrete(owner: str, action_space: spaces.Space[Any]) -> None:
+    """
+    :param owner: an algorithm with a deterministic actor
+    :param action_space: of the environment
+    :raises Sb3ScaleError: if its actions are discrete
+    """
+    if isinstance(action_space, ALSO):
+        raise Sb3ScaleError(
+            f"the action space is {action_space}, and the actor of {owner} is deterministic, which "
+            "needs continuous actions; allowed: Box, or an algorithm with a stochastic actor, such "
+            "as sac or crossq"
+        )
