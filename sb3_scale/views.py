@@ -77,18 +77,19 @@ class ActorView(_View, BasePolicy):
             policy.action_space,
             features_extractor=extractor,
             normalize_images=policy.normalize_images,
-            squash_output=True,
+            squash_output=policy.squash_output,
         )
         self.part = part
+        self.code = policy.action_code
 
     def forward(self, obs: PyTorchObs, deterministic: bool = False) -> th.Tensor:
         """
         :param obs: observations, batch first, as the replay buffer gives them
         :param deterministic: whether to return the mode instead of a sample
-        :return: actions in [-1, 1], shape ``(batch, action_dim)``
+        :return: actions in [-1, 1], shape ``(batch, action_dim)``, or discrete ones as the
+            environment has them
         """
-        actions: th.Tensor = self.part(_features(self, obs), deterministic)
-        return actions
+        return self.code.to_environment(self.part(_features(self, obs), deterministic))
 
     def action_log_prob(self, obs: PyTorchObs) -> tuple[th.Tensor, th.Tensor]:
         """
@@ -97,7 +98,16 @@ class ActorView(_View, BasePolicy):
             actors only
         """
         actions, log_prob = self.part.action_log_prob(_features(self, obs))
-        return actions, log_prob.squeeze(-1)
+        return self.code.to_environment(actions), log_prob.squeeze(-1)
+
+    def log_probs(self, obs: PyTorchObs) -> th.Tensor:
+        """
+        :param obs: observations, batch first
+        :return: logarithms of the probabilities of all joint actions, ``(batch, n_actions)``;
+            actors over discrete actions only
+        """
+        found: th.Tensor = self.part.log_probs(_features(self, obs))
+        return found
 
     def get_action_dist_params(
         self, obs: PyTorchObs
@@ -135,21 +145,35 @@ class CriticView(_View, BaseModel):
             normalize_images=policy.normalize_images,
         )
         self.part = part
+        self.code = policy.action_code
 
     def forward(self, obs: PyTorchObs, actions: th.Tensor) -> tuple[th.Tensor, ...]:
         """
         :param obs: observations, batch first, as the replay buffer gives them
-        :param actions: in [-1, 1], shape ``(batch, action_dim)``
+        :param actions: in [-1, 1], or discrete, as the replay buffer has them, shape ``(batch,
+            action_dim)``
         :return: the expected return of each member, shape ``(batch, 1)`` each
         """
         extractor: Any = self.features_extractor
-        read = extractor.critic_inputs(_features(self, obs), actions)
+        read = self.code.critic_inputs(extractor, _features(self, obs), actions)
         return tuple(self.part.mean(self.part(*read)).unbind())
+
+    def action_values(self, obs: PyTorchObs) -> tuple[th.Tensor, ...]:
+        """
+        :param obs: observations, batch first
+        :return: the expected returns of all joint actions by each member, shape ``(batch,
+            n_actions)`` each; critics of discrete actions only
+        """
+        code: Any = self.code
+        outputs = self.part.all_outputs(code.critic_features(self.features_extractor, _features(self, obs)))
+        means = self.part.mean(outputs.flatten(1, 2))
+        return tuple(means.view(outputs.shape[:3]).unbind())
 
     def q1_forward(self, obs: PyTorchObs, actions: th.Tensor) -> th.Tensor:
         """
         :param obs: observations, batch first
-        :param actions: in [-1, 1], shape ``(batch, action_dim)``
+        :param actions: in [-1, 1], or discrete, as the replay buffer has them, shape ``(batch,
+            action_dim)``
         :return: the expected return of the first member, shape ``(batch, 1)``
         """
         return self(obs, actions)[0]  # type: ignore[no-any-return]

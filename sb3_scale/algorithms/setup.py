@@ -28,7 +28,7 @@ from sb3_scale.algorithms.checks import (
     check_transforms,
     is_scale_policy,
 )
-from sb3_scale.algorithms.spaces import refuse_discrete
+from sb3_scale.algorithms.spaces import check_exploration, refuse_discrete
 from sb3_scale.algorithms.training import Training
 from sb3_scale.algorithms.trial import try_parts
 from sb3_scale.built import recorded_parts
@@ -146,6 +146,7 @@ def _set_up_scaled(model: "ScaleAlgorithm", make: Callable[[], None]) -> None:
     else:
         _leave_to_collectors(model)
     check_spaces(model.action_space)
+    check_exploration(model)
     model.policy_kwargs = {**model.parts_for(model.action_space), **model.policy_kwargs}
     check_buffer_memory(model)
     check_batch_memory(model)

@@ -47,3 +47,15 @@ def refuse_discrete(owner: str, action_space: spaces.Space[Any]) -> None:
             "needs continuous actions; allowed: Box, or an algorithm with a stochastic actor, such "
             "as sac or crossq"
         )
+
+
+def check_exploration(model: Any) -> None:
+    """
+    :param model: the algorithm, with its action space
+    :raises Sb3ScaleError: if noise would be added to discrete actions
+    """
+    if model.action_noise is not None and isinstance(model.action_space, ALSO):
+        raise Sb3ScaleError(
+            f"action_noise is {model.action_noise}, and the action space is {model.action_space}; "
+            "allowed: nothing, since discrete actions are sampled by the actor"
+        )

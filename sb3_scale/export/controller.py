@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 import torch as th
+from gymnasium import spaces
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
 
+from sb3_scale.actions import is_discrete
 from sb3_scale.nn.linear import fold_scales
 from sb3_scale.policies import ScalePolicy, has_whole_actions
 
@@ -16,7 +18,7 @@ class Controller(nn.Module):
     """
     What ``predict(observation, deterministic=True)`` of an algorithm does, with the statistics of
     ``VecNormalize`` before it: normalise, extract features, take the actor's mode, and put it
-    between the bounds of the action space.
+    between the bounds of the action space, or name the discrete action.
 
     :param policy: that was trained on ``Box`` observations; its constraints become part of its
         weights
@@ -42,9 +44,12 @@ class Controller(nn.Module):
             self._clip = float(normalize.clip_obs)
             self._keep("mean", statistics.mean)
             self._keep("deviation", np.sqrt(statistics.var + normalize.epsilon))
+        self._shape = actions.shape or ()
+        self._discrete = is_discrete(actions)
         self._whole = has_whole_actions(actions)
-        self._keep("low", actions.low)
-        self._keep("high", actions.high)
+        if isinstance(actions, spaces.Box):
+            self._keep("low", actions.low)
+            self._keep("high", actions.high)
 
     def _keep(self, name: str, values: Any) -> None:
         # As Stable-Baselines3 computes it, before it rounds to float32.
@@ -59,8 +64,20 @@ class Controller(nn.Module):
             normal = (observation.double() - self.mean) / self.deviation
             observation = normal.clamp(-self._clip, self._clip).float()
         mode: th.Tensor = self.policy.actor(self.policy.features(observation), True)
-        mode = mode.clamp(-1, 1).double().reshape(-1, *self.low.shape)
+        if self._discrete:
+            return self.policy.action_code.to_environment(mode).reshape(-1, *self._shape)
+        mode = mode.clamp(-1, 1).double().reshape(-1, *self._shape)
         action = self.low + 0.5 * (mode + 1) * (self.high - self.low)
         if self._whole:
             return action.round().to(th.int64)
         return action.float()
+
+
+def values(action_space: spaces.Space[Any]) -> str:
+    """
+    :param action_space: of a policy
+    :return: which actions a file gives, in words
+    """
+    if isinstance(action_space, spaces.Box):
+        return f"{action_space.low.min():g} to {action_space.high.max():g}"
+    return str(action_space)
