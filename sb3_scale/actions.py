@@ -1,11 +1,12 @@
 """
 Actions as environments and replay buffers have them, and as actors and critics do.
 
-Continuous ones are the same for both, in [-1, 1]. Discrete ones are numbers out there; for actor and
-critic each combination of them is one of ``n`` joint actions, whose index they give and get.
+Continuous ones are the same for both, in [-1, 1]. Discrete ones are numbers out there; for actor
+and critic each combination of them is one of ``n`` joint actions, whose index they give and get.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import torch as th
@@ -14,13 +15,12 @@ from stable_baselines3.common.preprocessing import get_action_dim
 from torch import nn
 
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.protocols import Extractor
 
 MOST_ACTIONS = 4096
 """Joint actions: a critic has outputs for each."""
 
 
-def is_discrete(action_space: spaces.Space | None) -> bool:
+def is_discrete(action_space: spaces.Space[Any] | None) -> bool:
     """
     :param action_space: of an environment, nothing where there is none
     :return: whether actions are whole numbers that name choices
@@ -28,7 +28,7 @@ def is_discrete(action_space: spaces.Space | None) -> bool:
     return isinstance(action_space, (spaces.Discrete, spaces.MultiDiscrete))
 
 
-def check_discrete(action_space: spaces.Space) -> None:
+def check_discrete(action_space: spaces.Space[Any]) -> None:
     """
     :param action_space: that :func:`is_discrete`
     :raises Sb3ScaleError: if it has more dimensions than one, or too many joint actions
@@ -47,7 +47,7 @@ def check_discrete(action_space: spaces.Space) -> None:
         )
 
 
-def greatest_entropy(action_space: spaces.Space) -> float:
+def greatest_entropy(action_space: spaces.Space[Any]) -> float:
     """
     :param action_space: that :func:`is_discrete`
     :return: that of a uniform choice, the logarithm of the number of joint actions, in nats
@@ -55,11 +55,11 @@ def greatest_entropy(action_space: spaces.Space) -> float:
     return math.log(math.prod(_sizes(action_space)))
 
 
-def _sizes(action_space: spaces.Space) -> list[int]:
-    return [int(n) for n in np.atleast_1d(_numbers(action_space))]
+def _sizes(action_space: spaces.Space[Any]) -> list[int]:
+    return [int(n) for n in _numbers(action_space).flat]
 
 
-def _numbers(action_space: spaces.Space) -> np.ndarray:
+def _numbers(action_space: spaces.Space[Any]) -> np.ndarray:
     discrete = isinstance(action_space, spaces.Discrete)
     return np.asarray(action_space.n if discrete else action_space.nvec)  # type: ignore[attr-defined]
 
@@ -71,19 +71,20 @@ class ContinuousActions(nn.Module):
     :param action_space: a box
     """
 
-    def __init__(self, action_space: spaces.Space) -> None:
+    def __init__(self, action_space: spaces.Space[Any]) -> None:
         super().__init__()
         self.dim = get_action_dim(action_space)
 
-    def critic_dims(self, extractor: Extractor) -> tuple[int, int]:
+    def critic_dims(self, extractor: Any) -> tuple[int, int]:
         """
         :param extractor: of the policy
         :return: with which the critic is made
         """
-        return extractor.critic_dims(self.dim)
+        dims: tuple[int, int] = extractor.critic_dims(self.dim)
+        return dims
 
     def critic_inputs(
-        self, extractor: Extractor, features: th.Tensor, actions: th.Tensor
+        self, extractor: Any, features: th.Tensor, actions: th.Tensor
     ) -> tuple[th.Tensor, th.Tensor]:
         """
         :param extractor: that gave the features
@@ -91,7 +92,8 @@ class ContinuousActions(nn.Module):
         :param actions: as a replay buffer has them, ``(b, action_dim)``
         :return: what the critic reads
         """
-        return extractor.critic_inputs(features, actions)
+        read: tuple[th.Tensor, th.Tensor] = extractor.critic_inputs(features, actions)
+        return read
 
     def to_environment(self, actions: th.Tensor) -> th.Tensor:
         """
@@ -124,7 +126,7 @@ class JointActions(nn.Module):
             # Of the space, so a checkpoint has them already.
             self.register_buffer(name, th.tensor(values), persistent=False)
 
-    def critic_dims(self, extractor: Extractor) -> tuple[int, int]:
+    def critic_dims(self, extractor: Any) -> tuple[int, int]:
         """
         :param extractor: of the policy
         :return: with which the critic is made
@@ -132,7 +134,7 @@ class JointActions(nn.Module):
         return extractor.critic_dims(0)[0], self.dim
 
     def critic_inputs(
-        self, extractor: Extractor, features: th.Tensor, actions: th.Tensor
+        self, extractor: Any, features: th.Tensor, actions: th.Tensor
     ) -> tuple[th.Tensor, th.Tensor]:
         """
         :param extractor: that gave the features
@@ -142,13 +144,14 @@ class JointActions(nn.Module):
         """
         return self.critic_features(extractor, features), self.to_index(actions)
 
-    def critic_features(self, extractor: Extractor, features: th.Tensor) -> th.Tensor:
+    def critic_features(self, extractor: Any, features: th.Tensor) -> th.Tensor:
         """
         :param extractor: that gave the features
         :param features: ``(b, features_dim)``
         :return: what the critic reads beside the index of an action
         """
-        return extractor.critic_inputs(features, features[:, :0])[0]
+        read: th.Tensor = extractor.critic_inputs(features, features[:, :0])[0]
+        return read
 
     def to_index(self, actions: th.Tensor) -> th.Tensor:
         """
@@ -165,7 +168,7 @@ class JointActions(nn.Module):
         return (actions // self.strides % self.sizes + self.starts).to(self.dtype)
 
 
-def action_code(action_space: spaces.Space) -> ContinuousActions | JointActions:
+def action_code(action_space: spaces.Space[Any]) -> ContinuousActions | JointActions:
     """
     :param action_space: in which a ScalePolicy can act
     :return: what stands between actor and critic and the environment

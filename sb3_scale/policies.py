@@ -54,6 +54,7 @@ class ScalePolicy(BasePolicy):
 
     actor: Any
     critic: Any
+    action_code: Any
 
     def __init__(
         self,
@@ -260,9 +261,10 @@ class ScalePolicy(BasePolicy):
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> th.Tensor:
         features = self.features(observation)
         if self._exploring:
-            explored: th.Tensor = self.actor.explore(features)
-            return self.action_code.to_environment(explored)
-        return self.action_code.to_environment(self.actor(features, deterministic))
+            explored: th.Tensor = self.action_code.to_environment(self.actor.explore(features))
+            return explored
+        actions: th.Tensor = self.action_code.to_environment(self.actor(features, deterministic))
+        return actions
 
     def scale_action(self, action: np.ndarray) -> np.ndarray:
         """

@@ -89,7 +89,9 @@ class ActorView(_View, BasePolicy):
         :return: actions in [-1, 1], shape ``(batch, action_dim)``, or discrete ones as the
             environment has them
         """
-        return self.code.to_environment(self.part(_features(self, obs), deterministic))
+        actions: th.Tensor = self.part(_features(self, obs), deterministic)
+        taken: th.Tensor = self.code.to_environment(actions)
+        return taken
 
     def action_log_prob(self, obs: PyTorchObs) -> tuple[th.Tensor, th.Tensor]:
         """
@@ -165,7 +167,9 @@ class CriticView(_View, BaseModel):
             n_actions)`` each; critics of discrete actions only
         """
         code: Any = self.code
-        outputs = self.part.all_outputs(code.critic_features(self.features_extractor, _features(self, obs)))
+        outputs = self.part.all_outputs(
+            code.critic_features(self.features_extractor, _features(self, obs))
+        )
         means = self.part.mean(outputs.flatten(1, 2))
         return tuple(means.view(outputs.shape[:3]).unbind())
 

@@ -59,7 +59,9 @@ def samples(model: Any, size: int = 6) -> Step:
     discounts = torch.full((size, 1), 0.9)
     discounts[0] = 0
     return Step(
-        Batch(normal(size, 3), normal(size, 3), torch.from_numpy(actions), normal(size, 1), discounts)
+        Batch(
+            normal(size, 3), normal(size, 3), torch.from_numpy(actions), normal(size, 1), discounts
+        )
     )
 
 
@@ -229,7 +231,9 @@ def test_the_actor_reads_both_states_where_its_norms_shall() -> None:
     first = model.policy.actor.network.input_norm
     model.training.actor_critic.actor_loss(step)
     both = torch.cat((step.batch.observations, step.batch.next_observations)).mean(dim=0)
-    torch.testing.assert_close(first.running_mean.flatten(), first.momentum * both, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(
+        first.running_mean.flatten(), first.momentum * both, rtol=1e-4, atol=1e-6
+    )
 
 
 def test_samples_have_the_probabilities_of_the_actor() -> None:

@@ -204,9 +204,7 @@ def check_continues(
     found = parse(_member(read_archive(path), "data"), where)
     _check_algorithm(found, algorithm, where)
     known: dict[str, Any] = {
-        key: found[key]
-        for key in ("policy_class", "policy_kwargs", "action_space")
-        if key in found
+        key: found[key] for key in ("policy_class", "policy_kwargs", "action_space") if key in found
     }
     stored = unpickled(known, algorithm, {}, True, where)
     policy = stored.get("policy_class")

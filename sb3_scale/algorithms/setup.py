@@ -40,6 +40,7 @@ from sb3_scale.memory import networks_within
 from sb3_scale.parts import build, track_providers
 from sb3_scale.plain import plain
 from sb3_scale.policies import check_bounds, check_policy_kwargs, check_spaces
+from sb3_scale.stock_words import NO_SDE
 
 if TYPE_CHECKING:
     from sb3_scale.algorithms.base import ScaleAlgorithm
@@ -56,6 +57,8 @@ def construct(model: "ScaleAlgorithm", given: dict[str, Any]) -> None:
     check_call(type(model), model.policy_aliases, given)
     own = options.defaults(model.options)
     if is_scale_policy(given["policy"]):
+        if given.get("use_sde") is True:
+            raise Sb3ScaleError(NO_SDE)
         # A buffer's own arguments may be arrays that are meant to be.
         theirs = ("replay_buffer_kwargs",)
         given = {key: each if key in theirs else plain(each) for key, each in given.items()}

@@ -25,7 +25,6 @@ from sb3_scale.learning.soft import (
 )
 from sb3_scale.learning.update import Learner
 
-
 SHARE = 0.5
 """Of the greatest entropy of discrete actions, which ``target_entropy: auto`` aims at."""
 

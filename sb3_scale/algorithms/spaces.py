@@ -18,21 +18,19 @@ class DiscreteToo(BaseAlgorithm):
     spaces that the library's class knows: with a ``ScalePolicy`` discrete ones are known too.
 
     :param policy: the policy class or its name
-    :param args: of ``BaseAlgorithm``
     :param supported_action_spaces: of the library's class
-    :param kwargs: of ``BaseAlgorithm``
+    :param kwargs: others of ``BaseAlgorithm``, as ``OffPolicyAlgorithm`` gives them
     """
 
     def __init__(
         self,
         policy: str | type[BasePolicy],
-        *args: Any,
         supported_action_spaces: tuple[type[spaces.Space[Any]], ...] | None = None,
         **kwargs: Any,
     ) -> None:
         if supported_action_spaces is not None and is_scale_policy(policy):
             supported_action_spaces = (*supported_action_spaces, *ALSO)
-        super().__init__(policy, *args, supported_action_spaces=supported_action_spaces, **kwargs)
+        super().__init__(policy, supported_action_spaces=supported_action_spaces, **kwargs)
 
 
 def refuse_discrete(owner: str, action_space: spaces.Space[Any]) -> None:

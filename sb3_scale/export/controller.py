@@ -65,7 +65,8 @@ class Controller(nn.Module):
             observation = normal.clamp(-self._clip, self._clip).float()
         mode: th.Tensor = self.policy.actor(self.policy.features(observation), True)
         if self._discrete:
-            return self.policy.action_code.to_environment(mode).reshape(-1, *self._shape)
+            taken: th.Tensor = self.policy.action_code.to_environment(mode)
+            return taken.reshape(-1, *self._shape)
         mode = mode.clamp(-1, 1).double().reshape(-1, *self._shape)
         action = self.low + 0.5 * (mode + 1) * (self.high - self.low)
         if self._whole:

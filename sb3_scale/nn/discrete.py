@@ -157,7 +157,7 @@ class DiscreteEnsembleCritic(CriticEnsemble):
         """
         x = features.expand(self.n_critics, -1, -1)
         outputs: Tensor = self.output(self.network(x, training))
-        return outputs.unflatten(-1, (-1, self.value.n_outputs))
+        return torch.unflatten(outputs, -1, (-1, self.value.n_outputs))
 
     def taken(self, outputs: Tensor, actions: Tensor) -> Tensor:
         """
@@ -195,6 +195,7 @@ class DiscreteEnsembleCritic(CriticEnsemble):
         :param entropy_term: what to subtract from the next value, shape ``(b, 1)``, or nothing
         :return: what the loss reads beside the outputs, shape ``(b, k)`` or ``(n_critics, b, k)``
         """
-        by_action = self.reduced(next_outputs.flatten(1, 2)).unflatten(-2, probabilities.shape)
+        reduced = self.reduced(next_outputs.flatten(1, 2))
+        by_action = torch.unflatten(reduced, -2, tuple(probabilities.shape))
         mean = (probabilities.unsqueeze(-1) * by_action).sum(dim=-2)
         return self.value.bootstrap(mean, rewards, discounts, entropy_term)

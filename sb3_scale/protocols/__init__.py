@@ -10,7 +10,14 @@ one.
 """
 
 from sb3_scale.protocols.critics import Critic, DiscreteCritic, Reduction, Value
-from sb3_scale.protocols.heads import Actor, DiscreteActor, Extractor, Loss, Trainable, TrainedPolicy
+from sb3_scale.protocols.heads import (
+    Actor,
+    DiscreteActor,
+    Extractor,
+    Loss,
+    Trainable,
+    TrainedPolicy,
+)
 from sb3_scale.protocols.layers import Constraint, Network, Norm, PartConfig
 from sb3_scale.protocols.training import (
     Callback,

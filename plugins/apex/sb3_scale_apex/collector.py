@@ -15,8 +15,8 @@ from sb3_scale.errors import Sb3ScaleError, check_at_least
 from sb3_scale.extending import extends
 from sb3_scale_apex.checks import (
     check_buffer,
-    check_length,
     check_exploration,
+    check_length,
     check_noise,
     check_transforms,
 )
