@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from sb3_scale.actions import is_discrete
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.notices import notice
-from sb3_scale.recipes import environments, resolve
+from sb3_scale.recipes import environments, files, resolve
 from sb3_scale.recipes.changes import Settings, together
 from sb3_scale.recipes.normalization import choose_normalization
 from sb3_scale.zoo import settings_files
@@ -25,8 +27,12 @@ def in_place_of_recipes(manager: Any) -> Iterator[None]:
     """
     config, changes, env_id = manager.config, manager.custom_hyperparams, manager.env_name.gym_id
     task: Mapping[str, Any] = {}
+    name = None
     if settings_files.is_yaml(config):
         task = settings_files.task(config, env_id, manager._is_atari)
+        name = files.name_of(Path(config))
+    if name is not None and is_discrete(_facts(env_id, manager.env_kwargs or {}).actions):
+        task = {"recipe": name}
     if not (resolve.asks(task) or resolve.asks(changes or {})):
         yield
         return
@@ -60,8 +66,14 @@ def resolved(
     :raises Sb3ScaleError: if there is no such recipe, it is for another algorithm, or a change is
         wrong
     """
+    repeats = environments.repeats_actions(env_id)
     settings = resolve.changed(task, changes, algo, env_id)
-    decided = resolve.repeat_actions(settings, environments.repeats_actions(env_id))
+    decided = resolve.repeat_actions(settings, repeats)
+    if "recipe" in task or "recipe" in changes:
+        actions = _facts(env_id, env_kwargs or settings.get("env_kwargs") or {}).actions
+        if is_discrete(actions):
+            settings = resolve.changed(task, changes, algo, env_id, actions)
+            decided = resolve.repeat_actions(settings, repeats)
     if settings.get("gamma") == resolve.AUTO or settings.get("normalize"):
         given = env_kwargs or settings.get("env_kwargs") or {}
         known = _facts(env_id, given)
