@@ -27,12 +27,9 @@ def in_place_of_recipes(manager: Any) -> Iterator[None]:
     """
     config, changes, env_id = manager.config, manager.custom_hyperparams, manager.env_name.gym_id
     task: Mapping[str, Any] = {}
-    name = None
     if settings_files.is_yaml(config):
         task = settings_files.task(config, env_id, manager._is_atari)
-        name = files.name_of(Path(config))
-    if name is not None and is_discrete(_facts(env_id, manager.env_kwargs or {}).actions):
-        task = {"recipe": name}
+        task = named(task, Path(config), env_id, manager.env_kwargs)
     if not (resolve.asks(task) or resolve.asks(changes or {})):
         yield
         return
@@ -47,6 +44,25 @@ def in_place_of_recipes(manager: Any) -> Iterator[None]:
     finally:
         manager.config, manager.custom_hyperparams = config, changes
         del sys.modules[module.__name__]
+
+
+def named(
+    task: Mapping[str, Any], path: Path, env_id: str, env_kwargs: Mapping[str, Any] | None
+) -> Mapping[str, Any]:
+    """
+    :param task: settings of the task
+    :param path: of their file
+    :param env_id: the task
+    :param env_kwargs: in the place of those of the settings
+    :return: those of a recipe by its name where actions are discrete, so that its changes for them
+        count; others as they are
+    :raises Sb3ScaleError: if the task cannot be made
+    """
+    recipe = files.name_of(path)
+    if recipe is None:
+        return task
+    given = env_kwargs or task.get("env_kwargs") or {}
+    return {"recipe": recipe} if is_discrete(facts(env_id, given).actions) else task
 
 
 def resolved(
@@ -70,13 +86,13 @@ def resolved(
     settings = resolve.changed(task, changes, algo, env_id)
     decided = resolve.repeat_actions(settings, repeats)
     if "recipe" in task or "recipe" in changes:
-        actions = _facts(env_id, env_kwargs or settings.get("env_kwargs") or {}).actions
+        actions = facts(env_id, env_kwargs or settings.get("env_kwargs") or {}).actions
         if is_discrete(actions):
             settings = resolve.changed(task, changes, algo, env_id, actions)
             decided = resolve.repeat_actions(settings, repeats)
     if settings.get("gamma") == resolve.AUTO or settings.get("normalize"):
         given = env_kwargs or settings.get("env_kwargs") or {}
-        known = _facts(env_id, given)
+        known = facts(env_id, given)
         decided += resolve.choose_gamma(settings, known.max_episode_steps)
         decided += choose_normalization(settings, known.observations)
     for line in decided:
@@ -84,7 +100,13 @@ def resolved(
     return settings
 
 
-def _facts(env_id: str, env_kwargs: Mapping[str, Any]) -> environments.Facts:
+def facts(env_id: str, env_kwargs: Mapping[str, Any]) -> environments.Facts:
+    """
+    :param env_id: a task
+    :param env_kwargs: arguments for it
+    :return: what it says of itself
+    :raises Sb3ScaleError: if it cannot be made
+    """
     # The task is a stranger's; whatever it raises becomes one sentence that names it.
     try:
         return environments.facts(env_id, env_kwargs)
