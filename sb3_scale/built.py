@@ -15,16 +15,24 @@ class Built:
     """
     A part that was made.
 
-    :param kind: its part kind
-    :param name: its name
+    :param spec: what its plugin says of it
     :param part: itself
     :param context: the arguments that the core passed
     """
 
-    kind: str
-    name: str
+    spec: Spec
     part: Any
     context: tuple[Any, ...]
+
+    @property
+    def kind(self) -> str:
+        """Its part kind."""
+        return self.spec.kind
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.spec.name
 
 
 _built: ContextVar[list[Built] | None] = ContextVar("built", default=None)

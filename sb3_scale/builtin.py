@@ -9,6 +9,8 @@ from sb3_scale.specs import (
     Callback,
     Collector,
     Critic,
+    DiscreteActor,
+    DiscreteCritic,
     Extractor,
     Loss,
     Network,
@@ -94,6 +96,20 @@ def sb3_scale_components() -> Iterator[Spec]:
         summary="Any number of critics with a value each, combined by a reduction.",
         reference="Fujimoto et al., 2018, equation 10",
         equation="Q_i(s, a) = W_i network_i([s, a]) + b_i",
+    )
+    yield DiscreteCritic(
+        "discrete-ensemble",
+        "sb3_scale.nn.discrete:DiscreteEnsembleCritic",
+        summary="As ensemble, of discrete actions: one value for each of them.",
+        reference="Christodoulou, Soft Actor-Critic for Discrete Action Settings, 2019, section 3",
+        equation="Q_i(s, .) = W_i network_i(s) + b_i",
+    )
+    yield DiscreteActor(
+        "categorical",
+        "sb3_scale.nn.discrete:CategoricalActor",
+        summary="Probabilities of discrete actions.",
+        reference="Christodoulou, Soft Actor-Critic for Discrete Action Settings, 2019, section 3",
+        equation="pi(. | s) = softmax(W network(s) + b)",
     )
     yield Actor(
         "squashed-gaussian",

@@ -145,7 +145,7 @@ def build(kind: str, config: str | type | Mapping[str, Any], *context: Any) -> A
             f"{kind} '{name}' with {shown(params)} cannot be made: {told(error)}"
         ) from error
     _check_members(KINDS[kind], name, part)
-    record(Built(kind, name, part, context))
+    record(Built(spec_of(kind, config), part, context))
     return part
 
 

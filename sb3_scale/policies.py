@@ -9,11 +9,13 @@ import numpy as np
 import torch as th
 from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.preprocessing import get_action_dim, preprocess_obs
+from stable_baselines3.common.preprocessing import preprocess_obs
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import nn
 
+from sb3_scale.actions import action_code, check_discrete, is_discrete
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
+from sb3_scale.fitting_parts import check_fit_to_actions
 from sb3_scale.nn.base import Explorer, ReadsBytes
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import build, check_type, spec_of
@@ -33,7 +35,7 @@ class ScalePolicy(BasePolicy):
     lists the names and ``sb3-scale describe NAME`` their parameters.
 
     :param observation_space: observation space
-    :param action_space: action space, a box
+    :param action_space: action space, a box, or one of discrete actions
     :param lr_schedule: learning rate at the start is ``lr_schedule(1)``
     :param actor: the actor part
     :param critic: the critic part
@@ -53,12 +55,12 @@ class ScalePolicy(BasePolicy):
 
     actor: Any
     critic: Any
-    action_space: spaces.Box
+    action_code: Any
 
     def __init__(
         self,
         observation_space: spaces.Space[Any],
-        action_space: spaces.Box,
+        action_space: spaces.Space[Any],
         lr_schedule: Schedule,
         actor: PartConfig = "squashed-gaussian",
         critic: PartConfig = "ensemble",
@@ -74,10 +76,14 @@ class ScalePolicy(BasePolicy):
     ) -> None:
         check_spaces(action_space)
         super().__init__(
-            observation_space, action_space, normalize_images=normalize_images, squash_output=True
+            observation_space,
+            action_space,
+            normalize_images=normalize_images,
+            squash_output=isinstance(action_space, spaces.Box),
         )
         self._whole_actions = has_whole_actions(action_space)
-        self._bounds = action_space.low.astype(np.float64), action_space.high.astype(np.float64)
+        if isinstance(action_space, spaces.Box):
+            self._bounds = action_space.low.astype(np.float64), action_space.high.astype(np.float64)
         if use_sde:
             raise Sb3ScaleError(NO_SDE)
         self.parts: dict[str, Any] = {
@@ -91,7 +97,9 @@ class ScalePolicy(BasePolicy):
             "actor_optimizer": actor_optimizer,
             "critic_optimizer": critic_optimizer,
         }
-        action_dim = get_action_dim(action_space)
+        check_fit_to_actions(self.parts, action_space)
+        self.action_code = action_code(action_space)
+        action_dim = self.action_code.dim
         self.extractor = build_extractor(extractor, observation_space, action_dim)
         reads = isinstance(self.extractor, ReadsBytes)
         self._byte_keys: tuple[str, ...] | None = self.extractor.byte_keys if reads else ()
@@ -101,7 +109,7 @@ class ScalePolicy(BasePolicy):
                 "uint8 itself; allowed: true"
             )
         self.actor = build("actor", actor, self.extractor.actor_dim(), action_dim)
-        self.critic = build("critic", critic, *self.extractor.critic_dims(action_dim))
+        self.critic = build("critic", critic, *self.action_code.critic_dims(self.extractor))
         self.loss = build("loss", self.critic.value.loss if loss is None else loss)
         _check_loss(self.loss, loss, self.critic, critic)
         self.transforms = nn.ModuleList(build("transform", part) for part in transforms or ())
@@ -180,11 +188,11 @@ class ScalePolicy(BasePolicy):
     ) -> th.Tensor:
         """
         :param features: shape ``(batch, features_dim)``
-        :param actions: shape ``(batch, action_dim)``
+        :param actions: as the replay buffer has them, shape ``(batch, action_dim)``
         :param training: whether the critic's norms use the statistics of this batch
         :return: of the critic, shape ``(n_critics, batch, n_outputs)``
         """
-        read = self.extractor.critic_inputs(features, actions)
+        read = self.action_code.critic_inputs(self.extractor, features, actions)
         outputs: th.Tensor = self.critic(*read, training=training)
         return outputs
 
@@ -193,12 +201,34 @@ class ScalePolicy(BasePolicy):
     ) -> th.Tensor:
         """
         :param features: shape ``(batch, features_dim)``
-        :param actions: shape ``(batch, action_dim)``
+        :param actions: as the replay buffer has them, shape ``(batch, action_dim)``
         :param training: whether the critic's norms use the statistics of this batch
         :return: of the target critic, shape ``(n_critics, batch, n_outputs)``
         """
-        read = self.extractor_target.critic_inputs(features, actions)  # type: ignore[operator]
+        read = self.action_code.critic_inputs(self.extractor_target, features, actions)
         outputs: th.Tensor = self.critic_target(*read, training=training)
+        return outputs
+
+    def all_critic_outputs(self, features: th.Tensor, training: bool = False) -> th.Tensor:
+        """
+        :param features: shape ``(batch, features_dim)``
+        :param training: whether the critic's norms use the statistics of this batch
+        :return: of the critic for all discrete actions, shape ``(n_critics, batch, n_actions,
+            n_outputs)``
+        """
+        read = self.action_code.critic_features(self.extractor, features)
+        outputs: th.Tensor = self.critic.all_outputs(read, training)
+        return outputs
+
+    def all_target_outputs(self, features: th.Tensor, training: bool = False) -> th.Tensor:
+        """
+        :param features: shape ``(batch, features_dim)``
+        :param training: whether the critic's norms use the statistics of this batch
+        :return: of the target critic for all discrete actions, shape ``(n_critics, batch,
+            n_actions, n_outputs)``
+        """
+        read = self.action_code.critic_features(self.extractor_target, features)
+        outputs: th.Tensor = self.critic_target.all_outputs(read, training)  # type: ignore[operator]
         return outputs
 
     def targets_of(self, modules: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
@@ -231,7 +261,8 @@ class ScalePolicy(BasePolicy):
         """
         :param obs: observations, batch first
         :param deterministic: whether to return the mode instead of a sample
-        :return: actions in [-1, 1], shape ``(batch, action_dim)``
+        :return: actions in [-1, 1], shape ``(batch, action_dim)``, or discrete ones as the
+            environment has them
         """
         return self._predict(obs, deterministic)
 
@@ -254,16 +285,18 @@ class ScalePolicy(BasePolicy):
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> th.Tensor:
         features = self.actor_features(observation)
         if self._exploring:
-            explored: th.Tensor = self.actor.explore(features)
+            explored: th.Tensor = self.action_code.to_environment(self.actor.explore(features))
             return explored
-        actions: th.Tensor = self.actor(features, deterministic)
+        actions: th.Tensor = self.action_code.to_environment(self.actor(features, deterministic))
         return actions
 
     def scale_action(self, action: np.ndarray) -> np.ndarray:
         """
-        :param action: between the bounds of the action space
-        :return: the same in [-1, 1]
+        :param action: between the bounds of the action space, or discrete
+        :return: the same in [-1, 1], or as it is
         """
+        if is_discrete(self.action_space):
+            return action
         if not self._whole_actions:
             return super().scale_action(action)
         # Differences of small integer types would overflow.
@@ -273,9 +306,11 @@ class ScalePolicy(BasePolicy):
 
     def unscale_action(self, scaled_action: np.ndarray) -> np.ndarray:
         """
-        :param scaled_action: in [-1, 1]
+        :param scaled_action: in [-1, 1], or discrete
         :return: the same between the bounds of the action space; whole numbers where it has those
         """
+        if is_discrete(self.action_space):
+            return scaled_action
         if not self._whole_actions:
             return super().unscale_action(scaled_action)
         low, high = self._bounds
@@ -371,10 +406,13 @@ def check_spaces(action_space: spaces.Space[Any]) -> None:
     :param action_space: of the environment
     :raises Sb3ScaleError: if a ScalePolicy cannot act in it
     """
+    if is_discrete(action_space):
+        check_discrete(action_space)
+        return
     if not (isinstance(action_space, spaces.Box) and action_space.is_bounded()):
         raise Sb3ScaleError(
             f"the action space is {action_space}; allowed with ScalePolicy: Box with finite "
-            "bounds, so continuous actions"
+            "bounds, Discrete, MultiDiscrete of one dimension"
         )
     check_bounds(action_space)
     most = MOST_STEPS if has_whole_actions(action_space) else float(np.finfo(np.float32).max)

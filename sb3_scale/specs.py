@@ -98,6 +98,18 @@ class Actor(Spec):
 
 
 @dataclass(frozen=True)
+class DiscreteActor(Actor):
+    """
+    A policy head over discrete actions, see :class:`sb3_scale.protocols.DiscreteActor`; chosen as
+    any actor, and only where actions are discrete.
+    """
+
+    context: ClassVar[tuple[str, ...]] = ("features_dim", "n_actions")
+    methods: ClassVar[tuple[str, ...]] = (*Actor.methods, "action_log_prob", "log_probs")
+    base: ClassVar[str] = "sb3_scale.nn.discrete.CategoricalActor"
+
+
+@dataclass(frozen=True)
 class Critic(Spec):
     """Action values, see :class:`sb3_scale.protocols.Critic`."""
 
@@ -116,6 +128,24 @@ class Critic(Spec):
     attributes: ClassVar[tuple[str, ...]] = ("joint_batch", "target", "value")
     takes_training: ClassVar[bool] = True
     base: ClassVar[str] = "sb3_scale.nn.critics.EnsembleCritic"
+
+
+@dataclass(frozen=True)
+class DiscreteCritic(Critic):
+    """
+    Values of all discrete actions, see :class:`sb3_scale.protocols.DiscreteCritic`; chosen as any
+    critic, and only where actions are discrete.
+    """
+
+    context: ClassVar[tuple[str, ...]] = ("features_dim", "n_actions")
+    methods: ClassVar[tuple[str, ...]] = (
+        *Critic.methods,
+        "all_outputs",
+        "taken",
+        "judge_all",
+        "bootstrap_all",
+    )
+    base: ClassVar[str] = "sb3_scale.nn.discrete.DiscreteEnsembleCritic"
 
 
 @dataclass(frozen=True)

@@ -77,19 +77,22 @@ class ActorView(_View, BasePolicy):
             policy.action_space,
             features_extractor=extractor,
             normalize_images=policy.normalize_images,
-            squash_output=True,
+            squash_output=policy.squash_output,
         )
         self.part = part
         self.prepare = policy.prepare
+        self.code = policy.action_code
 
     def forward(self, obs: PyTorchObs, deterministic: bool = False) -> th.Tensor:
         """
         :param obs: observations, batch first, as the replay buffer gives them
         :param deterministic: whether to return the mode instead of a sample
-        :return: actions in [-1, 1], shape ``(batch, action_dim)``
+        :return: actions in [-1, 1], shape ``(batch, action_dim)``, or discrete ones as the
+            environment has them
         """
         actions: th.Tensor = self.part(self._features(obs), deterministic)
-        return actions
+        taken: th.Tensor = self.code.to_environment(actions)
+        return taken
 
     def action_log_prob(self, obs: PyTorchObs) -> tuple[th.Tensor, th.Tensor]:
         """
@@ -98,7 +101,16 @@ class ActorView(_View, BasePolicy):
             actors only
         """
         actions, log_prob = self.part.action_log_prob(self._features(obs))
-        return actions, log_prob.squeeze(-1)
+        return self.code.to_environment(actions), log_prob.squeeze(-1)
+
+    def log_probs(self, obs: PyTorchObs) -> th.Tensor:
+        """
+        :param obs: observations, batch first
+        :return: logarithms of the probabilities of all joint actions, ``(batch, n_actions)``;
+            actors over discrete actions only
+        """
+        found: th.Tensor = self.part.log_probs(self._features(obs))
+        return found
 
     def get_action_dist_params(
         self, obs: PyTorchObs
@@ -141,25 +153,43 @@ class CriticView(_View, BaseModel):
         )
         self.part = part
         self.prepare = policy.prepare
+        self.code = policy.action_code
 
     def forward(self, obs: PyTorchObs, actions: th.Tensor) -> tuple[th.Tensor, ...]:
         """
         :param obs: observations, batch first, as the replay buffer gives them
-        :param actions: in [-1, 1], shape ``(batch, action_dim)``
+        :param actions: in [-1, 1], or discrete, as the replay buffer has them, shape ``(batch,
+            action_dim)``
         :return: the expected return of each member, shape ``(batch, 1)`` each
         """
-        extractor: Any = self.features_extractor
-        features = float32(extractor(self.prepare(obs)))
-        read = extractor.critic_inputs(features, actions)
+        read = self.code.critic_inputs(self.features_extractor, self._features(obs), actions)
         return tuple(self.part.mean(self.part(*read)).unbind())
+
+    def action_values(self, obs: PyTorchObs) -> tuple[th.Tensor, ...]:
+        """
+        :param obs: observations, batch first
+        :return: the expected returns of all joint actions by each member, shape ``(batch,
+            n_actions)`` each; critics of discrete actions only
+        """
+        code: Any = self.code
+        outputs = self.part.all_outputs(
+            code.critic_features(self.features_extractor, self._features(obs))
+        )
+        means = self.part.mean(outputs.flatten(1, 2))
+        return tuple(means.view(outputs.shape[:3]).unbind())
 
     def q1_forward(self, obs: PyTorchObs, actions: th.Tensor) -> th.Tensor:
         """
         :param obs: observations, batch first
-        :param actions: in [-1, 1], shape ``(batch, action_dim)``
+        :param actions: in [-1, 1], or discrete, as the replay buffer has them, shape ``(batch,
+            action_dim)``
         :return: the expected return of the first member, shape ``(batch, 1)``
         """
         return self(obs, actions)[0]  # type: ignore[no-any-return]
+
+    def _features(self, obs: PyTorchObs) -> th.Tensor:
+        extractor: Any = self.features_extractor
+        return float32(extractor(self.prepare(obs)))
 
 
 def views(policy: ScalePolicy) -> dict[str, ActorView | CriticView]:

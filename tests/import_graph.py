@@ -28,7 +28,8 @@ ORDER = """
     learning
     protocols
     nn
-    optimizers stock_words
+    actions optimizers stock_words
+    fitting_parts
     policies
     views execution
     collection

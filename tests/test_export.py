@@ -43,6 +43,11 @@ def parts(network: Any, **more: Any) -> dict[str, Any]:
     }
 
 
+DISCRETE = {
+    "actor": {"name": "categorical", "network": SMALL},
+    "critic": {"name": "discrete-ensemble", "network": SMALL},
+}
+
 CASES: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
     "vectors": (SAC, VECTOR, WIDE, {}),
     "td3": (TD3, VECTOR, WIDE, {}),
@@ -55,6 +60,8 @@ CASES: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
     "spectral": (SAC, VECTOR, WIDE, parts(SMALL, constraint="spectral")),
     "simba": (SAC, VECTOR, WIDE, parts({"name": "simba", "width": 16})),
     "flow": (SAC, VECTOR, WIDE, {**parts(SMALL), "actor": "conditional-flow"}),
+    "discrete": (SAC, VECTOR, spaces.Discrete(4, start=-2), DISCRETE),
+    "multi-discrete": (SAC, VECTOR, spaces.MultiDiscrete([2, 3], start=[1, 0]), DISCRETE),
     "pixels": (SAC, IMAGE, WIDE, {"extractor": DRQ}),
 }
 QUICK = {"vectors", "pixels"}
@@ -103,7 +110,8 @@ def test_onnx_computes_what_the_model_predicts(name: str, tmp_path: Path) -> Non
     known = env.normalize_obs(seen) if normalized else seen
     wanted, _ = model.predict(known, deterministic=True)
     np.testing.assert_allclose(action, wanted, rtol=1e-4, atol=1e-4)
-    assert action.dtype == (np.int64 if name == "whole actions" else np.float32)
+    whole = name in ("whole actions", "discrete", "multi-discrete")
+    assert action.dtype == (np.int64 if whole else np.float32)
 
 
 @pytest.mark.parametrize("form", ["torchscript", "onnx"])

@@ -247,7 +247,12 @@ def test_a_recipe_needs_a_default(recipes: Recipes) -> None:
         ("defalt", Point, {}, "there is no recipe 'defalt'"),
         ("crosq-wn", Point, {}, "did you mean 'crossq-wn'?"),
         ("default", "Pendulm-v1", {}, "there is no environment 'Pendulm-v1'; did you mean"),
-        ("default", "CartPole-v1", {}, "the action space is Discrete(2); allowed with ScalePolicy"),
+        (
+            "td3",
+            "CartPole-v1",
+            {},
+            "the recipe td3 is for continuous actions; allowed: Box",
+        ),
         ("default", 3, {}, "env is 3; allowed: an environment of Gymnasium"),
         ("default", Point(), {"n_envs": 2}, "n_envs is 2, and the environment is made already"),
         ("default", Point(), {"env_kwargs": {"start": 1}}, "and the environment is made already"),

@@ -88,7 +88,11 @@ def test_an_environment_in_a_file_trains_by_a_recipe_and_is_watched(own: Path) -
             "gamma is {'name': 'auto', 'x': 8}",
         ),
         ("Pendulum-v1", ["--conf-file", "td3"], "the recipe 'td3' is for --algo td3"),
-        ("CartPole-v1", ["--conf-file", "default"], "the action space is Discrete(2); allowed"),
+        (
+            "CartPole-v1",
+            ["--conf-file", "bro"],
+            "the action space is Discrete(2), and the recipe bro is for continuous actions",
+        ),
     ],
     ids=range(9),
 )

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch as th
+from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import ActionNoise
@@ -19,6 +20,7 @@ from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Rollout
 from stable_baselines3.common.utils import update_learning_rate
 from stable_baselines3.common.vec_env import VecEnv
 
+from sb3_scale.actions import is_discrete
 from sb3_scale.algorithms import buffer_files, options
 from sb3_scale.algorithms.added_callbacks import with_callbacks
 from sb3_scale.algorithms.buffers import fill_up_replay_buffer
@@ -42,7 +44,7 @@ from sb3_scale.learning.actor_critic import Objective
 from sb3_scale.learning.batch import Batch
 from sb3_scale.learning.update import Learner
 from sb3_scale.plain import plain_groups
-from sb3_scale.policies import ScalePolicy, has_whole_actions
+from sb3_scale.policies import ScalePolicy, check_policy_kwargs, has_whole_actions
 from sb3_scale.protocols import PartConfig
 from sb3_scale.replay import files
 from sb3_scale.views import views
@@ -64,6 +66,9 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
 
     default_parts: ClassVar[dict[str, Any]] = {}
     """Parts of ScalePolicy where this algorithm's default differs from the policy's."""
+
+    discrete_parts: ClassVar[dict[str, Any]] = {}
+    """The same where actions are discrete."""
 
     stock_defaults: ClassVar[dict[str, Any]] = {}
     """Own arguments that have another default with a stock policy: the library's."""
@@ -132,11 +137,26 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :param policy: the policy class or its name
         :param policy_kwargs: its arguments
         :param device: the device that was asked for
-        :return: the arguments completed by the algorithm's own defaults; the user's mapping is
-            not changed
+        :return: the arguments; the user's mapping is not changed
         :raises Sb3ScaleError: if an argument or the device cannot be used
         """
         return checked_policy_kwargs(self, policy, policy_kwargs, device)
+
+    @classmethod
+    def parts_for(cls, action_space: spaces.Space[Any] | None) -> dict[str, Any]:
+        """
+        :param action_space: of the environment, nothing for continuous actions
+        :return: the parts that a user's ``policy_kwargs`` need not name
+        """
+        return cls.discrete_parts if is_discrete(action_space) else cls.default_parts
+
+    def completed_parts(self, action_space: spaces.Space[Any] | None) -> dict[str, Any]:
+        """
+        :param action_space: of the environment, nothing for continuous actions
+        :return: ``policy_kwargs`` in words of ScalePolicy, with the parts that need not be named
+        :raises Sb3ScaleError: if no part does what one of them asks for
+        """
+        return check_policy_kwargs({**self.parts_for(action_space), **self.policy_kwargs})
 
     def make_objective(self) -> Objective:
         """

@@ -189,7 +189,7 @@ def _checked_arguments(
             check_key(f"{algorithm.__name__}.load has no argument", name, value, arguments)
         checked[_RENAMED.get(name, name)] = value
     if "policy_kwargs" in checked and is_scale_policy(data["policy_class"]):
-        _check_parts(checked.pop("policy_kwargs"), data["policy_kwargs"], algorithm, where)
+        _check_parts(checked.pop("policy_kwargs"), data, algorithm, where)
     return checked
 
 
@@ -208,18 +208,19 @@ def check_continues(
     found = parse(_member(read_archive(path), "data"), where)
     _check_algorithm(found, algorithm, where)
     known: dict[str, Any] = {
-        key: found[key] for key in ("policy_class", "policy_kwargs") if key in found
+        key: found[key] for key in ("policy_class", "policy_kwargs", "action_space") if key in found
     }
     stored = unpickled(known, algorithm, {}, True, where)
     policy = stored.get("policy_class")
     if isinstance(policy, type) and not is_scale_policy(policy):
         raise Sb3ScaleError(f"policy is ScalePolicy, and {where} has {policy.__name__}")
-    _check_parts(policy_kwargs, stored.get("policy_kwargs", {}), algorithm, where)
+    _check_parts(policy_kwargs, stored, algorithm, where)
 
 
 def _check_parts(given: Any, stored: Mapping[str, Any], algorithm: Any, where: str) -> None:
-    completed = algorithm(ScalePolicy, None, policy_kwargs=given, _init_setup_model=False)
-    check_same_parts(stored, completed.policy_kwargs, where)
+    model = algorithm(ScalePolicy, None, policy_kwargs=given, _init_setup_model=False)
+    completed = model.completed_parts(stored.get("action_space"))
+    check_same_parts(stored.get("policy_kwargs", {}), completed, where)
 
 
 @contextmanager

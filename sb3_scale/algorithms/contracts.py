@@ -13,6 +13,7 @@ from sb3_scale.built import Built
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.guard import told
 from sb3_scale.learning.batch import Batch
+from sb3_scale.specs import DiscreteActor, DiscreteCritic, Spec
 
 BATCH = 2
 """Transitions of the trial step."""
@@ -63,8 +64,28 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
 }
 """Of methods that give one tensor."""
 
+DISCRETE_RULES: Mapping[type[Spec], Mapping[str, Rule]] = {
+    DiscreteActor: {
+        "forward": lambda made, x, *_: [(len(x), 1)],
+        "log_probs": lambda made, x, *_: [(len(x), made.context[1])],
+    },
+    DiscreteCritic: {
+        **RULES["critic"],
+        "all_outputs": lambda made, x, *_: [
+            (None, len(x), made.context[1], made.part.value.n_outputs)
+        ],
+        "taken": lambda made, x, *_: [(*x.shape[:2], x.shape[3])],
+        "judge_all": lambda made, x, *_: [tuple(x.shape[1:3])],
+        "bootstrap_all": _targets,
+    },
+}
+"""The same of parts for discrete actions."""
+
 TYPES = {th.float32, th.float16, th.bfloat16}
 """What products with float32 give, in mixed precision too."""
+
+INDEX_TYPES = {th.int64}
+"""Of discrete actions."""
 
 LOSS_TYPES = {*TYPES, th.float64}
 """A loss is only differentiated."""
@@ -75,10 +96,18 @@ DIFFERENTIABLE = {
     ("critic", "forward"),
     ("critic", "judge"),
     ("reduction", "actor"),
+    ("critic", "all_outputs"),
+    ("critic", "taken"),
+    ("critic", "judge_all"),
     ("actor", "forward"),
+    ("actor", "log_probs"),
     ("loss", "forward"),
 }
 """Through what gradients must pass."""
+
+
+FORWARD, SAMPLED = "forward", "action_log_prob, as actions"
+"""What gives the actions of an actor, in messages."""
 
 
 def watch(made: Built) -> None:
@@ -87,7 +116,8 @@ def watch(made: Built) -> None:
 
     :param made: a part of a policy
     """
-    for method, rule in RULES.get(made.kind, {}).items():
+    rules = DISCRETE_RULES.get(type(made.spec)) or RULES.get(made.kind, {})
+    for method, rule in rules.items():
         _wrap(made, method, partial(_check_rule, made, method, rule))
     if made.kind == "actor" and made.part.stochastic:
         _wrap(made, "action_log_prob", partial(_check_sample, made))
@@ -166,11 +196,14 @@ def _check_tensor(
             f"{_label(made)} gives a tensor on {found.device} in {method}; allowed: "
             f"{source.device}, that of its input"
         )
-    allowed_types = LOSS_TYPES if made.kind == "loss" else TYPES
+    index = isinstance(made.spec, DiscreteActor) and method in (FORWARD, SAMPLED)
+    allowed_types = INDEX_TYPES if index else LOSS_TYPES if made.kind == "loss" else TYPES
     if found.dtype not in allowed_types:
-        raise Sb3ScaleError(
-            f"{_label(made)} gives {found.dtype} in {method}; allowed: torch.float32"
-        )
+        wanted = "torch.int64" if index else "torch.float32"
+        raise Sb3ScaleError(f"{_label(made)} gives {found.dtype} in {method}; allowed: {wanted}")
+    if index:
+        _check_indices(made, method, found)
+        return
     if not math.isfinite(found.detach().sum().item()):
         raise Sb3ScaleError(
             f"{_label(made)} gives a number that is not finite in {method}; allowed: finite numbers"
@@ -179,6 +212,15 @@ def _check_tensor(
         raise Sb3ScaleError(
             f"{_label(made)} cuts the gradient in {method}; allowed: outputs that depend on inputs "
             "and parameters by differentiable functions"
+        )
+
+
+def _check_indices(made: Built, method: str, found: th.Tensor) -> None:
+    n_actions = made.context[1]
+    if not bool(((found >= 0) & (found < n_actions)).all()):
+        raise Sb3ScaleError(
+            f"{_label(made)} gives the index {int(found.flatten()[0])} in {method}; allowed: 0 to "
+            f"{n_actions - 1}"
         )
 
 
@@ -198,7 +240,8 @@ def _check_sample(made: Built, found: Any, given: list[Any]) -> None:
             "log-probabilities"
         )
     rows = len(given[0])
-    _check_tensor(made, f"{method}, as actions", found[0], given, [(rows, made.context[1])])
+    width = 1 if isinstance(made.spec, DiscreteActor) else made.context[1]
+    _check_tensor(made, SAMPLED, found[0], given, [(rows, width)])
     _check_tensor(made, f"{method}, as log-probabilities", found[1], given, [(rows, 1)])
 
 

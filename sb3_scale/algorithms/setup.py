@@ -30,6 +30,7 @@ from sb3_scale.algorithms.checks import (
     is_scale_policy,
 )
 from sb3_scale.algorithms.goals import check_goal_environment, give_environment
+from sb3_scale.algorithms.spaces import check_exploration, refuse_discrete
 from sb3_scale.algorithms.training import Training
 from sb3_scale.algorithms.trial import try_parts
 from sb3_scale.built import recorded_parts
@@ -42,6 +43,7 @@ from sb3_scale.observations import check_observations
 from sb3_scale.parts import build, track_providers
 from sb3_scale.plain import plain
 from sb3_scale.policies import check_bounds, check_policy_kwargs, check_spaces
+from sb3_scale.stock_words import NO_SDE
 
 if TYPE_CHECKING:
     from sb3_scale.algorithms.base import ScaleAlgorithm
@@ -58,6 +60,8 @@ def construct(model: "ScaleAlgorithm", given: dict[str, Any]) -> None:
     check_call(type(model), model.policy_aliases, given)
     own = options.defaults(model.options)
     if is_scale_policy(given["policy"]):
+        if given.get("use_sde") is True:
+            raise Sb3ScaleError(NO_SDE)
         # A buffer's own arguments may be arrays that are meant to be.
         theirs = ("replay_buffer_kwargs",)
         given = {key: each if key in theirs else plain(each) for key, each in given.items()}
@@ -77,6 +81,7 @@ def construct(model: "ScaleAlgorithm", given: dict[str, Any]) -> None:
         # The library asserts that it knows the action space; our users get a sentence.
         if is_scale_policy(given["policy"]):
             check_spaces(model.action_space)
+            refuse_discrete(type(model).__name__, model.action_space)
         raise
     if model.env is not None:
         check_bounds(model.action_space)
@@ -96,8 +101,7 @@ def checked_policy_kwargs(
     :param policy: the policy class or its name
     :param policy_kwargs: its arguments
     :param device: the device that was asked for
-    :return: the arguments completed by the algorithm's own defaults; the user's mapping is not
-        changed
+    :return: the arguments; the user's mapping is not changed
     :raises Sb3ScaleError: if an argument or the device cannot be used
     """
     if not is_scale_policy(policy):
@@ -106,7 +110,9 @@ def checked_policy_kwargs(
         return policy_kwargs
     if not (isinstance(device, str) and device == "auto"):
         check_device("device", device, "cpu, auto")
-    return check_policy_kwargs({**model.default_parts, **(policy_kwargs or {})})
+    policy_kwargs = dict(policy_kwargs or {})
+    check_policy_kwargs(policy_kwargs)
+    return policy_kwargs
 
 
 def set_up(model: "ScaleAlgorithm", make: Callable[[], None]) -> None:
@@ -152,6 +158,8 @@ def _set_up_scaled(model: "ScaleAlgorithm", make: Callable[[], None]) -> None:
         _leave_to_collectors(model)
     check_observations(model.observation_space)
     check_spaces(model.action_space)
+    check_exploration(model)
+    model.policy_kwargs = model.completed_parts(model.action_space)
     check_buffer_memory(model)
     check_batch_memory(model)
     providers = getattr(model, "part_providers", {})

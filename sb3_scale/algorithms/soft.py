@@ -9,11 +9,14 @@ import torch as th
 from gymnasium import spaces
 from torch import nn
 
+from sb3_scale.actions import greatest_entropy, is_discrete
 from sb3_scale.algorithms.base import ScaleAlgorithm
 from sb3_scale.algorithms.options import Options, SoftOptions
 from sb3_scale.algorithms.schedules import LearningRate
+from sb3_scale.algorithms.spaces import DiscreteToo
 from sb3_scale.algorithms.training import Training
 from sb3_scale.errors import Sb3ScaleError, shown
+from sb3_scale.learning.discrete_soft import DiscreteSoftObjective
 from sb3_scale.learning.soft import (
     FixedTemperature,
     SoftObjective,
@@ -22,12 +25,22 @@ from sb3_scale.learning.soft import (
 )
 from sb3_scale.learning.update import Learner
 
+SHARE = 0.5
+"""Of the greatest entropy of discrete actions, which ``target_entropy: auto`` aims at."""
 
-class SoftAlgorithm(ScaleAlgorithm):
-    """In front of an algorithm that has a temperature, as SAC of Stable-Baselines3 has it."""
+
+class SoftAlgorithm(ScaleAlgorithm, DiscreteToo):
+    """
+    In front of an algorithm that has a temperature, as SAC of Stable-Baselines3 has it. With a
+    ``ScalePolicy`` actions may be discrete.
+    """
 
     options: ClassVar[type[Options]] = SoftOptions
     changed_after_loading = ("ent_coef", "ent_coef_optimizer_kwargs")
+    discrete_parts: ClassVar[dict[str, Any]] = {
+        "actor": "categorical",
+        "critic": "discrete-ensemble",
+    }
     stochastic_actor = True
     target_interval = "target_update_interval"
 
@@ -95,9 +108,13 @@ class SoftAlgorithm(ScaleAlgorithm):
         """
         :return: value and entropy, with the algorithm's temperature
         """
+        temperature: Temperature | FixedTemperature
         if self.log_ent_coef is None:
-            return SoftObjective(FixedTemperature(self.ent_coef_tensor), self.backup_entropy)
-        return SoftObjective(Temperature(self.log_ent_coef), self.backup_entropy)
+            temperature = FixedTemperature(self.ent_coef_tensor)
+        else:
+            temperature = Temperature(self.log_ent_coef)
+        objective = DiscreteSoftObjective if is_discrete(self.action_space) else SoftObjective
+        return objective(temperature, self.backup_entropy)
 
     def own_learners(self, objective: SoftObjective) -> Iterable[Learner]:
         """
@@ -141,21 +158,25 @@ def check_ent_coef(value: Any) -> None:
 
 def target_entropy(given: str | float, action_space: spaces.Space[Any]) -> str | float:
     """
-    Read ``auto_0.5``, which Stable-Baselines3 does not know.
+    Read ``auto_0.5``, which Stable-Baselines3 does not know, and ``auto`` of discrete actions.
 
     :param given: the argument
     :param action_space: of the environment
     :return: as Stable-Baselines3 knows it
     :raises Sb3ScaleError: if it cannot be understood
     """
+    discrete = is_discrete(action_space)
     if isinstance(given, str) and given == "auto":
-        return given
+        return SHARE * greatest_entropy(action_space) if discrete else given
     is_share, number = _read(given)
     if not math.isfinite(number):
+        auto = f"{SHARE:g} log |A|" if discrete else "-|A|"
         raise Sb3ScaleError(
-            f"target_entropy is {shown(given)}; allowed: 'auto' for -|A|, 'auto_0.5' for half of "
-            "it, or a number"
+            f"target_entropy is {shown(given)}; allowed: 'auto' for {auto}, 'auto_0.5' for half of "
+            f"{'log |A|' if discrete else 'it'}, or a number"
         )
+    if is_share and discrete:
+        return number * greatest_entropy(action_space)
     if is_share:
         assert action_space.shape is not None
         return -number * float(np.prod(action_space.shape))

@@ -11,6 +11,7 @@ import torch as th
 from gymnasium import spaces
 from torch import nn
 
+from sb3_scale.actions import is_discrete
 from sb3_scale.algorithms.contracts import BATCH, check_optimizer, watch
 from sb3_scale.built import Built
 from sb3_scale.errors import Sb3ScaleError
@@ -47,7 +48,7 @@ def _act(policy: Any, batch: Batch) -> None:
     """In evaluation, as in the environment and in the copies that serve as targets."""
     for deterministic in (True, False):
         actions = policy(batch.observations, deterministic)
-        if not bool((actions.abs() <= 1).all()):
+        if not is_discrete(policy.action_space) and not bool((actions.abs() <= 1).all()):
             raise Sb3ScaleError(
                 f"actor {policy.parts['actor']!r} gives the action {float(actions.abs().max()):.3g}"
                 "; allowed: -1 to 1"
@@ -93,7 +94,12 @@ def _made_up(policy: Any) -> Batch:
         numbers = generator.uniform(-1, 1, (BATCH, width)).astype(np.float32)
         return th.as_tensor(numbers, device=policy.device)
 
-    actions, rewards = tensor(int(np.prod(policy.action_space.shape))), tensor(1)
+    if is_discrete(policy.action_space):
+        choices = th.arange(BATCH, device=policy.device) % policy.action_code.dim
+        actions = policy.action_code.to_environment(choices[:, None])
+    else:
+        actions = tensor(policy.action_code.dim)
+    rewards = tensor(1)
     return Batch(
         observations,
         next_observations,

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     :raises Sb3ScaleError: if there is no such model, it cannot be written in the format, or what
         the file computes is not what the model predicts; no file is left then
     """
-    from sb3_scale.export.controller import Controller, keys_of
+    from sb3_scale.export.controller import Controller, keys_of, values
     from sb3_scale.export.formats import FORMATS, difference
     from sb3_scale.export.trained import load
 
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     rows = [
         ("written", f"{output}, {output.stat().st_size / 1e6:.2f} MB"),
         *((key, f"batch x {each.shape[1:]}, {each.dtype}") for key, each in observations.items()),
-        ("action", f"batch x {space.shape}, {space.low.min():g} to {space.high.max():g}"),
+        ("action", f"batch x {space.shape}, {values(space)}"),
         ("normalisation", "within the file" if normalized else "none"),
         ("largest difference", f"{gap:.1e} over {args.observations} observations"),
     ]

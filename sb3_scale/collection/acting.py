@@ -23,7 +23,7 @@ class ActingCopy:
     def __init__(
         self, policy: ScalePolicy, optimizers: Iterable[th.optim.Optimizer], device: str
     ) -> None:
-        copied = (policy.extractor, policy.actor)
+        copied = (policy.extractor, policy.actor, policy.action_code)
         others = [module for module in policy.children() if module not in copied]
         absent = {id(each): nn.Identity() for each in (*others, *optimizers)}
         self._policy = policy

@@ -101,7 +101,8 @@ class Calibration:
             policy, features if own else policy.target_features(states)
         )
         taken = th.as_tensor(np.stack([step.action for step in episode.transitions]))
-        actions = th.cat((taken.to(present), present[-1:]))
+        last = self._objective.evaluation.chosen(policy, present[-1:])
+        actions = th.cat((taken.to(last), last))
         values = policy.critic.judge(policy.critic_outputs(features, actions)).flatten()
 
         rewards = np.array([step.reward for step in episode.transitions])

@@ -16,7 +16,7 @@ class Episode:
     ``t`` steps from a reset.
 
     :param features: of the observations, ``(t, features_dim)``
-    :param actions: in [-1, 1], ``(t, action_dim)``
+    :param actions: as the replay buffer has them, ``(t, action_dim)``
     :param rewards: in units of the critic, ``(t,)``
     :param bonuses: ``-alpha log pi(a | s)`` where the critic's target has it, else 0, ``(t,)``
     :param terminated: whether the episode ended, rather than was cut
@@ -58,6 +58,7 @@ def episode(model: Any, env: VecEnv, max_steps: int) -> Episode:
         else:
             action = policy.actor(read)
             bonuses.append(th.zeros(1))
+        action = policy.action_code.to_environment(action)
         taken = action.cpu().numpy().reshape(-1, *policy.action_space.shape)
         observation, reward, done, infos = env.step(policy.unscale_action(taken))
         features.append(seen)

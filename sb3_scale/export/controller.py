@@ -9,6 +9,7 @@ from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
 
+from sb3_scale.actions import is_discrete
 from sb3_scale.nn.linear import fold_scales
 from sb3_scale.policies import ScalePolicy, has_whole_actions
 
@@ -20,7 +21,7 @@ class Controller(nn.Module):
     """
     What ``predict(observation, deterministic=True)`` of an algorithm does, with the statistics of
     ``VecNormalize`` before it: normalise, extract features, take the actor's mode, and put it
-    between the bounds of the action space.
+    between the bounds of the action space, or name the discrete action.
 
     :param policy: that was trained; its constraints become part of its weights
     :param normalize: how its observations were normalised, if they were
@@ -47,9 +48,12 @@ class Controller(nn.Module):
                 self._moments[key] = str(number)
                 self._keep(f"mean_{number}", each[key].mean)
                 self._keep(f"deviation_{number}", np.sqrt(each[key].var + normalize.epsilon))
+        self._shape = actions.shape or ()
+        self._discrete = is_discrete(actions)
         self._whole = has_whole_actions(actions)
-        self._keep("low", actions.low)
-        self._keep("high", actions.high)
+        if isinstance(actions, spaces.Box):
+            self._keep("low", actions.low)
+            self._keep("high", actions.high)
 
     def _keep(self, name: str, values: Any) -> None:
         # As Stable-Baselines3 computes it, before it rounds to float32.
@@ -67,7 +71,10 @@ class Controller(nn.Module):
         }
         observation: Any = seen if self._is_dict else seen[OBSERVATION]
         mode: th.Tensor = self.policy.actor(self.policy.actor_features(observation), True)
-        mode = mode.clamp(-1, 1).double().reshape(-1, *self.low.shape)
+        if self._discrete:
+            taken: th.Tensor = self.policy.action_code.to_environment(mode)
+            return taken.reshape(-1, *self._shape)
+        mode = mode.clamp(-1, 1).double().reshape(-1, *self._shape)
         action = self.low + 0.5 * (mode + 1) * (self.high - self.low)
         if self._whole:
             return action.round().to(th.int64)
@@ -91,3 +98,13 @@ def keys_of(policy: ScalePolicy) -> tuple[str, ...]:
     if not isinstance(space, spaces.Dict):
         return (OBSERVATION,)
     return tuple(key for key in space.spaces if key not in policy.extractor.hidden_keys)
+
+
+def values(action_space: spaces.Space[Any]) -> str:
+    """
+    :param action_space: of a policy
+    :return: which actions a file gives, in words
+    """
+    if isinstance(action_space, spaces.Box):
+        return f"{action_space.low.min():g} to {action_space.high.max():g}"
+    return str(action_space)

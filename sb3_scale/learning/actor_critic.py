@@ -24,6 +24,7 @@ class Policy(Protocol):
     extractor_target: Any
     loss: Any
     transforms: Any
+    action_code: Any
     critic_trains_extractor: bool
     actor_joint_batch: bool
 
@@ -46,9 +47,42 @@ class Policy(Protocol):
     ) -> th.Tensor:
         """Of the target critic, ``(m, b, n_outputs)``."""
 
+    def all_critic_outputs(self, features: th.Tensor, training: bool = False) -> th.Tensor:
+        """Of the critic for all discrete actions, ``(m, b, n_actions, n_outputs)``."""
+
+    def all_target_outputs(self, features: th.Tensor, training: bool = False) -> th.Tensor:
+        """Of the target critic for all discrete actions, ``(m, b, n_actions, n_outputs)``."""
+
+
+class Evaluation(Protocol):
+    """Where the critic is read, see :mod:`sb3_scale.learning.evaluation`."""
+
+    def evaluate(
+        self, policy: Policy, step: Step, next_actions: th.Tensor, /
+    ) -> tuple[th.Tensor, th.Tensor]:
+        """Outputs at ``(s, a)``, ``(m, b, n_outputs)``, and what the target reads at ``s'``."""
+
+    def target(
+        self,
+        policy: Policy,
+        next_outputs: th.Tensor,
+        next_actions: th.Tensor,
+        rewards: th.Tensor,
+        discounts: th.Tensor,
+        entropy_term: th.Tensor | None,
+        /,
+    ) -> th.Tensor:
+        """The bootstrap target of the outputs at ``(s, a)``."""
+
+    def chosen(self, policy: Policy, next_actions: th.Tensor, /) -> th.Tensor:
+        """One action of each state as the replay buffer has it."""
+
 
 class Objective(Protocol):
     """What an algorithm maximises: a value of actions, with or without entropy."""
+
+    evaluation: Evaluation
+    """Where the critic is read."""
 
     backup_entropy: bool
     """Whether the entropy is part of the bootstrap target."""
@@ -59,8 +93,9 @@ class Objective(Protocol):
         """
         :param policy: with the actor whose actions count in the bootstrap target
         :param features: for that actor, ``(b, features_dim)``
-        :return: actions ``(b, action_dim)``, and what to subtract from their value, ``(b, 1)`` or
-            nothing; without gradient
+        :return: actions ``(b, action_dim)``, or logarithms of the probabilities of all discrete
+            ones ``(b, n_actions)``, as the evaluation reads them, and what to subtract from their
+            value, ``(b, 1)`` or nothing; without gradient
         """
 
     def critic_loss(self, policy: Policy, outputs: th.Tensor, target: th.Tensor) -> th.Tensor:
@@ -134,8 +169,10 @@ class ActorCritic:
         outputs, next_outputs = self.evaluate(step, next_actions)
         batch = step.batch
         with th.no_grad():
-            target = self.policy.critic.bootstrap(
+            target = self.objective.evaluation.target(
+                self.policy,
                 next_outputs,
+                next_actions,
                 repeated(batch.rewards, batch.next_copies),
                 repeated(batch.discounts, batch.next_copies),
                 entropy_term,
@@ -185,28 +222,10 @@ class ActorCritic:
         so does its target. Without a target the same pass serves both.
 
         :param step: with its features
-        :param next_actions: ``(b, action_dim)``
-        :return: two tensors ``(m, b, n_outputs)``, the second without gradient
+        :param next_actions: of the objective
+        :return: two tensors, the first ``(m, b, n_outputs)``, the second without gradient
         """
-        policy, batch = self.policy, step.batch
-        actions = repeated(batch.actions, batch.copies)
-        if not policy.critic.joint_batch:
-            outputs = policy.critic_outputs(step.features, actions, training=True)
-            with th.no_grad():
-                return outputs, policy.target_outputs(step.next_features, next_actions)
-        features, next_features = step.features, step.own_next_features
-        halves = [len(features), len(next_features)]
-        actions = th.cat((actions, next_actions))
-        both = policy.critic_outputs(th.cat((features, next_features)), actions, training=True)
-        outputs, next_outputs = th.split(both, halves, dim=1)
-        if policy.critic_target is not policy.critic:
-            with th.no_grad():
-                if policy.extractor_target is not policy.extractor:
-                    features = policy.target_features(batch.observations)
-                theirs = th.cat((features, step.next_features))
-                both = policy.target_outputs(theirs, actions, training=True)
-            _, next_outputs = th.split(both, halves, dim=1)
-        return outputs, next_outputs.detach()
+        return self.objective.evaluation.evaluate(self.policy, step, next_actions)
 
 
 def weigh_gradient(outputs: th.Tensor, weights: th.Tensor) -> th.Tensor:

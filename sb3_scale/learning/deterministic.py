@@ -7,8 +7,9 @@ Methods", 2018, algorithm 1.
 
 import torch as th
 
-from sb3_scale.learning.actor_critic import Policy
+from sb3_scale.learning.actor_critic import Evaluation, Policy
 from sb3_scale.learning.batch import Step
+from sb3_scale.learning.evaluation import OneAction
 from sb3_scale.learning.update import Metrics
 
 
@@ -20,6 +21,7 @@ class DeterministicObjective:
     :param noise_clip: largest size of that noise
     """
 
+    evaluation: Evaluation = OneAction()
     backup_entropy = False
 
     def __init__(self, noise: float, noise_clip: float) -> None:

@@ -8,8 +8,9 @@ sections 4 and 5.
 import torch as th
 from torch import nn
 
-from sb3_scale.learning.actor_critic import Policy
+from sb3_scale.learning.actor_critic import Evaluation, Policy
 from sb3_scale.learning.batch import Step
+from sb3_scale.learning.evaluation import OneAction
 from sb3_scale.learning.update import Learner, Metrics
 
 
@@ -61,6 +62,8 @@ class SoftObjective:
         is SACLite
     """
 
+    evaluation: Evaluation = OneAction()
+
     def __init__(self, temperature: Temperature | FixedTemperature, backup_entropy: bool) -> None:
         self.temperature = temperature
         self.backup_entropy = backup_entropy
@@ -108,17 +111,9 @@ class SoftObjective:
     @staticmethod
     def _actions(policy: Policy, step: Step) -> tuple[th.Tensor, th.Tensor]:
         """Actions at s and their log-probabilities, where norms see s or both s and s'."""
-        if not policy.actor_joint_batch:
-            features = policy.actor_inputs(step.features)
-            actions, log_prob = policy.actor.action_log_prob(features, training=True)
-            return actions, log_prob
-        next_features = step.next_features
-        if policy.extractor_target is not policy.extractor:
-            with th.no_grad():
-                next_features = policy.features(step.batch.next_observations)
+        features = read_by_actor(policy, step)
+        actions, log_prob = policy.actor.action_log_prob(features, training=True)
         half = len(step.features)
-        both = policy.actor_inputs(th.cat((step.features, next_features[:half])))
-        actions, log_prob = policy.actor.action_log_prob(both, training=True)
         return actions[:half], log_prob[:half]
 
     def bonus(self, log_prob: th.Tensor) -> th.Tensor | None:
@@ -127,6 +122,22 @@ class SoftObjective:
         :return: ``-alpha log pi(a | s)``, ``(b, 1)``, if the critic's target has it
         """
         return -self.temperature() * log_prob if self.backup_entropy else None
+
+
+def read_by_actor(policy: Policy, step: Step) -> th.Tensor:
+    """
+    :param policy: whose actor's norms see s, or both s and s', in its loss
+    :param step: after the critic's part of it
+    :return: what the actor reads of ``s``, ``(b, actor_dim)``, or of ``[s ; s']``,
+        ``(2 b, actor_dim)``
+    """
+    if not policy.actor_joint_batch:
+        return policy.actor_inputs(step.features)
+    next_features = step.next_features
+    if policy.extractor_target is not policy.extractor:
+        with th.no_grad():
+            next_features = policy.features(step.batch.next_observations)
+    return policy.actor_inputs(th.cat((step.features, next_features[: len(step.features)])))
 
 
 def temperature_learner(

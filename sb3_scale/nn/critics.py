@@ -10,25 +10,19 @@ from sb3_scale.parts import build
 from sb3_scale.protocols import PartConfig, Reduction, Value
 
 
-class EnsembleCritic(ConstrainedModule):
+class CriticEnsemble(ConstrainedModule):
     """
-    ``n_critics`` networks of features and actions with a linear output.
+    ``n_critics`` networks with a linear output, a value and a reduction.
 
-    What the outputs mean is the value's business, how the members combine is the reduction's. Two
-    critics, ``scalar`` and ``min`` are the clipped double Q-learning of Fujimoto et al., 2018,
-    equation 10, as SAC and TD3 of Stable-Baselines3 use it. A subclass may override
-    :meth:`bootstrap`, :meth:`judge` or :meth:`td_errors` alone.
-
-    :param features_dim: width of the features
-    :param action_dim: number of actions
+    :param in_features: width of what the networks read
+    :param n_values: values that each member gives for it
     :param n_critics: size of the ensemble
     :param network: hidden layers
     :param constraint: rule that the weights of all layers obey
     :param value: what the outputs of a member mean
     :param reduction: how the members combine in the bootstrap target and for the actor
     :param target: whether a Polyak copy computes the bootstrap target, or the critic itself
-    :param joint_batch: whether the update passes [s, a ; s', a'] through the critic at once, in
-        training mode (CrossQ), instead of two passes
+    :param joint_batch: whether s and s' pass through the critic at once, in training mode
     :param init: initialisation of the linear layers
     :param output_gain: of the output layer where ``init`` is ``orthogonal``
     """
@@ -38,17 +32,17 @@ class EnsembleCritic(ConstrainedModule):
 
     def __init__(
         self,
-        features_dim: int,
-        action_dim: int,
-        n_critics: int = 2,
-        network: PartConfig = "mlp",
-        constraint: PartConfig | None = None,
-        value: PartConfig = "scalar",
-        reduction: PartConfig = "min",
-        target: bool = True,
-        joint_batch: bool = False,
-        init: Init = "default",
-        output_gain: float = 1.0,
+        in_features: int,
+        n_values: int,
+        n_critics: int,
+        network: PartConfig,
+        constraint: PartConfig | None,
+        value: PartConfig,
+        reduction: PartConfig,
+        target: bool,
+        joint_batch: bool,
+        init: Init,
+        output_gain: float,
     ) -> None:
         super().__init__()
         check_at_least(1, n_critics=n_critics)
@@ -58,9 +52,9 @@ class EnsembleCritic(ConstrainedModule):
         self.value = build("value", value)
         self.reduction = build("reduction", reduction, n_critics)
         self._check_reduction(reduction)
-        self.network = build("network", network, features_dim + action_dim, n_critics)
+        self.network = build("network", network, in_features, n_critics)
         self.output = EnsembleLinear(
-            self.network.out_features, self.value.n_outputs, n_critics, output=True
+            self.network.out_features, n_values * self.value.n_outputs, n_critics, output=True
         )
         self.initialize(init, constraint, output_gain)
 
@@ -72,17 +66,6 @@ class EnsembleCritic(ConstrainedModule):
                 f"value are {outputs}; allowed with them: min, mean, none, subset"
             )
         self.reduction.check(self.value.n_outputs)
-
-    def forward(self, features: Tensor, actions: Tensor, training: bool = False) -> Tensor:
-        """
-        :param features: shape ``(b, features_dim)``
-        :param actions: shape ``(b, action_dim)``
-        :param training: whether norms use the statistics of this batch
-        :return: shape ``(n_critics, b, n_outputs)``
-        """
-        x = torch.cat((features, actions), dim=-1).expand(self.n_critics, -1, -1)
-        outputs: Tensor = self.output(self.network(x, training))
-        return outputs
 
     def mean(self, outputs: Tensor) -> Tensor:
         """
@@ -116,10 +99,17 @@ class EnsembleCritic(ConstrainedModule):
             or nothing
         :return: what the loss reads beside the outputs, shape ``(b, k)`` or ``(n_critics, b, k)``
         """
-        value = self.value
-        distribution = value.distribution(next_outputs)
-        reduced = self.reduction.target(distribution, value.expectation(distribution))
-        return value.bootstrap(reduced, rewards, discounts, entropy_term)
+        reduced = self.reduced(next_outputs)
+        return self.value.bootstrap(reduced, rewards, discounts, entropy_term)
+
+    def reduced(self, next_outputs: Tensor) -> Tensor:
+        """
+        :param next_outputs: of the target critic, shape ``(n_critics, b, n_outputs)``
+        :return: the distribution that its members combine to, shape ``(b, k)`` or
+            ``(n_critics, b, k)``
+        """
+        distribution = self.value.distribution(next_outputs)
+        return self.reduction.target(distribution, self.value.expectation(distribution))
 
     def td_errors(self, outputs: Tensor, target: Tensor) -> Tensor:
         """
@@ -129,3 +119,66 @@ class EnsembleCritic(ConstrainedModule):
             the absolute difference, shape ``(b,)``
         """
         return self.value.errors(outputs, target).abs().mean(dim=(0, 2))
+
+
+class EnsembleCritic(CriticEnsemble):
+    """
+    ``n_critics`` networks of features and actions with a linear output.
+
+    What the outputs mean is the value's business, how the members combine is the reduction's. Two
+    critics, ``scalar`` and ``min`` are the clipped double Q-learning of Fujimoto et al., 2018,
+    equation 10, as SAC and TD3 of Stable-Baselines3 use it. A subclass may override
+    :meth:`bootstrap`, :meth:`judge` or :meth:`td_errors` alone.
+
+    :param features_dim: width of the features
+    :param action_dim: number of actions
+    :param n_critics: size of the ensemble
+    :param network: hidden layers
+    :param constraint: rule that the weights of all layers obey
+    :param value: what the outputs of a member mean
+    :param reduction: how the members combine in the bootstrap target and for the actor
+    :param target: whether a Polyak copy computes the bootstrap target, or the critic itself
+    :param joint_batch: whether the update passes [s, a ; s', a'] through the critic at once, in
+        training mode (CrossQ), instead of two passes
+    :param init: initialisation of the linear layers
+    :param output_gain: of the output layer where ``init`` is ``orthogonal``
+    """
+
+    def __init__(
+        self,
+        features_dim: int,
+        action_dim: int,
+        n_critics: int = 2,
+        network: PartConfig = "mlp",
+        constraint: PartConfig | None = None,
+        value: PartConfig = "scalar",
+        reduction: PartConfig = "min",
+        target: bool = True,
+        joint_batch: bool = False,
+        init: Init = "default",
+        output_gain: float = 1.0,
+    ) -> None:
+        super().__init__(
+            features_dim + action_dim,
+            1,
+            n_critics,
+            network,
+            constraint,
+            value,
+            reduction,
+            target,
+            joint_batch,
+            init,
+            output_gain,
+        )
+
+    def forward(self, features: Tensor, actions: Tensor, training: bool = False) -> Tensor:
+        """
+        :param features: shape ``(b, features_dim)``
+        :param actions: shape ``(b, action_dim)``
+        :param training: whether norms use the statistics of this batch
+        :return: shape ``(n_critics, b, n_outputs)``
+        """
+        x = torch.cat((features, actions), dim=-1).expand(self.n_critics, -1, -1)
+        outputs: Tensor = self.output(self.network(x, training))
+        return outputs

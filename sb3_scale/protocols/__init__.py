@@ -9,8 +9,15 @@ Shapes use ``m`` for the members of an ensemble and ``b`` for the batch; an acto
 one.
 """
 
-from sb3_scale.protocols.critics import Critic, Reduction, Value
-from sb3_scale.protocols.heads import Actor, Extractor, Loss, Trainable, TrainedPolicy
+from sb3_scale.protocols.critics import Critic, DiscreteCritic, Reduction, Value
+from sb3_scale.protocols.heads import (
+    Actor,
+    DiscreteActor,
+    Extractor,
+    Loss,
+    Trainable,
+    TrainedPolicy,
+)
 from sb3_scale.protocols.layers import Constraint, ExtractorConfig, Network, Norm, PartConfig
 from sb3_scale.protocols.training import (
     Callback,
@@ -27,6 +34,8 @@ __all__ = [
     "Collector",
     "Constraint",
     "Critic",
+    "DiscreteActor",
+    "DiscreteCritic",
     "EnvBackend",
     "Extractor",
     "ExtractorConfig",

@@ -152,3 +152,53 @@ class Critic(Trainable, Protocol):
         :param target: of :meth:`bootstrap`
         :return: priorities of the transitions, not negative, shape ``(b,)``
         """
+
+
+class DiscreteCritic(Critic, Protocol):
+    """
+    Values of all joint actions. Made as ``DiscreteCritic(features_dim, n_actions, **params)``.
+
+    :class:`sb3_scale.nn.discrete.DiscreteEnsembleCritic` has all of it. As a :class:`Critic` it
+    gets the index of an action as ``actions``, shape ``(b, 1)``.
+
+    :param features_dim: width of the features
+    :param n_actions: number of joint actions
+    """
+
+    def all_outputs(self, features: Tensor, training: bool = False) -> Tensor:
+        """
+        :param features: shape ``(b, features_dim)``
+        :param training: whether norms use the statistics of this batch
+        :return: outputs of all actions, shape ``(m, b, n_actions, n_outputs)``
+        """
+
+    def taken(self, outputs: Tensor, actions: Tensor) -> Tensor:
+        """
+        :param outputs: of :meth:`all_outputs`
+        :param actions: indices, shape ``(b, 1)``
+        :return: outputs of these actions, shape ``(m, b, n_outputs)``
+        """
+
+    def judge_all(self, outputs: Tensor) -> Tensor:
+        """
+        :param outputs: of :meth:`all_outputs`
+        :return: one estimate of each action, for the actor, shape ``(b, n_actions)``
+        """
+
+    def bootstrap_all(
+        self,
+        next_outputs: Tensor,
+        probabilities: Tensor,
+        rewards: Tensor,
+        discounts: Tensor,
+        entropy_term: Tensor | None,
+    ) -> Tensor:
+        """
+        :param next_outputs: of the target critic for all actions, shape ``(m, b, n_actions,
+            n_outputs)``
+        :param probabilities: of the next actions, shape ``(b, n_actions)``
+        :param rewards: shape ``(b, 1)``
+        :param discounts: 0 where the episode terminated, shape ``(b, 1)``
+        :param entropy_term: what to subtract from the next value, shape ``(b, 1)``, or nothing
+        :return: what the loss reads beside the outputs, shape ``(b, k)`` or ``(m, b, k)``
+        """

@@ -94,6 +94,24 @@ class Actor(Trainable, Protocol):
         """
 
 
+class DiscreteActor(Actor, Protocol):
+    """
+    Probabilities of joint actions. Made as ``DiscreteActor(features_dim, n_actions, **params)``.
+
+    As an :class:`Actor` it gives indices of actions, shape ``(b, 1)``, and is stochastic.
+
+    :param features_dim: width of the features
+    :param n_actions: number of joint actions
+    """
+
+    def log_probs(self, features: Tensor, training: bool = False) -> Tensor:
+        """
+        :param features: shape ``(b, features_dim)``
+        :param training: whether norms use the statistics of this batch
+        :return: logarithm of each action's probability, shape ``(b, n_actions)``
+        """
+
+
 class Extractor(Trainable, Protocol):
     """
     Features of an observation, for actor and critic. Made as ``Extractor(observation_space)``, or

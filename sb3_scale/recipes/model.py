@@ -10,6 +10,7 @@ from stable_baselines3.common.noise import (
 )
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize, unwrap_vec_normalize
 
+from sb3_scale.actions import is_discrete
 from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.algorithms.schedules import schedule
 from sb3_scale.collection.time_limits import max_episode_steps
@@ -26,6 +27,9 @@ from sb3_scale.recipes.wrappers import check_monitor, check_normalize, with_tupl
 
 OF_ZOO = ("env_backend", "env_wrapper", "frame_stack", "vec_env_wrapper")
 """Keys that change what RL-Zoo makes, which here is the user's."""
+
+OF_ENVIRONMENTS = ("n_envs", "env_kwargs", "monitor_kwargs")
+"""Keys with which they are made, before it is known what actions they take."""
 
 NOISES: dict[str, type[NormalActionNoise] | type[OrnsteinUhlenbeckActionNoise]] = {
     "normal": NormalActionNoise,
@@ -65,7 +69,8 @@ def recipe(name: str, env: AnyEnv, **changes: Any) -> ScaleAlgorithm:
             f"recipe is {shown(changes['recipe'])} among the changes of '{name}'; allowed: "
             "its name as the first argument"
         )
-    settings = resolve.changed({"recipe": name}, together([changes]), spec.algo, env_id)
+    start, change = {"recipe": name}, together([changes])
+    settings = resolve.changed(start, change, spec.algo, env_id)
     for key in OF_ZOO:
         if settings.get(key) is not None:
             raise Sb3ScaleError(
@@ -81,6 +86,11 @@ def recipe(name: str, env: AnyEnv, **changes: Any) -> ScaleAlgorithm:
         settings.pop("env_kwargs", None) or {},
         _monitor(settings.pop("monitor_kwargs", None)),
     )
+    if is_discrete(venv.action_space):
+        settings = resolve.changed(start, change, spec.algo, env_id, venv.action_space)
+        resolve.repeat_actions(settings, False)
+        for key in OF_ENVIRONMENTS:
+            settings.pop(key, None)
     decided += resolve.choose_gamma(settings, max_episode_steps(venv))
     decided += choose_normalization(settings, venv.observation_space)
     for line in decided:

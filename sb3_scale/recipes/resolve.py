@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
+from gymnasium import spaces
+
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.quantities import Whole
 from sb3_scale.recipes import files
@@ -28,7 +30,11 @@ def asks(settings: Mapping[str, Any]) -> bool:
 
 
 def plain(
-    settings: Mapping[str, Any], algo: str, env_id: str | None, above: Sequence[str] = ()
+    settings: Mapping[str, Any],
+    algo: str,
+    env_id: str | None,
+    above: Sequence[str] = (),
+    actions: spaces.Space[Any] | None = None,
 ) -> Settings:
     """
     Put a recipe and its changes together.
@@ -38,9 +44,10 @@ def plain(
     :param algo: name of the algorithm
     :param env_id: the task, if it has a name
     :param above: recipes that begin with these settings
+    :param actions: of the task, nothing for continuous ones
     :return: settings without either
-    :raises Sb3ScaleError: if there is no such recipe, it is for another algorithm, begins with
-        itself, or a change leads into what is no mapping
+    :raises Sb3ScaleError: if there is no such recipe, it is for another algorithm or other actions,
+        begins with itself, or a change leads into what is no mapping
     """
     own = dict(settings)
     name = own.pop("recipe", None)
@@ -53,26 +60,31 @@ def plain(
                 f"the recipe '{name}' begins with itself: {' -> '.join((*above, name))}; allowed: "
                 "another one"
             )
-        inner = files.settings_for(files.path_of(name, algo), env_id)
-        start = plain(inner, algo, env_id, (*above, name))
+        inner = files.settings_for(files.path_of(name, algo), env_id, actions)
+        start = plain(inner, algo, env_id, (*above, name), actions)
     return _with(start, together([own]))
 
 
 def changed(
-    settings: Mapping[str, Any], changes: Mapping[str, Any], algo: str, env_id: str | None
+    settings: Mapping[str, Any],
+    changes: Mapping[str, Any],
+    algo: str,
+    env_id: str | None,
+    actions: spaces.Space[Any] | None = None,
 ) -> Settings:
     """
     :param settings: of a task
     :param changes: of them, put together; a ``recipe`` among them takes the place of the settings
     :param algo: name of the algorithm
     :param env_id: the task, if it has a name
+    :param actions: of the task, nothing for continuous ones
     :return: settings without recipe and paths
     :raises Sb3ScaleError: as :func:`plain`
     """
     own = dict(changes)
     if "recipe" in own:
         settings = {"recipe": own.pop("recipe")}
-    return _with(plain(settings, algo, env_id), own)
+    return _with(plain(settings, algo, env_id, actions=actions), own)
 
 
 def anywhere(

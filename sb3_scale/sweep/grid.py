@@ -282,5 +282,5 @@ def _task_settings(algo: str, env_id: str, conf_file: str) -> Settings:
                 raise Sb3ScaleError(
                     f"{path} has {shown(content[key])} for '{key}'; allowed: settings by name"
                 )
-            return deepcopy(content[key])
+            return dict(plain_settings.named(deepcopy(content[key]), path, env_id, None))
     raise Sb3ScaleError(f"{path} has no settings for '{env_id}', and no 'default'")

@@ -53,13 +53,17 @@ def check_zoo_config(subject: Subject) -> None:
         # Tasks that begin with a dot hold what others share.
         if task.startswith("."):
             continue
+        actions: spaces.Space[Any] = spaces.Box(-1, 1, (3,))
+        if isinstance(spec, Recipe) and task == files.DISCRETE:
+            actions = spaces.Discrete(3)
+            given = subject.call(f"the settings of {task}", files.settings_for, path, None, actions)
         settings = subject.call(f"the settings of {task}", resolve.anywhere, given, spec.algo, task)
         if not configs.uses_scale_policy(settings):
             continue
         subject.call(f"the settings of {task}", configs.check, spec.algo, algorithm, settings)
-        parts = {**algorithm.default_parts, **settings.get("policy_kwargs", {})}
+        parts = {**algorithm.parts_for(actions), **settings.get("policy_kwargs", {})}
         if parts not in made:
-            subject.call(f"the policy of {task}", _make_policy, deepcopy(parts))
+            subject.call(f"the policy of {task}", _make_policy, deepcopy(parts), actions)
             made.append(parts)
 
 
@@ -85,6 +89,5 @@ def observations_for(policy_kwargs: Mapping[str, Any]) -> spaces.Space[Any]:
     return _VECTOR
 
 
-def _make_policy(policy_kwargs: dict[str, Any]) -> None:
-    observations, actions = observations_for(policy_kwargs), spaces.Box(-1, 1, (3,))
-    ScalePolicy(observations, actions, lambda _: 1e-3, **policy_kwargs)
+def _make_policy(policy_kwargs: dict[str, Any], actions: spaces.Space[Any]) -> None:
+    ScalePolicy(observations_for(policy_kwargs), actions, lambda _: 1e-3, **policy_kwargs)

@@ -83,7 +83,7 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
     with plain_settings.in_place_of_recipes(self):
         if self.trial_id:
             task = settings_files.task(self.config, env_id, self._is_atari)
-            _choose_sampler(self.algo, {**task, **(self.custom_hyperparams or {})})
+            _choose_sampler(self, {**task, **(self.custom_hyperparams or {})})
         hyperparams, saved = settings_files.read(self, _zoo_read)
     checks.check_policy(self.algo, ALGOS[self.algo], hyperparams)
     backends.check(hyperparams)
@@ -99,7 +99,7 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
         if "callback" in hyperparams:
             given = hyperparams["callback"]
             hyperparams["callback"] = callbacks.translated(given, self.save_path)
-    _choose_sampler(self.algo, hyperparams)
+    _choose_sampler(self, hyperparams)
     return hyperparams, saved
 
 
@@ -157,11 +157,11 @@ def _fill(hyperparams: Hyperparams, n_timesteps: int) -> None:
         hyperparams["monitor_kwargs"] = with_tuples(monitor)
 
 
-def _choose_sampler(algo: str, hyperparams: Hyperparams) -> None:
+def _choose_sampler(manager: Any, hyperparams: Hyperparams) -> None:
     """RL-Zoo's samplers make arguments of stock policies, ours make parts."""
+    algo = manager.algo
     if configs.uses_scale_policy(hyperparams):
-        algorithm = ALGOS[algo]
-        own = algorithm.default_parts if issubclass(algorithm, ScaleAlgorithm) else {}
+        own = _own_parts(manager, hyperparams)
         given = hyperparams.get("policy_kwargs")
         # Before RL-Zoo evaluates a string, a trial is read beside the defaults.
         given = given if isinstance(given, dict) else {}
@@ -175,3 +175,15 @@ def _choose_sampler(algo: str, hyperparams: Hyperparams) -> None:
     ):
         if algo in original:
             table[algo] = original[algo]
+
+
+def _own_parts(manager: Any, hyperparams: Hyperparams) -> dict[str, Any]:
+    """Those of the algorithm; what actions there are is asked of the task only for a search."""
+    algorithm, actions = ALGOS[manager.algo], None
+    if not issubclass(algorithm, ScaleAlgorithm):
+        return {}
+    if manager.optimize_hyperparameters or manager.trial_id:
+        given = manager.env_kwargs or hyperparams.get("env_kwargs") or {}
+        actions = plain_settings.facts(manager.env_name.gym_id, given).actions
+    own: dict[str, Any] = algorithm.parts_for(actions)
+    return own

@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from sb3_scale.actions import is_discrete
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.notices import notice
-from sb3_scale.recipes import environments, resolve
+from sb3_scale.recipes import environments, files, resolve
 from sb3_scale.recipes.changes import Settings, together
 from sb3_scale.recipes.normalization import choose_normalization
 from sb3_scale.zoo import settings_files
@@ -27,6 +29,7 @@ def in_place_of_recipes(manager: Any) -> Iterator[None]:
     task: Mapping[str, Any] = {}
     if settings_files.is_yaml(config):
         task = settings_files.task(config, env_id, manager._is_atari)
+        task = named(task, Path(config), env_id, manager.env_kwargs)
     if not (resolve.asks(task) or resolve.asks(changes or {})):
         yield
         return
@@ -41,6 +44,25 @@ def in_place_of_recipes(manager: Any) -> Iterator[None]:
     finally:
         manager.config, manager.custom_hyperparams = config, changes
         del sys.modules[module.__name__]
+
+
+def named(
+    task: Mapping[str, Any], path: Path, env_id: str, env_kwargs: Mapping[str, Any] | None
+) -> Mapping[str, Any]:
+    """
+    :param task: settings of the task
+    :param path: of their file
+    :param env_id: the task
+    :param env_kwargs: in the place of those of the settings
+    :return: those of a recipe by its name where actions are discrete, so that its changes for them
+        count; others as they are
+    :raises Sb3ScaleError: if the task cannot be made
+    """
+    recipe = files.name_of(path)
+    if recipe is None:
+        return task
+    given = env_kwargs or task.get("env_kwargs") or {}
+    return {"recipe": recipe} if is_discrete(facts(env_id, given).actions) else task
 
 
 def resolved(
@@ -60,11 +82,17 @@ def resolved(
     :raises Sb3ScaleError: if there is no such recipe, it is for another algorithm, or a change is
         wrong
     """
+    repeats = environments.repeats_actions(env_id)
     settings = resolve.changed(task, changes, algo, env_id)
-    decided = resolve.repeat_actions(settings, environments.repeats_actions(env_id))
+    decided = resolve.repeat_actions(settings, repeats)
+    if "recipe" in task or "recipe" in changes:
+        actions = facts(env_id, env_kwargs or settings.get("env_kwargs") or {}).actions
+        if is_discrete(actions):
+            settings = resolve.changed(task, changes, algo, env_id, actions)
+            decided = resolve.repeat_actions(settings, repeats)
     if settings.get("gamma") == resolve.AUTO or settings.get("normalize"):
         given = env_kwargs or settings.get("env_kwargs") or {}
-        known = _facts(env_id, given)
+        known = facts(env_id, given)
         decided += resolve.choose_gamma(settings, known.max_episode_steps)
         decided += choose_normalization(settings, known.observations)
     for line in decided:
@@ -72,7 +100,13 @@ def resolved(
     return settings
 
 
-def _facts(env_id: str, env_kwargs: Mapping[str, Any]) -> environments.Facts:
+def facts(env_id: str, env_kwargs: Mapping[str, Any]) -> environments.Facts:
+    """
+    :param env_id: a task
+    :param env_kwargs: arguments for it
+    :return: what it says of itself
+    :raises Sb3ScaleError: if it cannot be made
+    """
     # The task is a stranger's; whatever it raises becomes one sentence that names it.
     try:
         return environments.facts(env_id, env_kwargs)

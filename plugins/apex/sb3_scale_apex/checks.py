@@ -9,6 +9,7 @@ import cloudpickle
 import numpy as np
 from gymnasium import spaces
 
+from sb3_scale.actions import is_discrete
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale.replay.weighted import has_priorities
@@ -63,6 +64,23 @@ def check_noise(noise: list[float] | None, action_noise: Any) -> None:
             f"noise is {shown(noise)}, and the algorithm has action_noise {shown(action_noise)}; "
             "allowed: one of them"
         )
+
+
+def check_exploration(
+    noise: list[float] | None, spread: list[float] | None, action_space: spaces.Space[Any]
+) -> None:
+    """
+    :param noise: of the collectors
+    :param spread: of the collectors
+    :param action_space: of the environments
+    :raises Sb3ScaleError: if there is one of them for actions that cannot be moved
+    """
+    for name, ends in (("noise", noise), ("spread", spread)):
+        if ends is not None and is_discrete(action_space):
+            raise Sb3ScaleError(
+                f"{name} of the collectors is {shown(ends)}, and the action space is "
+                f"{action_space}; allowed: nothing, since discrete actions cannot be moved"
+            )
 
 
 def check_transforms(model: Any) -> None:

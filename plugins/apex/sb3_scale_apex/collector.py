@@ -15,6 +15,7 @@ from sb3_scale.errors import Sb3ScaleError, check_at_least
 from sb3_scale.extending import extends
 from sb3_scale_apex.checks import (
     check_buffer,
+    check_exploration,
     check_length,
     check_noise,
     check_transforms,
@@ -125,6 +126,7 @@ class InlineCollector(LocalCollector):
         self.count_environments(model.n_envs)
         check_buffer(model.replay_buffer, self.settings.judge)
         check_noise(self.settings.noise, model.action_noise)
+        check_exploration(self.settings.noise, self.settings.spread, model.action_space)
         check_transforms(model)
         self._pace(model)
 

@@ -14,7 +14,7 @@ from torch import nn
 from sb3_scale.learning.soft import SoftObjective
 from sb3_scale.policies import ScalePolicy
 
-ACTING = ("extractor", "actor")
+ACTING = ("extractor", "actor", "action_code")
 """Of a policy, what chooses actions."""
 
 

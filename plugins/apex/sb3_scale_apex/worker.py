@@ -18,6 +18,7 @@ from stable_baselines3.common.noise import ActionNoise, VectorizedActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 
+from sb3_scale.actions import is_discrete
 from sb3_scale.algorithms.generators import kept_generators, random_states, set_random_states
 from sb3_scale.collection.checked import CheckedAnswers
 from sb3_scale.errors import Sb3ScaleError
@@ -216,7 +217,7 @@ class Worker:
             orders.updates,
             observations,
             ends,
-            np.array(actions, np.float32),
+            np.array(actions, None if is_discrete(self.action_space) else np.float32),
             np.array(rewards),
             np.array(dones, bool),
             infos,
@@ -237,6 +238,9 @@ class Worker:
         played, stored = choose(self, 0, self._noise, n_envs)
         if has_whole_actions(self.action_space):
             stored = self.policy.scale_action(played)
+        elif is_discrete(self.action_space):
+            # A single number has no axis of its own.
+            stored = stored.reshape(n_envs, -1)
         return played, stored
 
     @property

@@ -21,6 +21,19 @@ def _network(width: int) -> dict[str, Any]:
     }
 
 
+def _parts(actor: str, critic: str) -> dict[str, Any]:
+    return {
+        "actor": {"name": actor, "network": _network(256)},
+        "critic": {
+            "name": critic,
+            "network": _network(1024),
+            "target": False,
+            "joint_batch": True,
+        },
+        "optimizer": {"name": "adam", "betas": [0.5, 0.999]},
+    }
+
+
 @dataclass(frozen=True)
 class CrossQOptions(SoftOptions):
     """
@@ -62,13 +75,5 @@ class CrossQ(SoftAlgorithm, sb3_contrib.CrossQ):  # type: ignore[misc]
     }
     # What sb3-contrib sets and its checkpoints hold: there are no targets.
     stock_defaults: ClassVar[dict[str, Any]] = {"tau": 1.0}
-    default_parts: ClassVar[dict[str, Any]] = {
-        "actor": {"name": "squashed-gaussian", "network": _network(256)},
-        "critic": {
-            "name": "ensemble",
-            "network": _network(1024),
-            "target": False,
-            "joint_batch": True,
-        },
-        "optimizer": {"name": "adam", "betas": [0.5, 0.999]},
-    }
+    default_parts: ClassVar[dict[str, Any]] = _parts("squashed-gaussian", "ensemble")
+    discrete_parts: ClassVar[dict[str, Any]] = _parts("categorical", "discrete-ensemble")

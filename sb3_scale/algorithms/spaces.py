@@ -1,0 +1,59 @@
+"""Which action spaces an algorithm takes with a ScalePolicy."""
+
+from typing import Any
+
+from gymnasium import spaces
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+
+from sb3_scale.algorithms.checks import is_scale_policy
+from sb3_scale.errors import Sb3ScaleError
+
+ALSO = (spaces.Discrete, spaces.MultiDiscrete)
+
+
+class DiscreteToo(BaseAlgorithm):
+    """
+    Behind ``OffPolicyAlgorithm`` in the order of an algorithm's bases, where that asks for the
+    spaces that the library's class knows: with a ``ScalePolicy`` discrete ones are known too.
+
+    :param policy: the policy class or its name
+    :param supported_action_spaces: of the library's class
+    :param kwargs: others of ``BaseAlgorithm``, as ``OffPolicyAlgorithm`` gives them
+    """
+
+    def __init__(
+        self,
+        policy: str | type[BasePolicy],
+        supported_action_spaces: tuple[type[spaces.Space[Any]], ...] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if supported_action_spaces is not None and is_scale_policy(policy):
+            supported_action_spaces = (*supported_action_spaces, *ALSO)
+        super().__init__(policy, supported_action_spaces=supported_action_spaces, **kwargs)
+
+
+def refuse_discrete(owner: str, action_space: spaces.Space[Any]) -> None:
+    """
+    :param owner: an algorithm with a deterministic actor
+    :param action_space: of the environment
+    :raises Sb3ScaleError: if its actions are discrete
+    """
+    if isinstance(action_space, ALSO):
+        raise Sb3ScaleError(
+            f"the action space is {action_space}, and the actor of {owner} is deterministic, which "
+            "needs continuous actions; allowed: Box, or an algorithm with a stochastic actor, such "
+            "as sac or crossq"
+        )
+
+
+def check_exploration(model: Any) -> None:
+    """
+    :param model: the algorithm, with its action space
+    :raises Sb3ScaleError: if noise would be added to discrete actions
+    """
+    if model.action_noise is not None and isinstance(model.action_space, ALSO):
+        raise Sb3ScaleError(
+            f"action_noise is {model.action_noise}, and the action space is {model.action_space}; "
+            "allowed: nothing, since discrete actions are sampled by the actor"
+        )
