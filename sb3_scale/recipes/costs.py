@@ -15,7 +15,7 @@ from sb3_scale.recipes.model import recipe
 
 TRANSITIONS = 2_000
 WARM_UP = 3
-"""Gradient steps that are not timed: the first allocate."""
+"""Gradient steps that are not measured: the first allocate, and try which products are exact."""
 
 MOST_STEPS = 200
 
@@ -52,10 +52,11 @@ def cost(name: str, observations: int, actions: int, seconds: float = 1.0) -> Co
     _fill(model)
     # A learner that is trained alone at first shall not be measured.
     model._n_updates = model.policy_delay
+    model.train(WARM_UP, model.batch_size)
+    model._n_updates = model.policy_delay
     flops = FlopCounterMode(display=False)
     with flops:
         model.train(model.policy_delay, model.batch_size)
-    model.train(WARM_UP, model.batch_size)
     taken, start = 0, time.perf_counter()
     while taken == 0 or (time.perf_counter() - start < seconds and taken < MOST_STEPS):
         model.train(model.policy_delay, model.batch_size)
