@@ -19,7 +19,7 @@ from sb3_scale.parts import annotations, build, load_target, parameters, type_na
 from sb3_scale.plugins import CORE, Plugin, manager
 from sb3_scale.protocols import PartConfig
 from sb3_scale.recipes import files, resolve
-from sb3_scale.specs import Env, EnvBackend, Recipe, Spec, ZooConfig
+from sb3_scale.specs import DiscreteActor, DiscreteCritic, Env, EnvBackend, Recipe, Spec, ZooConfig
 
 POLICY_KINDS = (
     "network",
@@ -256,6 +256,8 @@ def _example(spec: Spec, known: Mapping[str, inspect.Parameter]) -> tuple[str, s
         env_id = spec.example_env
         settings["n_envs"], settings["env_backend"] = 8, spec.name
     else:
+        if isinstance(spec, (DiscreteActor, DiscreteCritic)):
+            env_id = "CartPole-v1"
         given = {name: parameter.default for name, parameter in known.items()}
         missing = (None, inspect.Parameter.empty)
         shown = {name: value for name, value in given.items() if value not in missing}

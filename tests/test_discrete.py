@@ -12,7 +12,9 @@ from gymnasium import spaces
 from sb3_scale import SAC
 from sb3_scale.actions import JointActions
 from sb3_scale.learning.batch import Batch, Step
-from sb3_scale.nn.discrete import drawn
+from sb3_scale.nn.discrete import CategoricalActor, DiscreteEnsembleCritic, drawn
+from sb3_scale.specs import DiscreteActor, DiscreteCritic
+from sb3_scale.testing import check_component
 
 CLOSE = {"rtol": 2e-4, "atol": 1e-5}
 ALPHA = 0.3
@@ -263,3 +265,38 @@ def test_parts_follow_the_action_space() -> None:
     model = SAC("ScalePolicy", "CartPole-v1", buffer_size=10, device="cpu")
     assert type(model.policy.actor).__name__ == "CategoricalActor"
     assert type(model.policy.critic).__name__ == "DiscreteEnsembleCritic"
+
+
+class NoMode(CategoricalActor):
+    def forward(self, features, deterministic=False, training=False):
+        return drawn(self.log_probs(features, training))
+
+
+class MeansOfOutputs(DiscreteEnsembleCritic):
+    def bootstrap_all(self, next_outputs, probabilities, rewards, discounts, entropy_term):
+        return self.bootstrap(next_outputs.mean(dim=2), rewards, discounts, entropy_term)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("actor", "categorical"), ("critic", "discrete-ensemble")]
+)
+def test_the_parts_keep_their_contracts(kind: str, name: str) -> None:
+    check_component(kind, name, {"network": {"name": "mlp", "width": 8}})
+
+
+@pytest.mark.parametrize(
+    ("spec", "fault"),
+    [
+        (
+            DiscreteActor("wrong", f"{__name__}:NoMode", "No mode."),
+            "no most probable action in forward",
+        ),
+        (
+            DiscreteCritic("wrong", f"{__name__}:MeansOfOutputs", "Means."),
+            "of one certain action that are",
+        ),
+    ],
+)
+def test_parts_that_break_the_contract_are_told(spec: Any, fault: str) -> None:
+    with pytest.raises(AssertionError, match=fault):
+        check_component(spec)

@@ -55,7 +55,7 @@ def check_critic(subject: Subject) -> None:
     check_rows(subject, evaluate(critic), critic(features[:1], actions[:1]))
     leaf = actions.clone().requires_grad_()
     check_gradients(subject, critic, critic(features, leaf, training=True), {"actions": leaf})
-    _check_estimates(subject, critic, outputs.detach())
+    check_estimates(subject, critic, outputs.detach())
     for value in VALUES if "value" in known and "value" not in subject.params else ():
         _check_with(subject, {**number, "value": value})
     if n_critics == MEMBERS:
@@ -73,10 +73,16 @@ def _check_with(subject: Subject, params: dict[str, Any]) -> None:
         return
     features, actions = torch.randn(BATCH, FEATURES), torch.rand(BATCH, ACTIONS) * 2 - 1
     outputs = subject.call(f"forward with value '{params['value']}'", critic, features, actions)
-    _check_estimates(subject, critic, outputs.detach())
+    check_estimates(subject, critic, outputs.detach())
 
 
-def _check_estimates(subject: Subject, critic: Any, outputs: Tensor) -> None:
+def check_estimates(subject: Subject, critic: Any, outputs: Tensor) -> None:
+    """
+    :param subject: a critic
+    :param critic: an instance
+    :param outputs: of it, ``(n_critics, b, n_outputs)``, without gradient
+    :raises AssertionError: if what it makes of them is not what the update needs
+    """
     kind, n_critics = critic.value.outputs, len(outputs)
     leaf = outputs.clone().requires_grad_()
     for name, shape in (("mean", (n_critics, BATCH, 1)), ("judge", (BATCH, 1))):

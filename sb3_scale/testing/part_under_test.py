@@ -13,7 +13,7 @@ from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.hookspecs import hookimpl
 from sb3_scale.parts import build
 from sb3_scale.plugins import manager
-from sb3_scale.specs import KINDS, Spec
+from sb3_scale.specs import KINDS, DiscreteActor, DiscreteCritic, Spec
 
 BATCH = 7
 MEMBERS = 3
@@ -118,6 +118,19 @@ class Subject:
         self.require(bool(result.isfinite().all()), f"gives numbers that are not finite in {what}")
         tensor: Tensor = result
         return tensor
+
+
+def env_for(
+    spec: Spec, env: "str | gymnasium.Env[Any, Any] | None"
+) -> "str | gymnasium.Env[Any, Any]":
+    """
+    :param spec: a part
+    :param env: that the caller named, if any
+    :return: the environment to check it with
+    """
+    if env is not None:
+        return env
+    return "CartPole-v1" if isinstance(spec, (DiscreteActor, DiscreteCritic)) else "Pendulum-v1"
 
 
 def find_spec(spec: Spec | str, name: str) -> Spec:

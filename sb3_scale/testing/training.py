@@ -17,7 +17,7 @@ from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.parts import load_target
 from sb3_scale.plugins import manager
 from sb3_scale.specs import Spec
-from sb3_scale.testing.part_under_test import Subject, find_spec, offered
+from sb3_scale.testing.part_under_test import Subject, env_for, find_spec, offered
 
 STEPS = 60
 
@@ -29,7 +29,7 @@ def check_trains(
     spec: Spec | str,
     name: str = "",
     params: Mapping[str, Any] | None = None,
-    env: "str | gymnasium.Env[Any, Any]" = "Pendulum-v1",
+    env: "str | gymnasium.Env[Any, Any] | None" = None,
 ) -> None:
     """
     Train with a part by SAC, or by TD3 if it is a deterministic actor, then save and load.
@@ -37,7 +37,7 @@ def check_trains(
     :param spec: the part, or its kind
     :param name: its name, if ``spec`` is a kind
     :param params: parameters to use instead of the defaults
-    :param env: environment to train in
+    :param env: environment to train in, by default Pendulum-v1, or CartPole-v1 for discrete actions
     :raises AssertionError: with one sentence that names the part and what is wrong
     :raises Sb3ScaleError: if there is no such part, or no policy is made of its kind
     """
@@ -45,7 +45,7 @@ def check_trains(
     if spec.kind not in POLICY_KINDS:
         raise Sb3ScaleError(f"no policy is made of a part of the kind '{spec.kind}'")
     with offered(spec), torch.random.fork_rng(devices=[]):
-        train(Subject(spec, params or {}, env))
+        train(Subject(spec, params or {}, env_for(spec, env)))
 
 
 def make_model(subject: Subject) -> Any:
