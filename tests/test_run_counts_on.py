@@ -14,7 +14,7 @@ from test_run_folder import train_here
 
 from sb3_scale import SAC, Sb3ScaleError
 from sb3_scale.runs import read_episodes, read_run
-from sb3_scale.sweep.grid import Training
+from sb3_scale.sweep.grid import Sweep, Training, trainings
 from sb3_scale.sweep.training_folder import TrainingFolder
 from sb3_scale.zoo.history import bring_episodes
 from sb3_scale.zoo.resume import name_checkpoint
@@ -115,6 +115,14 @@ def test_a_sweep_goes_on_from_a_checkpoint_that_it_asked_for(killed: Path, tmp_p
     folder(30).end(1, 1.0, 1, "none")
     assert folder(30).prepare() is None
     assert not runs.exists()
+
+
+def test_a_sweep_saves_what_can_count_on_alone() -> None:
+    ours, stock = {"recipe": "sac"}, {"algo": "dqn", "env": "CartPole-v1", "n_timesteps": 1000}
+    sweep = Sweep(env="Pendulum-v1", grid={"policy": {"ours": ours, "stock": stock}}, save_freq=9)
+    assert [one.save_freq for one in trainings(sweep)] == [9, 0]
+    with pytest.raises(Sb3ScaleError, match="save_freq is -1; allowed: at least 0"):
+        trainings(Sweep(env="Pendulum-v1", save_freq=-1))
 
 
 @pytest.mark.slow

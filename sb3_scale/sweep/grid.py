@@ -251,7 +251,8 @@ def _training(sweep: Sweep, variations: tuple[_Variation, ...]) -> Training:
         eval_freq,
         sweep.eval_episodes,
         (*map(str, sweep.train_args), *packages),
-        sweep.save_freq,
+        # Only a ScalePolicy's run can count on.
+        sweep.save_freq if configs.uses_scale_policy(settings) else 0,
     )
 
 
