@@ -118,7 +118,7 @@ def test_a_sweep_goes_on_from_a_checkpoint_that_it_asked_for(killed: Path, tmp_p
 
 
 def test_a_sweep_saves_what_can_count_on_alone() -> None:
-    ours, stock = {"recipe": "sac"}, {"algo": "dqn", "env": "CartPole-v1", "n_timesteps": 1000}
+    ours, stock = {"recipe": "sac"}, {"algo": "dqn", "env": "CartPole-v1", "n_timesteps": 2000}
     sweep = Sweep(env="Pendulum-v1", grid={"policy": {"ours": ours, "stock": stock}}, save_freq=9)
     assert [one.save_freq for one in trainings(sweep)] == [9, 0]
     with pytest.raises(Sb3ScaleError, match="save_freq is -1; allowed: at least 0"):
