@@ -48,9 +48,10 @@ def build_tasks(fence: Fence) -> None:
     from gymnasium import spaces
 
     from sb3_scale import ScalePolicy
-    from sb3_scale.parts import load_target
+    from sb3_scale.parts import load_target, spec_of
     from sb3_scale.plugins import manager
     from sb3_scale.recipes import resolve
+    from sb3_scale.specs import DiscreteActor
     from sb3_scale.testing.zoo_configs import observations_for
     from sb3_scale.zoo import configs
 
@@ -63,8 +64,10 @@ def build_tasks(fence: Fence) -> None:
         assert "n_timesteps" in settings, task
         configs.check(algo, algorithm, settings)
         parts = {**algorithm.default_parts, **settings.get("policy_kwargs", {})}
-        box = spaces.Box(-1, 1, (3,))
-        policy = ScalePolicy(observations_for(parts), box, lambda _: 1e-3, **parts)
+        actor = spec_of("actor", parts.get("actor", "squashed-gaussian"))
+        discrete = isinstance(actor, DiscreteActor)
+        actions = spaces.Discrete(2) if discrete else spaces.Box(-1, 1, (3,))
+        policy = ScalePolicy(observations_for(parts), actions, lambda _: 1e-3, **parts)
         assert policy.actor.stochastic == algorithm.stochastic_actor
 
 
