@@ -51,22 +51,23 @@ def build_tasks(fence: Fence) -> None:
     from sb3_scale.parts import load_target, spec_of
     from sb3_scale.plugins import manager
     from sb3_scale.recipes import resolve
-    from sb3_scale.specs import DiscreteActor
+    from sb3_scale.specs import DiscreteActor, DiscreteCritic
     from sb3_scale.testing.zoo_configs import observations_for
     from sb3_scale.zoo import configs
 
     named = re.search(r"--algo (\w+)", fence.text)
     algo = named[1] if named else "sac"
     algorithm = load_target(manager().find("algorithm", algo)[1])
-    for task, given in yaml.safe_load(fence.text).items():
-        settings = resolve.anywhere(given, algo, task)
+    for task, written in yaml.safe_load(fence.text).items():
+        settings = resolve.anywhere(written, algo, task)
         assert settings["policy"] == "ScalePolicy", task
         assert "n_timesteps" in settings, task
         configs.check(algo, algorithm, settings)
-        parts = {**algorithm.default_parts, **settings.get("policy_kwargs", {})}
-        actor = spec_of("actor", parts.get("actor", "squashed-gaussian"))
-        discrete = isinstance(actor, DiscreteActor)
+        given = settings.get("policy_kwargs", {})
+        kinds = {type(spec_of(kind, given[kind])) for kind in ("actor", "critic") if kind in given}
+        discrete = not kinds.isdisjoint({DiscreteActor, DiscreteCritic})
         actions = spaces.Discrete(2) if discrete else spaces.Box(-1, 1, (3,))
+        parts = {**algorithm.parts_for(actions), **given}
         policy = ScalePolicy(observations_for(parts), actions, lambda _: 1e-3, **parts)
         assert policy.actor.stochastic == algorithm.stochastic_actor
 
