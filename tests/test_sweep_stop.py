@@ -69,7 +69,7 @@ def sweep(tmp_path, monkeypatch, pendulum_run):
     Path("start.yml").write_text(yaml.safe_dump({"Pendulum-v1": TASK}))
     trained = []
 
-    def command(folder: TrainingFolder) -> list[str]:
+    def command(folder: TrainingFolder, before: Path | None) -> list[str]:
         label, seed = folder.training.labels["kind"], folder.training.seed
         trained.append((label, seed))
         source = tmp_path / "made" / f"{label}-{seed}"
@@ -126,9 +126,9 @@ def test_a_label_that_is_told_apart_is_trained_no_further_also_after_an_interrup
 def test_a_label_with_a_failed_training_is_not_compared(sweep, monkeypatch):
     command = TrainingFolder.command
 
-    def failing(folder: TrainingFolder) -> list[str]:
+    def failing(folder: TrainingFolder, before: Path | None) -> list[str]:
         bad = (folder.training.labels["kind"], folder.training.seed) == ("bad", 1)
-        return ["false"] if bad else command(folder)
+        return ["false"] if bad else command(folder, before)
 
     monkeypatch.setattr(TrainingFolder, "command", failing)
     status, trained = sweep(grid=TWO)

@@ -42,7 +42,8 @@ def sb3_scale_components():
     [
         (
             {"policy_kwargs": {"critic": "ensembel"}},
-            "error: there is no critic 'ensembel'; allowed: ensemble; did you mean 'ensemble'?",
+            "error: there is no critic 'ensembel'; allowed: discrete-ensemble, ensemble; did you "
+            "mean 'ensemble'?",
         ),
         (
             {"policy_kwargs": {"critic": {"name": "ensemble", "n_critic": 3}}},
