@@ -62,9 +62,10 @@ def build_tasks(fence: Fence) -> None:
         assert settings["policy"] == "ScalePolicy", task
         assert "n_timesteps" in settings, task
         configs.check(algo, algorithm, settings)
-        parts = {**algorithm.default_parts, **settings.get("policy_kwargs", {})}
-        box = spaces.Box(-1, 1, (3,))
-        policy = ScalePolicy(observations_for(parts), box, lambda _: 1e-3, **parts)
+        discrete = task == "CartPole-v1"
+        actions = spaces.Discrete(2) if discrete else spaces.Box(-1, 1, (3,))
+        parts = {**algorithm.parts_for(actions), **settings.get("policy_kwargs", {})}
+        policy = ScalePolicy(observations_for(parts), actions, lambda _: 1e-3, **parts)
         assert policy.actor.stochastic == algorithm.stochastic_actor
 
 
