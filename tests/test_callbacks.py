@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pandas
 import pytest
+from rl_zoo3.callbacks import ParallelTrainCallback
 from rl_zoo3.utils import get_callback_list
 from small_models import make
-from stable_baselines3.common.callbacks import CheckpointCallback
+from stable_baselines3.common.callbacks import CallbackList, CheckpointCallback
 
 from sb3_scale import SAC, Sb3ScaleError
 from sb3_scale.callbacks import CSVLogger
@@ -63,3 +64,10 @@ def test_csv_has_the_logged_figures_and_keeps_older_files(tmp_path: Path) -> Non
 
 def test_contract() -> None:
     check_component("callback", "csv-logger")
+
+
+def test_the_callback_that_trains_a_copy_is_refused_before_it_makes_one() -> None:
+    callback = ParallelTrainCallback()
+    for given in (callback, [callback], CallbackList([CallbackList([callback])])):
+        with pytest.raises(Sb3ScaleError, match="does not know ScalePolicy; allowed: collector: o"):
+            make(SAC).learn(10, callback=given)

@@ -1,10 +1,12 @@
-"""Callbacks that an algorithm brings to ``learn``."""
+"""Callbacks that an algorithm brings to ``learn``, or cannot have there."""
 
+import sys
 from collections.abc import Sequence
 
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
 from stable_baselines3.common.type_aliases import MaybeCallback
 
+from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.parts import build
 from sb3_scale.protocols import PartConfig
 
@@ -23,3 +25,21 @@ def with_callbacks(given: MaybeCallback, parts: Sequence[PartConfig]) -> Callbac
     else:
         users = [] if given is None else [ConvertCallback(given)]
     return CallbackList([*users, *(build("callback", part) for part in parts)])
+
+
+def refuse_parallel_training(given: MaybeCallback) -> None:
+    """
+    :param given: to ``learn`` of an algorithm with a ScalePolicy
+    :raises Sb3ScaleError: if it is RL-Zoo's callback that trains a copy of the model
+    """
+    zoo = sys.modules.get("rl_zoo3.callbacks")
+    if isinstance(given, CallbackList):
+        given = given.callbacks
+    for each in given if isinstance(given, list) else (given,):
+        if isinstance(each, CallbackList):
+            refuse_parallel_training(each)
+        elif zoo is not None and isinstance(each, zoo.ParallelTrainCallback):
+            raise Sb3ScaleError(
+                f"{type(each).__name__} trains a copy that it loads as the library's own SAC or "
+                "TQC and that does not know ScalePolicy; allowed: collector: overlapped"
+            )

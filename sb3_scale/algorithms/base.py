@@ -22,7 +22,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_scale.actions import is_discrete
 from sb3_scale.algorithms import buffer_files, options
-from sb3_scale.algorithms.added_callbacks import with_callbacks
+from sb3_scale.algorithms.added_callbacks import refuse_parallel_training, with_callbacks
 from sb3_scale.algorithms.buffers import fill_up_replay_buffer
 from sb3_scale.algorithms.checkpoints import Checkpoint, name_of
 from sb3_scale.algorithms.checks import (
@@ -237,6 +237,8 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
 
     def _init_callback(self, callback: MaybeCallback, progress_bar: bool = False) -> BaseCallback:
         train = vars(self).get("train")
+        if self.scaled:
+            refuse_parallel_training(callback)
         if self.own_callbacks:
             callback = with_callbacks(callback, self.own_callbacks)
         ready = super()._init_callback(callback, progress_bar)
