@@ -11,6 +11,7 @@ from discrete_models import CRITIC, MULTI, NETWORK, NORMED, Choices, make
 from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.envs import FakeImageEnv
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.vec_env import SubprocVecEnv, VecNormalize
 from test_discrete import samples
@@ -24,6 +25,7 @@ from sb3_scale.diagnostics.weight_norm import WeightNorm
 from sb3_scale.learning.update import MetricsLog
 from sb3_scale_asymmetric.td2 import DDPG, TD2
 from sb3_scale_crossq.algorithm import CrossQ
+from sb3_scale_pixels.noise import NoiseSchedule
 
 OFFSET = spaces.Discrete(3, start=-5)
 JOINT = {"network": NORMED, "joint_batch": True}
@@ -275,6 +277,19 @@ def test_what_cannot_be_is_told(settings: dict[str, Any], said: str) -> None:
 def test_collectors_cannot_move_discrete_actions(name: str) -> None:
     with pytest.raises(Sb3ScaleError, match=f"{name} of the collectors is .*cannot be moved"):
         make(collector={"name": "inline", "collectors": 1, name: [0.4, 0.1]})
+
+
+def test_a_schedule_of_noise_is_refused() -> None:
+    with pytest.raises(Sb3ScaleError, match="adds noise to actions, and the action space is Disc"):
+        make().learn(5, callback=NoiseSchedule())
+
+
+def test_pixels_reach_actor_and_critic() -> None:
+    env = FakeImageEnv(20, 20, n_channels=3, discrete=True)
+    extractor = {"name": "drq", "channels": 4, "features": 6}
+    model = make(env=env, parts={"extractor": extractor, "transforms": ["random-shift"]})
+    model.learn(24)
+    assert torch.isfinite(weights(model)).all()
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from zoo_commands import run
 import sb3_scale
 from sb3_scale import Sb3ScaleError
 from sb3_scale.actions import is_discrete
+from sb3_scale.landscape.checkpoint import load_problem
 from sb3_scale.parts import settings_path
 from sb3_scale.plugins import manager
 from sb3_scale.recipes import files
@@ -61,21 +62,22 @@ def test_what_a_recipe_begins_with_has_the_changes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("algo", "words"),
-    [("sac", "--conf-file crossq-wn"), ("crossq", "--conf-file crossq"), ("sac", "")],
+    [("sac", "--conf-file crossq-wn"), ("crossq", "--conf-file crossq"), ("sac", "mine")],
 )
 def test_rl_zoo_trains_and_plays(algo: str, words: str, tmp_path: Path) -> None:
     settings = "policy_kwargs.critic.network.width:8 policy_kwargs.actor.network.width:8"
     settings += " learning_starts:50 batch_size:16 buffer_size:1000 compile:False gradient_steps:1"
-    if not words:
+    if words == "mine":
         (tmp_path / "mine.yml").write_text("CartPole-v1: {policy: ScalePolicy, n_timesteps: 60}\n")
         words, settings = "--conf-file mine.yml", "learning_starts:50 buffer_size:100"
     options = f"--algo {algo} --env CartPole-v1 -f logs"
     trained = run(
         tmp_path,
-        *f"-m rl_zoo3.train {options} {words} -n 60 --eval-freq -1 --seed 1".split(),
+        *f"-m rl_zoo3.train {options} {words} -n 60 --eval-freq -1 --save-replay-buffer".split(),
         *f"-params {settings}".split(),
     )
     assert trained.returncode == 0, trained.stderr
+    assert load_problem(tmp_path / f"logs/{algo}/CartPole-v1_1", None, 5, 0).target.shape == (5, 1)
     played = run(tmp_path, *f"-m rl_zoo3.enjoy {options} -n 20 --no-render --exp-id 1".split())
     assert played.returncode == 0, played.stderr
 

@@ -67,7 +67,9 @@ def load_problem(
         policy, training = model.policy, model.training
         step = Step(model.sample(transitions))
         _, target = training.actor_critic.outputs_and_target(step)
-        features, actions = policy.extractor.critic_inputs(step.features, step.batch.actions)
+        features, actions = policy.action_code.critic_inputs(
+            policy.extractor, step.features, step.batch.actions
+        )
         critic = policy.critic
         fold_scales(critic)
         loss = partial(training.objective.critic_loss, policy)

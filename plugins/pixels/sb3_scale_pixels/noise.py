@@ -6,7 +6,8 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import NormalActionNoise
 
-from sb3_scale.errors import check_at_least
+from sb3_scale.actions import is_discrete
+from sb3_scale.errors import Sb3ScaleError, check_at_least
 
 
 class NoiseSchedule(BaseCallback):
@@ -40,6 +41,12 @@ class NoiseSchedule(BaseCallback):
         return self.start + (self.end - self.start) * done
 
     def _on_training_start(self) -> None:
+        actions = self.model.action_space
+        if is_discrete(actions):
+            raise Sb3ScaleError(
+                f"callback 'noise-schedule' adds noise to actions, and the action space is "
+                f"{actions}; allowed: Box"
+            )
         self._set()
 
     def _on_rollout_end(self) -> None:
