@@ -20,12 +20,16 @@ MOST_ACTIONS = 4096
 """Joint actions: a critic has outputs for each."""
 
 
+DISCRETE = (spaces.Discrete, spaces.MultiDiscrete)
+"""Spaces of whole numbers that name choices."""
+
+
 def is_discrete(action_space: spaces.Space[Any] | None) -> bool:
     """
     :param action_space: of an environment, nothing where there is none
     :return: whether actions are whole numbers that name choices
     """
-    return isinstance(action_space, (spaces.Discrete, spaces.MultiDiscrete))
+    return isinstance(action_space, DISCRETE)
 
 
 def check_discrete(action_space: spaces.Space[Any]) -> None:
@@ -173,6 +177,6 @@ def action_code(action_space: spaces.Space[Any]) -> ContinuousActions | JointAct
     :param action_space: in which a ScalePolicy can act
     :return: what stands between actor and critic and the environment
     """
-    if isinstance(action_space, (spaces.Discrete, spaces.MultiDiscrete)):
+    if isinstance(action_space, DISCRETE):
         return JointActions(action_space)
     return ContinuousActions(action_space)

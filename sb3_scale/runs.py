@@ -17,6 +17,9 @@ from sb3_scale.trust.zips import DAMAGE, check_size
 if TYPE_CHECKING:
     import pandas
 
+EVALUATIONS = "evaluations.npz"
+"""What RL-Zoo writes of evaluations."""
+
 EARLIER = "before.monitor.csv"
 """Episodes that ended before the checkpoint that a run goes on from, and its ``decisions``."""
 
@@ -96,7 +99,7 @@ def read_run(folder: Path) -> Run:
         raise Sb3ScaleError(f"'{settings_file}': env_kwargs must be a mapping")
     repeat = _whole(settings_file, "action_repeat", env_kwargs.get("action_repeat", 1))
     returns, finished_at, finished_after = _read_monitor(folder)
-    evaluations, evaluated_at = _read_evaluations(folder / "evaluations.npz")
+    evaluations, evaluated_at = _read_evaluations(folder / EVALUATIONS)
     decisions, gradient_steps = _saved_counts(folder, settings_file.parent.name)
     return Run(
         str(arguments.get("algo")),

@@ -10,6 +10,12 @@ from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.parts import build
 from sb3_scale.protocols import PartConfig
 
+TRAINS_A_COPY = (
+    "trains a copy that it loads as the library's own SAC or TQC and that does not know "
+    "ScalePolicy; allowed: collector: overlapped"
+)
+"""What RL-Zoo's ParallelTrainCallback does."""
+
 
 def with_callbacks(given: MaybeCallback, parts: Sequence[PartConfig]) -> CallbackList:
     """
@@ -39,7 +45,4 @@ def refuse_parallel_training(given: MaybeCallback) -> None:
         if isinstance(each, CallbackList):
             refuse_parallel_training(each)
         elif zoo is not None and isinstance(each, zoo.ParallelTrainCallback):
-            raise Sb3ScaleError(
-                f"{type(each).__name__} trains a copy that it loads as the library's own SAC or "
-                "TQC and that does not know ScalePolicy; allowed: collector: overlapped"
-            )
+            raise Sb3ScaleError(f"{type(each).__name__} {TRAINS_A_COPY}")

@@ -6,10 +6,9 @@ from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 
+from sb3_scale.actions import DISCRETE, is_discrete
 from sb3_scale.algorithms.checks import is_scale_policy
 from sb3_scale.errors import Sb3ScaleError
-
-ALSO = (spaces.Discrete, spaces.MultiDiscrete)
 
 
 class DiscreteToo(BaseAlgorithm):
@@ -29,7 +28,7 @@ class DiscreteToo(BaseAlgorithm):
         **kwargs: Any,
     ) -> None:
         if supported_action_spaces is not None and is_scale_policy(policy):
-            supported_action_spaces = (*supported_action_spaces, *ALSO)
+            supported_action_spaces = (*supported_action_spaces, *DISCRETE)
         super().__init__(policy, supported_action_spaces=supported_action_spaces, **kwargs)
 
 
@@ -39,7 +38,7 @@ def refuse_discrete(owner: str, action_space: spaces.Space[Any]) -> None:
     :param action_space: of the environment
     :raises Sb3ScaleError: if its actions are discrete
     """
-    if isinstance(action_space, ALSO):
+    if is_discrete(action_space):
         raise Sb3ScaleError(
             f"the action space is {action_space}, and the actor of {owner} is deterministic, which "
             "needs continuous actions; allowed: Box, or an algorithm with a stochastic actor, such "
@@ -52,7 +51,7 @@ def check_exploration(model: Any) -> None:
     :param model: the algorithm, with its action space
     :raises Sb3ScaleError: if noise would be added to discrete actions
     """
-    if model.action_noise is not None and isinstance(model.action_space, ALSO):
+    if model.action_noise is not None and is_discrete(model.action_space):
         raise Sb3ScaleError(
             f"action_noise is {model.action_noise}, and the action space is {model.action_space}; "
             "allowed: nothing, since discrete actions are sampled by the actor"

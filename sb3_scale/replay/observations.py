@@ -10,12 +10,10 @@ from stable_baselines3.common.preprocessing import get_obs_shape
 from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.observations import READ
 from sb3_scale.replay.normalization import normalize_keys, normalize_observations
 
 Shape = tuple[int, ...]
-
-WITHIN = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
-"""What a Dict of observations may hold."""
 
 
 class Layout(Protocol):
@@ -118,10 +116,10 @@ class DictLayout:
 
     def __init__(self, space: spaces.Dict) -> None:
         for key, each in space.spaces.items():
-            if not isinstance(each, WITHIN):
+            if not isinstance(each, READ):
                 raise Sb3ScaleError(
                     f"observation '{key}' is a {type(each).__name__}; allowed in a Dict: "
-                    f"{', '.join(kind.__name__ for kind in WITHIN)}"
+                    f"{', '.join(kind.__name__ for kind in READ)}"
                 )
         shapes: dict[str, Any] = {key: get_obs_shape(each) for key, each in space.spaces.items()}
         # Keys may have names that fields may not.

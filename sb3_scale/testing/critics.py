@@ -1,5 +1,6 @@
 """Checks of critics."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -27,16 +28,9 @@ def check_critic(subject: Subject) -> None:
     :param subject: a critic
     :raises AssertionError: if it does not keep :class:`sb3_scale.protocols.Critic`
     """
-    # An odd number of members tells a wrong dimension from a right one.
-    known = parameters(subject.spec)
-    number = {"n_critics": MEMBERS} if "n_critics" in known else {}
-
-    def make() -> nn.Module:
-        return subject.build_module(FEATURES, ACTIONS, **number)
-
+    make, number = with_members(subject, ACTIONS)
     critic: Any = make()
-    subject.require_flags(critic, "joint_batch", "target")
-    check_training_argument(subject, critic)
+    check_made(subject, critic)
     features, actions = torch.randn(BATCH, FEATURES), torch.rand(BATCH, ACTIONS) * 2 - 1
     what = "forward"
     outputs = subject.call(what, critic, features, actions, training=True)
@@ -56,12 +50,36 @@ def check_critic(subject: Subject) -> None:
     leaf = actions.clone().requires_grad_()
     check_gradients(subject, critic, critic(features, leaf, training=True), {"actions": leaf})
     check_estimates(subject, critic, outputs.detach())
+    known = parameters(subject.spec)
     for value in VALUES if "value" in known and "value" not in subject.params else ():
         _check_with(subject, {**number, "value": value})
     if n_critics == MEMBERS:
         check_members(subject, critic, evaluate)
     check_projection(subject, critic)
     check_copies(subject, critic, make, evaluate)
+
+
+def with_members(
+    subject: Subject, n_actions: int
+) -> tuple[Callable[[], nn.Module], dict[str, int]]:
+    """
+    :param subject: a critic
+    :param n_actions: numbers of an action, or discrete actions
+    :return: what makes it with an odd number of members, which tells a wrong dimension from a right
+        one, and that number, where it takes one
+    """
+    number = {"n_critics": MEMBERS} if "n_critics" in parameters(subject.spec) else {}
+    return lambda: subject.build_module(FEATURES, n_actions, **number), number
+
+
+def check_made(subject: Subject, critic: Any) -> None:
+    """
+    :param subject: a critic
+    :param critic: an instance
+    :raises AssertionError: if it lacks what the update asks of it
+    """
+    subject.require_flags(critic, "joint_batch", "target")
+    check_training_argument(subject, critic)
 
 
 def _check_with(subject: Subject, params: dict[str, Any]) -> None:

@@ -3,10 +3,9 @@
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from sb3_scale.parts import parameters
-from sb3_scale.testing.critics import check_estimates
+from sb3_scale.testing.critics import check_estimates, check_made, with_members
 from sb3_scale.testing.modules import (
     check_copies,
     check_evaluation,
@@ -98,15 +97,9 @@ def check_discrete_critic(subject: Subject) -> None:
     :param subject: a critic
     :raises AssertionError: if it does not keep :class:`sb3_scale.protocols.DiscreteCritic`
     """
-    known = parameters(subject.spec)
-    number = {"n_critics": MEMBERS} if "n_critics" in known else {}
-
-    def make() -> nn.Module:
-        return subject.build_module(FEATURES, CHOICES, **number)
-
+    make, number = with_members(subject, CHOICES)
     critic: Any = make()
-    subject.require_flags(critic, "joint_batch", "target")
-    check_training_argument(subject, critic)
+    check_made(subject, critic)
     features, n_outputs = torch.randn(BATCH, FEATURES), critic.value.n_outputs
     every = subject.call("all_outputs", critic.all_outputs, features, training=True)
     subject.require(

@@ -6,6 +6,7 @@ from typing import Any
 from rl_zoo3.callbacks import ParallelTrainCallback
 from stable_baselines3.common.callbacks import BaseCallback
 
+from sb3_scale.algorithms.added_callbacks import TRAINS_A_COPY
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.parts import build, parameters
 from sb3_scale.plugins import manager
@@ -99,10 +100,7 @@ def _check_class(target: type) -> None:
             f"{KEY} has {target.__name__}; allowed: classes derived from BaseCallback"
         )
     if issubclass(target, ParallelTrainCallback):
-        raise Sb3ScaleError(
-            f"{KEY} has {target.__name__}, which trains a copy that it loads as the library's own "
-            "SAC or TQC and that does not know ScalePolicy; allowed: collector: overlapped"
-        )
+        raise Sb3ScaleError(f"{KEY} has {target.__name__}, which {TRAINS_A_COPY}")
 
 
 def _by_name(config: dict[str, Any], run_folder: str) -> dict[str, Any]:

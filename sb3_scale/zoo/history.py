@@ -13,10 +13,8 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.monitor import get_monitor_files
 
-from sb3_scale.runs import EARLIER, FINISHED_AT, read_episodes
+from sb3_scale.runs import EARLIER, EVALUATIONS, FINISHED_AT, read_episodes
 from sb3_scale.zoo import resume
-
-EVALUATIONS = "evaluations.npz"
 
 
 def use(manager: Any) -> None:
