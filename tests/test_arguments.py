@@ -150,6 +150,7 @@ def test_a_batch_that_no_machine_holds(size: int) -> None:
 def test_several_steps_of_dict_observations() -> None:
     env = Still()
     env.observation_space = spaces.Dict({"x": spaces.Box(-1, 1, (2,))})
+    assert refused(env=env, n_steps=3).startswith("n_steps is 3, and Stable-Baselines3 has no")
     told = refused(env=env, n_steps=3, replay_buffer_class=DictReplayBuffer)
     assert told.startswith("n_steps is 3, and DictReplayBuffer gives returns over 1; allowed: ")
 

@@ -173,7 +173,7 @@ def test_returns_over_several_steps() -> None:
     assert torch.equal(found.next_observations["a"], wanted.next_observations)
     assert torch.equal(found.rewards, wanted.rewards)
     assert torch.equal(found.discounts, wanted.discounts)
-    model = make(SAC, Reach(), n_steps=3).learn(30)
+    model = make(SAC, Reach(), n_steps=3, replay_buffer_class="compact").learn(30)
     assert (type(model.replay_buffer), model.replay_buffer.n_steps) == (CompactReplayBuffer, 3)
 
 

@@ -87,6 +87,7 @@ def check_buffer_arguments(model: Any) -> None:
                 raise Sb3ScaleError(
                     f"n_steps is {model.n_steps}, and Stable-Baselines3 has no returns over "
                     "several steps for Dict observations; allowed: 1"
+                    + (", or replay_buffer_class: compact" if model.scaled else "")
                 )
     known = inspect.signature(kind).parameters
     if not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in known.values()):

@@ -25,7 +25,8 @@ def choose_replay_buffer(model: Any) -> None:
     if (
         model.replay_buffer_class is None
         and model.scaled
-        and _has_default(model)
+        and isinstance(model.observation_space, (spaces.Box, spaces.Dict))
+        and model.n_steps == 1
         and not model.optimize_memory_usage
     ):
         model.replay_buffer_class = "compact"
@@ -39,12 +40,6 @@ def choose_replay_buffer(model: Any) -> None:
         # What Stable-Baselines3 gives its own buffer for returns over several steps.
         returns = {"n_steps": model.n_steps, "gamma": model.gamma}
         model.replay_buffer_kwargs = {**returns, **model.replay_buffer_kwargs}
-
-
-def _has_default(model: Any) -> bool:
-    """Whether ours stands where Stable-Baselines3 has one that gives the same, or none."""
-    space = model.observation_space
-    return isinstance(space, spaces.Dict) or (isinstance(space, spaces.Box) and model.n_steps == 1)
 
 
 def fill_up_replay_buffer(model: Any) -> bool:
