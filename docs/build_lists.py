@@ -1,6 +1,6 @@
 """
-Writes the lists that name this project's parts and plugins: ``sb3_scale/known_parts.json``, the
-table of parts in ``README.md`` and the plugins' pages in ``docs/index.md``.
+Writes the lists that name this project's parts: ``sb3_scale/known_parts.json`` and the table of
+parts in ``README.md``.
 
 Run ``python docs/build_lists.py`` when a part has come, gone or changed its name. A test runs it
 with ``--check``, which writes nothing.
@@ -9,7 +9,6 @@ with ``--check``, which writes nothing.
 import argparse
 import json
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,20 +74,6 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def pages() -> str:
-    """
-    :return: links in Markdown to the plugins' pages, under their headings
-    """
-    lines = []
-    for path in sorted(ROOT.glob("plugins/*/pyproject.toml")):
-        for name in tomllib.loads(path.read_text())["project"]["entry-points"]["sb3_scale"]:
-            page = ROOT / "docs" / f"{name}.md"
-            if page.exists():
-                heading = page.read_text().partition("\n")[0].removeprefix("# ")
-                lines.append(f"- [{heading}]({page.name})\n")
-    return "".join(lines)
-
-
 def with_list(text: str, made: str) -> str:
     """
     :param text: of a page with the two marks
@@ -109,11 +94,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, name what is old")
     check = parser.parse_args().check
-    readme, index = ROOT / "README.md", ROOT / "docs" / "index.md"
+    readme = ROOT / "README.md"
     made = {
         ROOT / "sb3_scale" / "known_parts.json": known_parts(),
         readme: with_list(readme.read_text(), table()),
-        index: with_list(index.read_text(), pages()),
     }
     old = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
     if check and old:

@@ -124,7 +124,7 @@ def test_the_page_of_parts_is_up_to_date(tmp_path):
 
 
 def test_the_lists_of_parts_are_up_to_date():
-    """The table of README.md, the pages of docs/index.md, and known_parts.json."""
+    """The table of README.md, and known_parts.json."""
     answer = zoo_commands.run(ROOT, str(ROOT / "docs" / "build_lists.py"), "--check")
     assert answer.returncode == 0, answer.stderr
 
