@@ -28,8 +28,8 @@ def pages(table: str) -> Iterator[tuple[str, str]]:
     for package, modules in grouped(table).items():
         title = package if package == "sb3_scale" else f"sb3_scale.{package}"
         lines = [f"# {title}\n"]
-        for name, offers in modules:
-            lines += [f"## {name} {{ #{anchor(name)} }}\n", f"Offers {offers}.\n", f"::: {name}\n"]
+        for name, _ in modules:
+            lines += [f"## {name} {{ #{anchor(name)} }}\n", f"::: {name}\n"]
         yield f"reference/{package}.md", "\n".join(lines)
 
 
