@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-import equations
-import module_pages
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+
+import equations
+import module_pages
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
