@@ -16,17 +16,8 @@ NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?(?:e(
 Row = Mapping[str, str]
 
 
-def _iqm(values: Sequence[float]) -> float:
-    """Mean of the middle half, ends by their share: what ``rliable`` computes of one task."""
-    # scipy takes half a second to import.
-    from scipy.stats import trim_mean
-
-    return float(trim_mean(values, 0.25))
-
-
 STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
     "count": len,
-    "iqm": _iqm,
     "lower": lambda values: float(np.quantile(values, 0.25)),
     "max": max,
     "mean": lambda values: float(np.mean(values)),

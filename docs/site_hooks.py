@@ -10,6 +10,7 @@ from mkdocs.structure.pages import Page
 
 import equations
 import module_pages
+import results_pages
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -31,6 +32,7 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
     :param config: of the site
     """
     made = dict(module_pages.pages((DOCS / "public-modules.md").read_text()))
+    made |= results_pages.pages()
     made |= {name: from_the_root(ROOT / source) for name, source in OUTSIDE.items()}
     for name, text in made.items():
         files.append(File.generated(config, name, content=text))
