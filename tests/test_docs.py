@@ -33,6 +33,7 @@ def execute(page: Path) -> None:
     namespace = sys.modules["__main__"].__dict__
     for fence in fences(page):
         if fence.language == "python":
+            save(fence)
             # Empty lines in front, so that a traceback names the line of the page.
             code = "\n" * fence.line + fence.text
             exec(compile(code, str(page), "exec"), namespace)
@@ -40,6 +41,14 @@ def execute(page: Path) -> None:
             check_sweep(fence)
         elif fence.language == "yaml":
             build_tasks(fence)
+
+
+def save(fence: Fence) -> None:
+    """What begins with the name of a file is one, which later blocks may import."""
+    named = re.match(r"# (\w+\.py)\n", fence.text)
+    if named:
+        Path(named[1]).write_text(fence.text)
+        sys.path.insert(0, str(Path.cwd()))
 
 
 def build_tasks(fence: Fence) -> None:
@@ -112,7 +121,71 @@ def test_our_commands_exist(page):
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
         if not target.startswith("http"):
-            assert (page.parent / target).exists(), target
+            made = page.parent.name == "docs" and target in site_pages()
+            assert made or (page.parent / target).exists(), target
+
+
+def site_pages() -> set[str]:
+    """What the side bar names: files of docs, and pages that docs/site_hooks.py makes."""
+    text = (ROOT / "mkdocs.yml").read_text()
+    return set(re.findall(r"[\w/-]+\.md", text[text.index("\nnav:") :]))
+
+
+def test_the_site_has_every_page():
+    assert {page.name for page in PAGES} - site_pages() == {"README.md"}
+
+
+def test_the_site_has_every_public_module(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    import module_pages
+
+    made = dict(module_pages.pages((ROOT / "docs" / "public-modules.md").read_text()))
+    assert set(made) == {page for page in site_pages() if page.startswith("reference/")}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_equations_are_known(page, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    import equations
+
+    for fence in fences(page):
+        if fence.language == "math":
+            assert "<math" in equations.to_mathml(fence.text)
+
+
+def test_an_unknown_command_in_an_equation_stops_the_site(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    from pymdownx.superfences import SuperFencesException
+
+    import equations
+
+    with pytest.raises(SuperFencesException, match=r"\\fraq is not known in the equation"):
+        equations.fence(r"\fraq{1}{2}")
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_tutorial(tmp_path):
+    """In order, in one folder, with the few steps of which the page says that they are enough."""
+    page = ROOT / "docs" / "tutorial.md"
+    few = re.search(r"`-n (\d+)` is enough", page.read_text())[1]
+    environment, *_ = [fence for fence in fences(page) if fence.language == "python"]
+    (tmp_path / "my_env.py").write_text(environment.text)
+    commands = [
+        line.split()
+        for fence in fences(page)
+        if fence.language == "sh"
+        for line in fence.text.splitlines()
+    ]
+    for program, *words in commands:
+        if "rl_zoo3.train" in words:
+            words[words.index("-n") + 1] = few
+        module = words if program == "python" else ["-m", "sb3_scale", *words]
+        done = zoo_commands.run(tmp_path, *module)
+        assert done.returncode == 0, done.stdout + done.stderr
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
+    named = re.findall(r"writes `([^`]+)`", page.read_text())
+    assert len(named) == 2
+    assert set(named) <= left
 
 
 def test_the_page_of_parts_is_up_to_date(tmp_path):
