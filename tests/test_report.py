@@ -163,6 +163,27 @@ def test_report_of_an_unknown_environment(logs, tmp_path, capsys):
     )
 
 
+def test_report_of_an_environment_that_nobody_registered(logs, tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "cartpole-balance_1"
+    shutil.copytree(logs / "sac" / "cartpole-balance_1", folder)
+    arguments = folder / "cartpole-balance" / "args.yml"
+    arguments.write_text(arguments.read_text().replace("cartpole-balance", "PaysThree"))
+    (tmp_path / "pays_three.py").write_text(
+        "from gymnasium import Env, spaces\n"
+        "class PaysThree(Env):\n"
+        "    observation_space = action_space = spaces.Box(-1, 1, (1,))\n"
+        "    def __init__(self, action_repeat): pass\n"
+        "    def reset(self, seed=None, options=None): return self.observation_space.sample(), {}\n"
+        "    def step(self, action): return self.observation_space.sample(), 3, True, False, {}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", str(folder), "--json", "--env", "pays_three:PaysThree"]) == 0
+    assert json.loads(capsys.readouterr().out)["random_policy"]["mean"] == 3.0
+    gymnasium.registry.pop("PaysThree")
+    told = error(capsys, "report", str(folder), "--env", "pays_three:PaysFour")
+    assert "'pays_three' has no class 'PaysFour'" in told
+
+
 def test_programs_about_runs(logs, tmp_path):
     """The table of the evaluations, against the file that Stable-Baselines3 wrote."""
     folder = logs / "sac" / "cartpole-balance_1"

@@ -105,15 +105,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PACKAGE",
         help="to import because they register the environment",
     )
+    parser.add_argument(
+        "--env",
+        metavar="MODULE:CLASS",
+        help="of the run, where it was trained with this: a class that nobody registered",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """
-    :param args: ``folder``, ``random_episodes``, ``gym_packages`` and ``json``
+    :param args: ``folder``, ``random_episodes``, ``gym_packages``, ``env`` and ``json``
     :return: 0
     :raises Sb3ScaleError: if the folder is not that of a run, or the environment is unknown
     """
     training = read_run(args.folder)
+    if args.env:
+        from sb3_scale.zoo.own_environments import name_env
+
+        name_env(["--env", args.env])
     random_policy = None
     if args.random_episodes > 0:
         with Console(stderr=True).status("playing at random for comparison"):
@@ -194,7 +203,7 @@ def random_returns(training: Run, episodes: int, packages: Sequence[str]) -> NDA
     except gymnasium.error.UnregisteredEnv:
         raise Sb3ScaleError(
             f"the environment '{training.env_id}' of the run is not installed here; name its "
-            f"package with --gym-packages, or {without}"
+            f"package with --gym-packages, or its class by --env MODULE:CLASS, or {without}"
         ) from None
     except (gymnasium.error.Error, TypeError, ValueError) as error:
         raise Sb3ScaleError(
