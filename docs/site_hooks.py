@@ -53,3 +53,11 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     :return: the text to build
     """
     return module_pages.linked(markdown) if page.url == "public-modules/" else markdown
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """
+    :param html: of a page
+    :return: the same without the roles of Sphinx, which docstrings have before a name
+    """
+    return re.sub(r":(?:attr|class|func|meth|mod):(?=<code>)", "", html)
