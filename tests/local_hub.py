@@ -48,7 +48,10 @@ class _Hub(BaseHTTPRequestHandler):
         elif words[4] == "preupload":
             files = json.loads(body)["files"]
             # In place of the store for large files.
-            modes = [{"path": file["path"], "shouldIgnore": False, "uploadMode": "regular"} for file in files]
+            modes = [
+                {"path": file["path"], "shouldIgnore": False, "uploadMode": "regular"}
+                for file in files
+            ]
             self._answer({"files": modes})
         else:
             repo = "/".join(words[2:4])
@@ -101,9 +104,7 @@ def running() -> Iterator[tuple[str, Repositories]]:
     :return: address of the hub, and what it holds
     """
     found: Repositories = {}
-    server = ThreadingHTTPServer(
-        ("127.0.0.1", 0), type("Hub", (_Hub,), {"repositories": found})
-    )
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Hub", (_Hub,), {"repositories": found}))
     Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", found
@@ -121,7 +122,9 @@ def use(address: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     constants = huggingface_hub.constants
     monkeypatch.setattr(constants, "ENDPOINT", address)
     monkeypatch.setattr(
-        constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"
+        constants,
+        "HUGGINGFACE_CO_URL_TEMPLATE",
+        address + "/{repo_id}/resolve/{revision}/{filename}",
     )
     for name, value in variables(address, cache).items():
         monkeypatch.setenv(name, value)

@@ -10,7 +10,6 @@ from torch import nn
 from sb3_scale.algorithms.base import ScaleAlgorithm
 from sb3_scale.algorithms.same_parts import complete
 from sb3_scale.plain import plain
-from sb3_scale.policies import ScalePolicy
 
 _ELSEWHERE = {"self", "policy", "env", "policy_kwargs", "tensorboard_log", "verbose", "device"}
 _ELSEWHERE |= {"_init_setup_model", "stats_window_size"}
@@ -22,8 +21,9 @@ _PARTS = ("actor", "critic", "extractor")
 def resolved(model: ScaleAlgorithm) -> dict[str, Any]:
     """
     :param model: with a ``ScalePolicy``
-    :return: its algorithm, the value of each argument that it keeps, each part of the policy with the defaults of
-        all its parameters, and the number of ``parameters`` of its networks, as plain data
+    :return: its algorithm, the value of each argument that it keeps, each part of the policy with
+        the defaults of all its parameters, and how many ``parameters`` each network has, as plain
+        data
     """
     arguments = inspect.signature(type(model).__init__).parameters.keys() - _ELSEWHERE
     policy = model.policy
@@ -54,14 +54,15 @@ def _count(network: nn.Module) -> int:
 
 def _readable(value: Any) -> Any:
     value = plain(value)
-    if value is None or isinstance(value, (bool, int, float, str)) and not isinstance(value, Enum):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): _readable(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_readable(each) for each in value]
-    if isinstance(value, Enum):
-        return _readable(value.value)
-    if isinstance(value, type):
-        return value.__qualname__
+    match value:
+        case Enum():
+            return _readable(value.value)
+        case None | bool() | int() | float() | str():
+            return value
+        case Mapping():
+            return {str(key): _readable(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_readable(each) for each in value]
+        case type():
+            return value.__qualname__
     return " ".join(str(value).split())

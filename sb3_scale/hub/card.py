@@ -8,8 +8,10 @@ from typing import Any
 
 import jinja2
 import yaml
+from huggingface_hub import EvalResult, ModelCardData
 
-from sb3_scale.hub.repository import Repository, library
+from sb3_scale.hub.packages import ALWAYS
+from sb3_scale.hub.repository import Repository
 from sb3_scale.hub.trained_run import Played
 from sb3_scale.runs import Run, env_name
 
@@ -36,7 +38,7 @@ def card(
     organization, _, name = repository.id.partition("/")
     usual = f"{repository.algo}-{env_name(repository.env_id)}"
     algorithm = repository.algo.upper() if resolved is None else resolved["algorithm"]
-    plugins = [each for each in packages if each.startswith("sb3-scale-")]
+    others = [each for each in packages if each not in ALWAYS]
     return environment.from_string(text).render(
         metadata=_metadata(algorithm, run.env_id, played),
         algorithm=algorithm,
@@ -47,7 +49,7 @@ def card(
         actions="deterministic" if played.deterministic else "sampled",
         mean=f"{played.mean:,.2f}",
         std=f"{played.std:,.2f}",
-        install=" ".join(['"sb3-scale[zoo,hub]"', *plugins]),
+        install=" ".join(['"sb3-scale[hub]"', *others]),
         organization=organization,
         name_option="" if name == usual else f" -name {name}",
         command=command,
@@ -71,8 +73,7 @@ def command_of(settings: Path) -> str:
 
 
 def _metadata(algorithm: str, env_id: str, played: Played) -> str:
-    hub = library()
-    result = hub.EvalResult(
+    result = EvalResult(
         task_type="reinforcement-learning",
         task_name="reinforcement-learning",
         dataset_type=env_id,
@@ -82,7 +83,7 @@ def _metadata(algorithm: str, env_id: str, played: Played) -> str:
         metric_value=f"{played.mean:.2f} +/- {played.std:.2f}",
     )
     tags = [env_id, "deep-reinforcement-learning", "reinforcement-learning", "stable-baselines3"]
-    data = hub.ModelCardData(
+    data = ModelCardData(
         library_name="stable-baselines3",
         tags=[*tags, "sb3_scale"],
         model_name=algorithm,

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from zipfile import ZipFile
 
+import huggingface_hub
 import yaml
 from rl_zoo3.utils import StoreDict
 
@@ -30,7 +31,6 @@ from sb3_scale.hub.repository import (
     algorithm,
     check_env,
     in_one_sentence,
-    library,
     register,
 )
 from sb3_scale.hub.trained_run import Played, TrainedRun, film, play
@@ -93,7 +93,7 @@ def _positive(text: str) -> int:
 
 
 def _check_token() -> None:
-    if library().get_token() is None:
+    if huggingface_hub.get_token() is None:
         raise Sb3ScaleError(
             "there is no token of the hub: make one with the right to write at "
             "https://huggingface.co/settings/tokens, then call hf auth login or set HF_TOKEN"
@@ -131,12 +131,10 @@ def _write_yaml(path: Path, content: dict[str, Any]) -> None:
 
 
 def _upload(folder: Path, repository: Repository, message: str, private: bool) -> str:
-    api = library().HfApi(library_name="sb3_scale")
+    api = huggingface_hub.HfApi(library_name="sb3_scale")
     with in_one_sentence(repository.id):
         address = api.create_repo(repository.id, private=private, exist_ok=True)
-        api.upload_folder(
-            repo_id=repository.id, folder_path=folder, commit_message=message
-        )
+        api.upload_folder(repo_id=repository.id, folder_path=folder, commit_message=message)
     return str(address)
 
 

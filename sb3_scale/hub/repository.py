@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
+import huggingface_hub
+from huggingface_hub import errors
 from rl_zoo3 import ALGOS
 
 from sb3_scale.errors import Sb3ScaleError, shown, suggestion
@@ -59,7 +61,7 @@ class Repository:
         :raises Sb3ScaleError: if there is no such file or repository, or the hub cannot be reached
         """
         with in_one_sentence(self.id):
-            return Path(library().hf_hub_download(self.id, name))
+            return Path(huggingface_hub.hf_hub_download(self.id, name))
 
     def download_if_there(self, name: str) -> Path | None:
         """
@@ -69,22 +71,9 @@ class Repository:
         """
         with in_one_sentence(self.id):
             try:
-                return Path(library().hf_hub_download(self.id, name))
-            except library().errors.RemoteEntryNotFoundError:
+                return Path(huggingface_hub.hf_hub_download(self.id, name))
+            except errors.RemoteEntryNotFoundError:
                 return None
-
-
-def library() -> Any:
-    """
-    :return: the module ``huggingface_hub``
-    :raises Sb3ScaleError: if it is not installed
-    """
-    try:
-        import huggingface_hub
-        import huggingface_hub.errors
-    except ImportError as error:
-        raise Sb3ScaleError(f'{error}: pip install "sb3-scale[hub]"') from None
-    return huggingface_hub
 
 
 @contextmanager
@@ -93,20 +82,16 @@ def in_one_sentence(repo: str) -> Iterator[None]:
     :param repo: that the ``with`` block asks for
     :raises Sb3ScaleError: in place of what the hub refuses, or of a hub that is not reached
     """
-    errors = library().errors
     try:
         yield
     except errors.HFValidationError as error:
         raise Sb3ScaleError(f"the hub has no repository named {shown(repo)}: {error}") from None
     except errors.GatedRepoError:
-        raise Sb3ScaleError(
-            f"'{repo}' asks for consent: give it at {library().constants.ENDPOINT}/{repo}"
-        ) from None
+        raise Sb3ScaleError(f"'{repo}' asks for consent: give it at {_address()}/{repo}") from None
     except errors.RepositoryNotFoundError:
         raise Sb3ScaleError(
-            f"there is no repository '{repo}' on {library().constants.ENDPOINT}, or it is private "
-            "and your token does not open it; allowed: ORGANIZATION/NAME, by --organization and "
-            "--repo-name"
+            f"there is no repository '{repo}' on {_address()}, or it is private and your token "
+            "does not open it; allowed: ORGANIZATION/NAME, by --organization and --repo-name"
         ) from None
     except errors.RemoteEntryNotFoundError as error:
         name = error.response.url.path.rpartition("/")[2]
@@ -120,9 +105,11 @@ def in_one_sentence(repo: str) -> Iterator[None]:
         ) from None
     except (errors.HTTPError, errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
         reason = type(error.__cause__ or error).__name__
-        raise Sb3ScaleError(
-            f"the hub at {library().constants.ENDPOINT} is not reached ({reason})"
-        ) from None
+        raise Sb3ScaleError(f"the hub at {_address()} is not reached ({reason})") from None
+
+
+def _address() -> str:
+    return str(huggingface_hub.constants.ENDPOINT)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

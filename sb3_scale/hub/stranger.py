@@ -1,4 +1,4 @@
-"""Files of a stranger's run, written anew as data: whoever reads them later runs nothing of them."""
+"""Files of a stranger's run, written anew as data: who reads them later runs nothing of them."""
 
 import ast
 from collections.abc import Iterator
@@ -46,7 +46,10 @@ def write_statistics(source: Path, target: Path) -> None:
     :param target: where to write it
     :raises Sb3ScaleError: if it is damaged, or something else
     """
-    read_vec_normalize(source).save(str(target))
+    found = read_vec_normalize(source)
+    # Without environments it has none of the attributes that its pickle leaves out.
+    vars(found).update(class_attributes={}, returns=None)
+    found.save(str(target))
 
 
 def write_settings(source: Path, target: Path) -> None:

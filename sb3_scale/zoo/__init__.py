@@ -67,7 +67,10 @@ class _Incomplete(ModuleType):
 
 
 def _install_algorithms() -> None:
-    from rl_zoo3 import ALGOS
+    try:
+        from rl_zoo3 import ALGOS
+    except ImportError as error:
+        raise Sb3ScaleError(f'RL-Zoo needs more: {error}: pip install "sb3-scale[zoo]"') from error
 
     offers = list(manager().specs("algorithm"))
     times = Counter(spec.name for _, spec in offers)
