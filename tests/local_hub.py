@@ -29,7 +29,7 @@ class _Hub(BaseHTTPRequestHandler):
                 self._refuse("RepoNotFound")
                 return
             files = [{"rfilename": name} for name in self.repositories[repo]]
-            self._answer({"id": repo, "sha": "0" * 40, "siblings": files})
+            self._answer({"id": repo, "sha": self._commit(repo), "siblings": files})
         else:
             self._send_file("/".join(words[:2]), "/".join(words[4:]))
 
@@ -62,6 +62,9 @@ class _Hub(BaseHTTPRequestHandler):
                     self.repositories[repo][file["path"]] = content
             self._answer({"commitUrl": f"http://{self.headers['Host']}/{repo}", "commitOid": "0"})
 
+    def _commit(self, repo: str) -> str:
+        return hashlib.sha1(repr(self.repositories[repo]).encode()).hexdigest()
+
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") != "chunked":
             return self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -78,7 +81,7 @@ class _Hub(BaseHTTPRequestHandler):
             self._refuse("RepoNotFound" if files is None else "EntryNotFound")
             return
         tag = hashlib.sha256(files[name]).hexdigest()
-        self._send(200, files[name], {"ETag": f'"{tag}"', "X-Repo-Commit": "0" * 40})
+        self._send(200, files[name], {"ETag": f'"{tag}"', "X-Repo-Commit": self._commit(repo)})
 
     def _answer(self, content: Any) -> None:
         self._send(200, json.dumps(content).encode(), {"Content-Type": "application/json"})

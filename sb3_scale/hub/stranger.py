@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 from zipfile import ZipFile
@@ -20,6 +21,17 @@ _CODE = ("env_wrapper", "vec_env_wrapper")
 """Settings by which RL-Zoo imports and calls any name."""
 
 
+@contextmanager
+def _for_a_command(source: Path) -> Iterator[None]:
+    """What says how to trust in Python says how to trust by the command."""
+    try:
+        yield
+    except Sb3ScaleError as error:
+        text = str(error).replace(str(source), source.name)
+        sentence, _, allowed = text.rpartition("; allowed: ")
+        raise Sb3ScaleError(f"{sentence}; {TRUST}" if "trust=True" in allowed else text) from None
+
+
 def write_model(source: Path, algorithm: Any, target: Path) -> None:
     """
     :param source: of the stranger
@@ -32,12 +44,8 @@ def write_model(source: Path, algorithm: Any, target: Path) -> None:
             f"a model of {algorithm.__name__} is read by unpickling it, which runs what is in it; "
             f"{TRUST}"
         )
-    try:
+    with _for_a_command(source):
         algorithm.load(source, device="cpu", trust=False).save(target)
-    except Sb3ScaleError as error:
-        # A file of the hub is asked for by a command, which has no arguments of Python.
-        text = str(error).partition("; allowed: custom_objects=")
-        raise Sb3ScaleError(f"{text[0]}; {TRUST}" if text[1] else str(error)) from None
 
 
 def write_statistics(source: Path, target: Path) -> None:
@@ -46,7 +54,8 @@ def write_statistics(source: Path, target: Path) -> None:
     :param target: where to write it
     :raises Sb3ScaleError: if it is damaged, or something else
     """
-    found = read_vec_normalize(source)
+    with _for_a_command(source):
+        found = read_vec_normalize(source)
     # Without environments it has none of the attributes that its pickle leaves out.
     vars(found).update(class_attributes={}, returns=None)
     found.save(str(target))
