@@ -16,8 +16,8 @@ class EffectiveRank(Diagnostic):
     """
     ``srank_delta``, the least number of singular values that make up the share ``1 - delta`` of
     the sum of all, of the features that the critic's last linear layer reads on a replay batch; the
-    mean over critics. The logged share is that of the greatest rank there could be. TensorBoard gets
-    a histogram of the singular values, too.
+    mean over critics. The logged share is that of the greatest rank there could be. TensorBoard
+    gets a histogram of the singular values, too.
 
     Source: Kumar et al., "Implicit Under-Parameterization Inhibits Data-Efficient Deep
     Reinforcement Learning", 2021, as Ota et al., "Training Larger Networks for Deep Reinforcement
