@@ -307,7 +307,7 @@ def test_an_upload_without_a_token_ends_before_anything_is_played(
         ("sac", "Pendulm-v1", "", "no repository 'me/sac-Pendulm-v1' .*mean 'Pendulum-v1'"),
         ("sac", TASK, "-name a/b", "the hub has no repository named 'me/a/b'"),
         ("sac", TASK, "--exp-id -1", "--exp-id is -1; allowed: 0 for the next number"),
-        ("ppo", TASK, "-name ppo", "a model of PPO is read by unpickling it.*allowed: --trust"),
+        ("ppo", TASK, "-name ppo", "a model of PPO has to be unpickled; allowed: --trust"),
         ("sac", TASK, "-name ppo", "'me/ppo' has no file 'sac-Pendulum-v1.zip', which each"),
     ],
 )
@@ -341,6 +341,16 @@ def test_a_hub_that_is_not_reached_is_told(
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(Sb3ScaleError, match=r"the hub at http://127.0.0.1:\d+ is not reached"):
         load("sac")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["rl_zoo3", "huggingface_hub"])
+def test_the_extra_with_a_missing_package_is_named(module: str, tmp_path: Path) -> None:
+    (tmp_path / f"{module}.py").write_text(f"raise ImportError(\"No module named '{module}'\")")
+    command = "-m sb3_scale.zoo push_to_hub --algo sac --env dog-run".split()
+    done = run_process(tmp_path, *command, PYTHONPATH=str(tmp_path))
+    expected = f"error: No module named '{module}': pip install \"sb3-scale[zoo]\""
+    assert refused(done) == expected
 
 
 @pytest.mark.slow

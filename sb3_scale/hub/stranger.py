@@ -40,10 +40,7 @@ def write_model(source: Path, algorithm: Any, target: Path) -> None:
     :raises Sb3ScaleError: if the model needs trust, is damaged, or lacks a package here
     """
     if not issubclass(algorithm, ScaleAlgorithm):
-        raise Sb3ScaleError(
-            f"a model of {algorithm.__name__} is read by unpickling it, which runs what is in it; "
-            f"{TRUST}"
-        )
+        raise Sb3ScaleError(f"a model of {algorithm.__name__} has to be unpickled; {TRUST}")
     with _for_a_command(source):
         algorithm.load(source, device="cpu", trust=False).save(target)
 
