@@ -28,6 +28,10 @@ class _Hub(BaseHTTPRequestHandler):
             if repo not in self.repositories:
                 self._refuse("RepoNotFound")
                 return
+            if words[4:5] == ["tree"]:
+                listed = self.repositories[repo].items()
+                self._answer([_listed(name, len(content)) for name, content in listed])
+                return
             files = [{"rfilename": name} for name in self.repositories[repo]]
             self._answer({"id": repo, "sha": self._commit(repo), "siblings": files})
         else:
@@ -60,6 +64,8 @@ class _Hub(BaseHTTPRequestHandler):
                     file = line["value"]
                     content = base64.b64decode(file["content"])
                     self.repositories[repo][file["path"]] = content
+                elif line["key"] == "deletedFile":
+                    del self.repositories[repo][line["value"]["path"]]
             self._answer({"commitUrl": f"http://{self.headers['Host']}/{repo}", "commitOid": "0"})
 
     def _commit(self, repo: str) -> str:
@@ -99,6 +105,10 @@ class _Hub(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Says nothing."""
+
+
+def _listed(name: str, size: int) -> dict[str, Any]:
+    return {"type": "file", "path": name, "size": size, "oid": "0" * 40}
 
 
 @contextmanager

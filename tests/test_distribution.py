@@ -65,7 +65,12 @@ def test_wheels_hold_what_they_must(wheels: Path) -> None:
         wheel.name.split("-")[0]: zipfile.ZipFile(wheel).namelist() for wheel in wheels.iterdir()
     }
     assert set(names) == {project(folder)["name"].replace("-", "_") for folder in DISTRIBUTIONS}
-    core = {"zoo_configs/sac.yml", "zoo_configs/recipes/default.yml", "known_parts.json"}
+    core = {
+        "zoo_configs/sac.yml",
+        "zoo_configs/recipes/default.yml",
+        "known_parts.json",
+        "hub/card.md.jinja",
+    }
     assert {f"sb3_scale/{name}" for name in core} <= set(names["sb3_scale"])
     assert "custom_envs.py" in names["sb3_scale_envs"]
     for package, listed in names.items():

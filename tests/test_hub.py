@@ -189,6 +189,15 @@ def test_a_model_of_rl_zoo_alone_comes_without_statistics_and_our_list(
     assert (load("sac") / f"{TASK}.zip").exists()
 
 
+def test_an_upload_leaves_nothing_of_the_model_before(hub: local_hub.Repositories) -> None:
+    hub[f"me/crossq-{TASK}"] = {"vec_normalize.pkl": b"", "replay.mp4": b"", "notes.md": b"mine"}
+    train("crossq")
+    push("crossq")
+    names = hub[f"me/crossq-{TASK}"].keys()
+    assert {"README.md", "notes.md"} <= names
+    assert not {"vec_normalize.pkl", "replay.mp4"} & names
+
+
 def test_what_is_trusted_comes_as_it_is(
     hub: local_hub.Repositories, uploaded: dict[str, bytes], capsys: Any
 ) -> None:

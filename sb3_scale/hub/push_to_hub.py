@@ -39,6 +39,9 @@ from sb3_scale.notices import notice
 from sb3_scale.runs import EVALUATIONS
 from sb3_scale.zoo.whole_files import STATISTICS as STATISTICS_OF_RUN
 
+VIDEO = "replay.mp4"
+"""The hub's name of what it shows first."""
+
 
 def main(words: Sequence[str] | None = None) -> None:
     """
@@ -56,11 +59,15 @@ def main(words: Sequence[str] | None = None) -> None:
     repository = Repository.of(args)
     env = trained.make_env(render=args.n_timesteps > 0, seed=args.seed)
     model = trained.load(found, env)
-    notice(f"plays {args.n_eval_episodes} episodes of {args.env}")
+    reader = "you, if it is new," if args.private else "everybody"
+    notice(
+        f"plays {args.n_eval_episodes} episodes of {args.env}, and uploads to "
+        f"{repository.address}, which {reader} can read"
+    )
     played = play(model, env, args.n_eval_episodes, not args.stochastic)
     with TemporaryDirectory() as folder:
         if args.n_timesteps > 0:
-            film(model, env, args.n_timesteps, not args.stochastic, Path(folder, "replay.mp4"))
+            film(model, env, args.n_timesteps, not args.stochastic, Path(folder, VIDEO))
         _fill(Path(folder), repository, trained, model, played)
         address = _upload(Path(folder), repository, args.commit_message, args.private)
     notice(f"uploaded: {address}")
@@ -134,7 +141,13 @@ def _upload(folder: Path, repository: Repository, message: str, private: bool) -
     api = huggingface_hub.HfApi(library_name="sb3_scale")
     with in_one_sentence(repository.id):
         address = api.create_repo(repository.id, private=private, exist_ok=True)
-        api.upload_folder(repo_id=repository.id, folder_path=folder, commit_message=message)
+        api.upload_folder(
+            repo_id=repository.id,
+            folder_path=folder,
+            commit_message=message,
+            # Those of a model that was there before would be taken for this one's.
+            delete_patterns=[STATISTICS, VIDEO],
+        )
     return str(address)
 
 

@@ -54,6 +54,11 @@ class Repository:
         """RL-Zoo's name of the model's file."""
         return f"{self.algo}-{env_name(self.env_id)}.zip"
 
+    @property
+    def address(self) -> str:
+        """Where it is on the hub."""
+        return f"{_address()}/{self.id}"
+
     def download(self, name: str) -> Path:
         """
         :param name: of a file
