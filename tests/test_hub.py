@@ -101,6 +101,14 @@ def actions(algo: str, run: Path) -> np.ndarray:
     return np.array(chosen)
 
 
+def actions_later(algo: str, run: Path) -> np.ndarray:
+    """Of the model when it has gone on training for some steps."""
+    model = ALGOS[algo].load(run / f"{TASK}.zip", env=gymnasium.make(TASK), device="cpu")
+    model.learn(8, reset_num_timesteps=False)
+    assert model._n_updates > 8
+    return model.predict(np.ones((1, 3), np.float32), deterministic=True)[0]
+
+
 def slowly(algo: str, normalize: bool) -> Any:
     return pytest.param(algo, normalize, marks=pytest.mark.slow)
 
@@ -131,6 +139,7 @@ def test_a_model_comes_back_with_the_same_actions(
     before = Path("logs", algo, f"{TASK}_1")
     assert (before / TASK / "vecnormalize.pkl").exists() == normalize
     assert np.array_equal(actions(algo, before), actions(algo, folder))
+    assert np.array_equal(actions_later(algo, before), actions_later(algo, folder))
     names = [
         {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
         for run in (before, folder)
