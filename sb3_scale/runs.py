@@ -151,7 +151,7 @@ def _read_monitor(
         returns, finished_at, finished_after = columns
         return returns.astype(np.float64), finished_at.astype(np.int64), finished_after
     except ImportError as error:
-        raise Sb3ScaleError(f'{error}: pip install "sb3-scale[zoo]"') from None
+        raise Sb3ScaleError(f"{error}: pip install sb3-scale") from None
     except (
         AssertionError,
         AttributeError,

@@ -367,7 +367,7 @@ def test_the_extra_with_a_missing_package_is_named(module: str, tmp_path: Path) 
     (tmp_path / f"{module}.py").write_text(f"raise ImportError(\"No module named '{module}'\")")
     command = "-m sb3_scale.zoo push_to_hub --algo sac --env dog-run".split()
     done = run_process(tmp_path, *command, PYTHONPATH=str(tmp_path))
-    expected = f"error: No module named '{module}': pip install \"sb3-scale[zoo]\""
+    expected = f"error: No module named '{module}': pip install \"sb3-scale[hub]\""
     assert refused(done) == expected
 
 

@@ -70,7 +70,7 @@ def _install_algorithms() -> None:
     try:
         from rl_zoo3 import ALGOS
     except ImportError as error:
-        raise Sb3ScaleError(f'{error}: pip install "sb3-scale[zoo]"') from error
+        raise Sb3ScaleError(f'{error}: pip install "sb3-scale[hub]"') from error
 
     offers = list(manager().specs("algorithm"))
     times = Counter(spec.name for _, spec in offers)
