@@ -10,7 +10,7 @@ import pytest
 import stable_baselines3
 import wandb
 from small_models import make
-from zoo_commands import refused, run_process
+from zoo_commands import refused, run, run_process
 
 from sb3_scale import SAC
 from sb3_scale.algorithms.resolved import resolved
@@ -20,26 +20,34 @@ TRACKED = SimpleNamespace(args=Namespace(track=True))
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[wandb.Run]:
+def tracked(tmp_path: Path) -> Iterator[wandb.Run]:
     with wandb.init(mode="offline", dir=tmp_path, config={"algo": "sac"}) as begun:
         yield begun
     wandb.teardown()
 
 
-def test_a_run_has_what_was_built_as_config(run: wandb.Run) -> None:
+def test_a_run_has_what_was_built_as_config(tracked: wandb.Run) -> None:
     model = make(SAC)
     tracking.tell(TRACKED, model)
     # It keeps the recipe as JSON.
-    assert run.config["resolved"] == json.loads(json.dumps(resolved(model)))
-    assert run.config["resolved"]["policy_kwargs"]["critic"]["network"]["depth"] == 2
-    assert run.config["algo"] == "sac"
+    assert tracked.config["resolved"] == json.loads(json.dumps(resolved(model)))
+    assert tracked.config["resolved"]["policy_kwargs"]["critic"]["network"]["depth"] == 2
+    assert tracked.config["algo"] == "sac"
 
 
-def test_nothing_is_told_where_nothing_is_tracked_or_built(run: wandb.Run) -> None:
+def test_nothing_is_told_where_nothing_is_tracked_or_built(tracked: wandb.Run) -> None:
     tracking.tell(SimpleNamespace(args=Namespace(track=False)), make(SAC))
     tracking.tell(TRACKED, SAC("MlpPolicy", "Pendulum-v1", buffer_size=10))
     tracking.tell(TRACKED, stable_baselines3.PPO("MlpPolicy", "Pendulum-v1", n_steps=64))
-    assert "resolved" not in run.config
+    assert "resolved" not in tracked.config
+
+
+def test_the_extra_is_named_where_its_package_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "wandb.py").write_text("raise ImportError('broken')")
+    command = "-m rl_zoo3.train --algo sac --env Pendulum-v1 --track -n 10".split()
+    done = run(tmp_path, *command)
+    expected = 'error: --track needs Weights & Biases: broken: pip install "sb3-scale[track]"'
+    assert refused(done) == expected
 
 
 @pytest.mark.slow

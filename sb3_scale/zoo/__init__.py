@@ -44,6 +44,10 @@ def install() -> None:
             _speak_in_sentences()
             resume.name_checkpoint(sys.argv)
             own_environments.name_env(sys.argv)
+            if "--track" in sys.argv:
+                from sb3_scale.zoo import tracking
+
+                tracking.check_installed()
         register_envs()
         _install_algorithms()
     module = sys.modules.get("rl_zoo3.exp_manager")

@@ -13,6 +13,18 @@ KEY = "resolved"
 """Of the run's config."""
 
 
+def check_installed() -> None:
+    """
+    :raises Sb3ScaleError: if the package of Weights & Biases is not installed
+    """
+    try:
+        import wandb  # noqa: F401
+    except ImportError as error:
+        raise Sb3ScaleError(
+            f'--track needs Weights & Biases: {error}: pip install "sb3-scale[track]"'
+        ) from None
+
+
 def tell(manager: Any, model: Any) -> None:
     """
     Add what was built to the config of a run that RL-Zoo began.
