@@ -14,7 +14,7 @@ GPU_VARIANTS := eager compile compile+autocast capture compile+capture
 
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help install train test test-all test-ray test-wheels coverage fuzz check bench bench-train bench-gpu docs clean
+.PHONY: help install train test test-all test-ray test-wheels coverage fuzz check bench bench-train bench-gpu docs dist clean
 
 help:
 	@echo "make train     install and train a dog for a few minutes, with a picture at the end"
@@ -27,6 +27,7 @@ help:
 	@echo "make bench-train  wall clock of a whole training, next to Stable-Baselines3 and SBX"
 	@echo "make bench-gpu the same as bench on a GPU, next to LeanRL's approach"
 	@echo "make docs      regenerate docs/parts.md and lists of parts, and build the pages in site/"
+	@echo "make dist      wheels and source distributions in dist/, with their metadata checked"
 
 $(STAMP): requirements-dev.txt constraints.txt pyproject.toml envs/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 	$(PYTHON) -m venv $(VENV)
@@ -76,7 +77,8 @@ check: $(STAMP)
 $(SBX_STAMP): $(STAMP)
 	$(PYTHON) -m venv $(SBX_VENV)
 	$(SBX_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
-		sbx-rl==0.28.0 -e . -e ./plugins/crossq -e ./envs -c constraints.txt
+		sbx-rl==0.28.0 -e . -e ./envs \
+		$(addprefix -e ./,$(filter-out plugins/apex,$(wildcard plugins/*))) -c constraints.txt
 	touch $@
 
 bench: $(STAMP) $(SBX_STAMP)
@@ -95,6 +97,12 @@ docs: $(STAMP)
 	$(BIN)/python docs/build_parts.py
 	$(BIN)/python docs/build_lists.py
 	$(BIN)/mkdocs build --strict
+
+dist: $(STAMP)
+	rm -rf dist
+	for each in . envs $(wildcard plugins/*); do \
+		$(BIN)/python -m build --no-isolation --outdir dist $$each || exit 1; done
+	$(BIN)/twine check --strict dist/*
 
 clean:
 	rm -rf results site dist

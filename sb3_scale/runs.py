@@ -92,8 +92,8 @@ def read_run(folder: Path) -> Run:
             f"'{folder}' is not the folder of a run: it lacks *.monitor.csv or the settings of "
             f"RL-Zoo{_runs_below(folder)}"
         )
-    arguments = _read_yaml(settings_file)
-    config = _read_yaml(settings_file.with_name("config.yml"))
+    arguments = read_plain(settings_file)
+    config = read_plain(settings_file.with_name("config.yml"))
     env_kwargs = config.get("env_kwargs") or arguments.get("env_kwargs") or {}
     if not isinstance(env_kwargs, dict) or not all(isinstance(key, str) for key in env_kwargs):
         raise Sb3ScaleError(f"'{settings_file}': env_kwargs must be a mapping")
@@ -151,7 +151,7 @@ def _read_monitor(
         returns, finished_at, finished_after = columns
         return returns.astype(np.float64), finished_at.astype(np.int64), finished_after
     except ImportError as error:
-        raise Sb3ScaleError(f'{error}: pip install "sb3-scale[zoo]"') from None
+        raise Sb3ScaleError(f"{error}: pip install sb3-scale") from None
     except (
         AssertionError,
         AttributeError,
@@ -232,7 +232,12 @@ def _plain(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> Any:
 _Loader.add_multi_constructor("tag:yaml.org,2002:python/", _plain)
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_plain(path: Path) -> dict[str, Any]:
+    """
+    :param path: of a file of YAML that RL-Zoo wrote
+    :return: its content as plain data, nothing of which is run
+    :raises Sb3ScaleError: if it cannot be read, or is no mapping
+    """
     content = read_yaml(path, _Loader)
     if not isinstance(content, dict):
         raise Sb3ScaleError(f"'{path}' must be a mapping, as RL-Zoo writes it")

@@ -37,8 +37,8 @@ ORDER = """
     recipes
     sb3_scale
     catalogue runs tables
-    diagnostics trained zoo
-    export landscape sweep testing
+    diagnostics learning_curve trained zoo
+    export hub landscape sweep testing
     compare
     cli
     __main__

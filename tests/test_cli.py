@@ -293,12 +293,12 @@ def test_version():
 
 
 def test_commands_name_the_package_that_they_lack(tmp_path):
-    """As without the extra zoo, which some commands need."""
+    """As where someone installed without dependencies."""
     missing = "No module named 'rl_zoo3'"
     (tmp_path / "rl_zoo3.py").write_text(f'raise ModuleNotFoundError("{missing}", name="rl_zoo3")')
     answer = run_process("sweep", "grid.yml", path=tmp_path)
     assert answer.returncode == 1
-    assert answer.stderr == f'sb3-scale: error: {missing}: pip install "sb3-scale[zoo]"\n'
+    assert answer.stderr == f"sb3-scale: error: {missing}: pip install sb3-scale\n"
 
 
 def test_help_names_all_commands():

@@ -161,6 +161,25 @@ def test_when_it_measures(n_envs: int, interval: int, first: list[int], second: 
     assert callback.seen[:2] == second
 
 
+def test_no_distribution_is_kept_where_nothing_draws_histograms() -> None:
+    model = trained(modern)
+    for name in ("dormant-units", "q-value", "singular-values"):
+        started(name, model).measure()
+    assert figures(model, "singular-values")
+    assert not any("histograms" in key for key in model.logger.name_to_value)
+
+
+def test_values_that_are_not_finite_are_left_out_of_a_histogram(tmp_path: Path) -> None:
+    model = trained(lambda: make(SAC))
+    model.set_logger(configure(str(tmp_path), ["tensorboard"]))
+    callback = started("q-value", model)
+    callback.record_histogram("some", np.array([np.nan, 1.0, np.inf]))
+    callback.record_histogram("none", np.array([np.nan]))
+    assert model.logger.name_to_value["histograms/q_value/some"].tolist() == [1.0]
+    assert "histograms/q_value/none" not in model.logger.name_to_value
+    model.logger.dump(1)
+
+
 def test_files(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -183,6 +202,22 @@ def test_files(tmp_path: Path) -> None:
         assert f"diagnostics/{key}" in header
         (event,) = events.Scalars(f"diagnostics/{key}")
         assert np.isfinite(event.value)
+    assert not any("histograms" in key for key in header)
+    (units,) = events.Histograms("histograms/dormant_units/critic/network.blocks.0.activation.0")
+    # Scores are relative to their mean: three critics with 16 units.
+    assert units.histogram_value.num == 48
+    assert units.histogram_value.sum == pytest.approx(48)
+    (values,) = events.Histograms("histograms/singular_values/critic/output")
+    largest = events.Scalars("diagnostics/singular_values/critic/output")[0].value
+    assert (values.histogram_value.num, values.histogram_value.sum) == (
+        3,
+        pytest.approx(3 * largest),
+    )
+    (values,) = events.Histograms("histograms/q_value/all")
+    assert values.histogram_value.num == 256
+    mean = events.Scalars("diagnostics/q_value/mean")[0].value
+    assert values.histogram_value.sum / 256 == pytest.approx(mean, rel=1e-4)
+    assert events.Histograms("histograms/q_bias/by_mean")
 
 
 @pytest.mark.parametrize("name", NAMES)

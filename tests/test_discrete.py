@@ -248,7 +248,7 @@ def test_samples_have_the_probabilities_of_the_actor() -> None:
 @pytest.mark.parametrize(
     ("given", "actions", "expected"),
     [
-        ("auto", spaces.Discrete(5), 0.5 * math.log(5)),
+        ("auto", spaces.Discrete(5), 0.2 * math.log(5)),
         ("auto_0.98", spaces.Discrete(2), 0.98 * math.log(2)),
         ("auto_0.3", MULTI, 0.3 * math.log(6)),
         (0.1, MULTI, 0.1),

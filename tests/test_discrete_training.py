@@ -263,7 +263,7 @@ def test_stock_policies_keep_the_words_of_their_library(algorithm: Any) -> None:
         ({"policy_kwargs": {"use_sde": True}}, "use_sde"),
         ({"use_sde": True}, "use_sde"),
         ({"action_noise": NormalActionNoise(np.zeros(1), np.ones(1))}, "action_noise is Normal"),
-        ({"target_entropy": "auto_x"}, "'auto' for 0.5 log |A|, 'auto_0.5' for half of log |A|"),
+        ({"target_entropy": "auto_x"}, "'auto' for 0.2 log |A|, 'auto_0.5' for half of log |A|"),
         ({"env": Choices(spaces.MultiDiscrete([[2, 2]]))}, "of shape (1, 2); allowed with Scale"),
         ({"env": Choices(spaces.MultiDiscrete([5000, 9]))}, "has 45000 joint actions; allowed"),
         ({"env": Choices(spaces.MultiBinary(2))}, "Box with finite bounds, Discrete, MultiDiscr"),

@@ -62,7 +62,11 @@ def test_what_a_recipe_begins_with_has_the_changes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("algo", "words"),
-    [("sac", "--conf-file crossq-wn"), ("crossq", "--conf-file crossq"), ("sac", "mine")],
+    [
+        ("crossq", "--conf-file crossq"),
+        pytest.param("sac", "--conf-file crossq-wn", marks=pytest.mark.slow),
+        pytest.param("sac", "mine", marks=pytest.mark.slow),
+    ],
 )
 def test_rl_zoo_trains_and_plays(algo: str, words: str, tmp_path: Path) -> None:
     settings = "policy_kwargs.critic.network.width:8 policy_kwargs.actor.network.width:8"

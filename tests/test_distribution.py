@@ -9,10 +9,12 @@ import sys
 import tomllib
 import venv
 import zipfile
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from zoo_commands import FAST, SMALL, refused
 from zoo_commands import run_process as run
@@ -65,7 +67,12 @@ def test_wheels_hold_what_they_must(wheels: Path) -> None:
         wheel.name.split("-")[0]: zipfile.ZipFile(wheel).namelist() for wheel in wheels.iterdir()
     }
     assert set(names) == {project(folder)["name"].replace("-", "_") for folder in DISTRIBUTIONS}
-    core = {"zoo_configs/sac.yml", "zoo_configs/recipes/default.yml", "known_parts.json"}
+    core = {
+        "zoo_configs/sac.yml",
+        "zoo_configs/recipes/default.yml",
+        "known_parts.json",
+        "hub/card.md.jinja",
+    }
     assert {f"sb3_scale/{name}" for name in core} <= set(names["sb3_scale"])
     assert "custom_envs.py" in names["sb3_scale_envs"]
     for package, listed in names.items():
@@ -80,28 +87,39 @@ def test_wheels_hold_all_settings(wheels: Path) -> None:
         assert f"{package}/{name}" in zipfile.ZipFile(wheel).namelist()
 
 
-def test_the_extras_name_all_distributions() -> None:
-    """The one list that a new plugin is added to, beside its own folder."""
+def test_the_default_and_the_extras_name_all_distributions() -> None:
+    """The two lists that a new plugin is added to, beside its own folder."""
     extras = project(ROOT)["optional-dependencies"]
-    names = [project(folder)["name"] for folder in DISTRIBUTIONS[1:]]
-    short = {name: name.removeprefix("sb3-scale-") for name in names}
-    assert {extra: extras.get(extra) for extra in short.values()} == {
-        extra: [name] for name, extra in short.items()
-    }
-    (everything,) = extras["all"]
-    listed = everything.removeprefix("sb3-scale[").removesuffix("]").split(",")
-    assert sorted(listed) == sorted(["zoo", *short.values()])
+    asked = map(Requirement, [*project(ROOT)["dependencies"], *chain(*extras.values())])
+    own = {each.name for each in asked if each.name.startswith("sb3-scale")}
+    assert own == {project(folder)["name"] for folder in DISTRIBUTIONS}
+    (everything,) = map(Requirement, extras["all"])
+    assert everything.extras == set(extras) - {"all"}
 
 
-def test_distributions_say_which_core_they_need() -> None:
+def test_distributions_say_which_versions_of_each_other_they_need() -> None:
     version = project(ROOT)["version"]
     template = Path(new_plugin.__file__).parents[1] / "template" / "pyproject.toml.template"
-    needs = [project(folder)["dependencies"] for folder in DISTRIBUTIONS[1:]]
-    needs.append(tomllib.loads(template.read_text().replace("$", ""))["project"]["dependencies"])
-    for dependencies in needs:
-        (own,) = (each for each in map(Requirement, dependencies) if each.name == "sb3-scale")
-        assert str(own.specifier) == "<0.2,>=0.1"
-        assert version in own.specifier
+    asked = [
+        project(folder)["dependencies"]
+        + list(chain(*project(folder).get("optional-dependencies", {}).values()))
+        for folder in DISTRIBUTIONS
+    ]
+    asked.append(tomllib.loads(template.read_text().replace("$", ""))["project"]["dependencies"])
+    for dependencies in asked:
+        own = [each for each in map(Requirement, dependencies) if each.name.startswith("sb3-scale")]
+        bounded = [each for each in own if not each.extras]
+        assert bounded
+        assert {str(each.specifier) for each in bounded} == {"<0.2,>=0.1"}
+        assert all(version in each.specifier for each in bounded)
+
+
+def test_one_version_is_written_once(wheels: Path) -> None:
+    version = project(ROOT)["version"]
+    assert {wheel.name.split("-")[1] for wheel in wheels.iterdir()} == {version}
+    assert not [folder for folder in DISTRIBUTIONS[1:] if "version" in project(folder)]
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
+    assert f"## {version} - " in (ROOT / "CHANGELOG.md").read_text()
 
 
 @pytest.mark.slow

@@ -19,14 +19,16 @@ GRIDS = [
     path for path in sorted((REPOSITORY / "benchmarks/grids").glob("*.yml"))
     if not path.stem.endswith("-start")
 ]  # fmt: skip
+NEEDED = {"her": "gymnasium_robotics", "minatar": "minatar"}
 
 
 def cases() -> Iterator[Any]:
     """A grid of large networks makes dozens of them."""
     for path in GRIDS:
         marks = [pytest.mark.slow] if path.stem == "width-depth" else []
-        if path.stem == "her" and find_spec("gymnasium_robotics") is None:
-            marks = [pytest.mark.skip(reason="needs gymnasium-robotics")]
+        module = NEEDED.get(path.stem)
+        if module is not None and find_spec(module) is None:
+            marks = [pytest.mark.skip(reason=f"needs {module}")]
         yield pytest.param(path, id=path.stem, marks=marks)
 
 

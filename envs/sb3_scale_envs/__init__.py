@@ -1,5 +1,6 @@
 """
-Environments of sb3_scale: the DeepMind Control Suite, ten tasks of MyoSuite, and navigation.
+Environments of sb3_scale: the DeepMind Control Suite, ten tasks of MyoSuite, goal tasks,
+MinAtar's games, and navigation.
 
 The import is light: dm_control, MuJoCo and EnvPool load when an environment is made.
 """
@@ -7,7 +8,7 @@ The import is light: dm_control, MuJoCo and EnvPool load when an environment is 
 from collections.abc import Iterator
 
 from sb3_scale import Env, EnvBackend, hookimpl
-from sb3_scale_envs.tasks import MYO_TASKS, NAVIGATION, ROBOTICS, TASKS
+from sb3_scale_envs.tasks import MINATAR, MYO_TASKS, NAVIGATION, ROBOTICS, TASKS
 
 
 @hookimpl
@@ -48,6 +49,14 @@ def sb3_scale_components() -> Iterator[Env | EnvBackend]:
             summary="A goal task of gymnasium-robotics, for hindsight.",
             reference="Plappert et al., Multi-Goal Reinforcement Learning, 2018, arXiv:1802.09464",
             kwargs={"task": name},
+        )
+    for name in MINATAR:
+        yield Env(
+            name,
+            "sb3_scale_envs.minatar_games:make",
+            summary="A small Atari game of 10x10 pixels, with discrete actions.",
+            reference="Young and Tian, MinAtar, 2019, arXiv:1903.03176",
+            kwargs={"game": name},
         )
     for name, kwargs in NAVIGATION.items():
         yield Env(

@@ -20,7 +20,7 @@ def load_figure() -> Any:
     except ModuleNotFoundError as error:
         raise Sb3ScaleError(
             "render_mode 'rgb_array' of navigation needs matplotlib, which is not installed: "
-            "python -m pip install 'sb3-scale[zoo]'"
+            "python -m pip install sb3-scale"
         ) from error
     return Figure
 

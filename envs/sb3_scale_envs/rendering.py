@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,14 @@ def load_suite() -> Any:
     and imports dm_control without one.
 
     :return: the module
+    :raises Sb3ScaleError: if dm_control is not installed
     """
+    if find_spec("dm_control") is None:
+        raise Sb3ScaleError(
+            "the DeepMind Control Suite needs dm_control, which is not installed: it asks for "
+            "labmaze, which has no wheel for Python 3.13; allowed after: python -m pip install "
+            "--no-deps 'dm_control>=1.0.50', which suffices for its suite"
+        )
     headless = not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     if sys.platform.startswith("linux") and headless and not os.environ.get(GL_VARIABLE):
         os.environ[GL_VARIABLE] = _headless_backend()

@@ -52,3 +52,8 @@ NAVIGATION: dict[str, dict[str, int]] = {
 
 ROBOTICS = ("FetchReach-v4", "FetchPush-v4", "FetchSlide-v4", "FetchPickAndPlace-v4")
 """Goal tasks, by their names in gymnasium-robotics."""
+
+MINATAR = tuple(
+    f"MinAtar/{game}-v1" for game in ("Asterix", "Breakout", "Freeway", "Seaquest", "SpaceInvaders")
+)
+"""Games, by their ids in MinAtar."""

@@ -8,13 +8,14 @@ from dm_control import suite
 
 import sb3_scale_envs
 from sb3_scale.plugins import manager
-from sb3_scale_envs.tasks import MYO_TASKS, NAVIGATION, ROBOTICS, TASKS
+from sb3_scale_envs.tasks import MINATAR, MYO_TASKS, NAVIGATION, ROBOTICS, TASKS
 
 PROJECT = Path(__file__).parents[1]
 SUITE = ["-".join(pair) for pair in suite.ALL_TASKS]
 NAMES = [name for task in SUITE for name in (task, f"{task}-pixels")] + [
     *MYO_TASKS,
     *ROBOTICS,
+    *MINATAR,
     *NAVIGATION,
 ]
 BACKENDS = ["navigation", "envpool"]
@@ -30,7 +31,7 @@ def test_each_task_has_one_spec_and_an_id_of_gymnasium():
     assert [part.name for part in parts if part.kind == "env-backend"] == BACKENDS
     specs = [part for part in parts if part.kind == "env"]
     assert [spec.name for spec in specs] == NAMES
-    assert len(NAMES) == len(set(NAMES)) == 121
+    assert len(NAMES) == len(set(NAMES)) == 126
     for spec in specs:
         registered = gymnasium.spec(spec.name)
         assert registered.entry_point == spec.target

@@ -241,5 +241,5 @@ def test_without_matplotlib_only_pictures_are_refused(run_python):
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1] == (
         "sb3_scale.errors.Sb3ScaleError: render_mode 'rgb_array' of navigation needs matplotlib, "
-        "which is not installed: python -m pip install 'sb3-scale[zoo]'"
+        "which is not installed: python -m pip install sb3-scale"
     )

@@ -20,20 +20,24 @@ def check_same_parts(stored: Mapping[str, Any], given: Mapping[str, Any], where:
     for name, parameter in inspect.signature(ScalePolicy).parameters.items():
         have, want = (each.get(name, parameter.default) for each in (stored, given))
         kind = name.rpartition("_")[2] if name.endswith("_optimizer") else name
-        if _complete(kind, have) != _complete(kind, want):
+        if complete(kind, have) != complete(kind, want):
             raise Sb3ScaleError(
                 f"policy_kwargs: {name} is {want!r}, and {where} has {have!r}; allowed: the same, "
                 "or a new training"
             )
 
 
-def _complete(kind: str, part: Any) -> Any:
-    """A part with the defaults of all its parameters, and those of the parts within."""
+def complete(kind: str, part: Any) -> Any:
+    """
+    :param kind: its kind, or the name of a parameter that may be a part
+    :param part: as settings have it
+    :return: the same with the defaults of all its parameters, and those of the parts within
+    """
     if kind == "transforms":
-        return [_complete("transform", each) for each in part or ()]
+        return [complete("transform", each) for each in part or ()]
     if kind not in KINDS or not isinstance(part, (str, Mapping)):
         return part
     spec = spec_of(kind, part)
     given = {} if isinstance(part, str) else part
     values = {name: given.get(name, each.default) for name, each in parameters(spec).items()}
-    return {"name": spec.name, **{name: _complete(name, each) for name, each in values.items()}}
+    return {"name": spec.name, **{name: complete(name, each) for name, each in values.items()}}

@@ -25,7 +25,7 @@ from sb3_scale.learning.soft import (
 )
 from sb3_scale.learning.update import Learner
 
-SHARE = 0.5
+SHARE = 0.2
 """Of the greatest entropy of discrete actions, which ``target_entropy: auto`` aims at."""
 
 

@@ -88,5 +88,5 @@ def _run(words: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         if error.name not in ZOO:
             raise
-        raise Sb3ScaleError(f'{error}: pip install "sb3-scale[zoo]"') from None
+        raise Sb3ScaleError(f"{error}: pip install sb3-scale") from None
     return status

@@ -32,14 +32,14 @@ STYLES = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 REQUIRED = ("sb3-scale", "torch", "stable-baselines3", "gymnasium", "numpy")
 OPTIONAL = {
-    "rl-zoo3": 'pip install "sb3-scale[zoo]" to train from the command line',
-    "sb3-contrib": 'pip install "sb3-scale[zoo]", which RL-Zoo needs',
-    "optuna": 'pip install "sb3-scale[zoo]" to search for hyperparameters',
+    "rl-zoo3": "pip install sb3-scale to train from the command line",
+    "sb3-contrib": "pip install sb3-scale, which RL-Zoo needs",
+    "optuna": "pip install sb3-scale to search for hyperparameters",
     "sb3-scale-envs": "pip install sb3-scale-envs for the DeepMind Control Suite",
     "dm-control": "pip install sb3-scale-envs for the DeepMind Control Suite",
     "mujoco": "pip install sb3-scale-envs for the DeepMind Control Suite",
-    "matplotlib": 'pip install "sb3-scale[zoo]" for sb3-scale report',
-    "tensorboard": 'pip install "sb3-scale[zoo]" for --tensorboard-log',
+    "matplotlib": "pip install sb3-scale for sb3-scale report",
+    "tensorboard": "pip install sb3-scale for --tensorboard-log",
 }
 """Distributions that only some uses need, with what to do where one is missing."""
 

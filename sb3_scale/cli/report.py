@@ -128,7 +128,7 @@ def run(args: argparse.Namespace) -> int:
         with Console(stderr=True).status("playing at random for comparison"):
             values = random_returns(training, args.random_episodes, args.gym_packages)
         random_policy = Returns.of(values)
-    from sb3_scale.cli.learning_curve import draw
+    from sb3_scale.learning_curve import draw
 
     picture = args.folder / "learning_curve.png"
     draw(training, random_policy.mean if random_policy else None, picture)

@@ -3,14 +3,20 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import numpy as np
 import torch as th
+from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import TensorBoardOutputFormat
 from torch import nn
 
 from sb3_scale.errors import Sb3ScaleError, check_at_least
 from sb3_scale.learning.update import Learner
 from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.policies import ScalePolicy
+
+_NO_HISTOGRAMS = ("stdout", "log", "json", "csv")
+"""Outputs of Stable-Baselines3 that have numbers and texts alone."""
 
 
 class Diagnostic(BaseCallback):
@@ -60,6 +66,27 @@ class Diagnostic(BaseCallback):
         :param value: the figure
         """
         self.logger.record(f"diagnostics/{self.key}/{name}", value)
+
+    @property
+    def draws_histograms(self) -> bool:
+        """Whether anything that is logged to can draw one."""
+        outputs = self.logger.output_formats
+        return any(isinstance(output, TensorBoardOutputFormat) for output in outputs)
+
+    def record_histogram(self, name: str, values: th.Tensor | NDArray[np.floating[Any]]) -> None:
+        """
+        Log a distribution to TensorBoard alone, as ``histograms/<key>/<name>``.
+
+        :param name: of what the values are of, for instance ``critic/output``
+        :param values: of any shape; what is not finite is left out
+        """
+        if not self.draws_histograms:
+            return
+        numbers = th.as_tensor(values).detach().flatten().cpu()
+        finite = numbers[numbers.isfinite()]
+        # TensorBoard raises where there is nothing to count.
+        if len(finite):
+            self.logger.record(f"histograms/{self.key}/{name}", finite, exclude=_NO_HISTOGRAMS)
 
     def record_layers(self, part: str, layers: Mapping[str, th.Tensor]) -> list[float]:
         """

@@ -21,8 +21,10 @@ class DormantUnits(Diagnostic):
     Share of units with ``mean_b |h_j(b)| <= threshold * mean_k mean_b |h_k(b)|``.
 
     h are the outputs of an activation function on a replay batch b, in evaluation mode, and k runs
-    over the units of the same layer and member. Logged per layer and over all units. Source: Sokar
-    et al., "The Dormant Neuron Phenomenon in Deep Reinforcement Learning", 2023, definition 3.1.
+    over the units of the same layer and member. Logged per layer and over all units; TensorBoard
+    gets histograms of the units' scores, the left side over the mean of the right one, too. Source:
+    Sokar et al., "The Dormant Neuron Phenomenon in Deep Reinforcement Learning", 2023, definition
+    3.1.
 
     :param interval: environment steps (decisions) from one measurement to the next
     :param threshold: score up to which a unit is dormant
@@ -71,6 +73,9 @@ class DormantUnits(Diagnostic):
         self.record_layers(part, {name: mask.float().mean() for name, mask in masks.items()})
         everything = th.cat([mask.flatten() for mask in masks.values()])
         self.record(f"{part}/all", everything.float().mean().item())
+        if self.draws_histograms:
+            for name, output in outputs.items():
+                self.record_histogram(f"{part}/{name}", scores(output))
 
 
 def activations(module: nn.Module) -> dict[str, nn.Module]:
@@ -114,3 +119,13 @@ def dormant(outputs: th.Tensor, threshold: float) -> th.Tensor:
     """
     activity = outputs.abs().mean(dim=-2)
     return activity <= threshold * activity.mean(dim=-1, keepdim=True)
+
+
+def scores(outputs: th.Tensor) -> th.Tensor:
+    """
+    :param outputs: of an activation function, shape ``(..., batch, units)``
+    :return: mean activity of each unit over that of its layer, 0 in a layer without any, shape
+        ``(..., units)``
+    """
+    activity = outputs.abs().mean(dim=-2)
+    return activity / activity.mean(dim=-1, keepdim=True).clamp_min(1e-30)

@@ -22,7 +22,8 @@ class QBias(EpisodeDiagnostic):
     ``mean`` and ``std`` are those of ``(Q - G) / max(|mean G|, min_return)`` over state-action
     pairs, the normalised bias of Chen et al., "Randomized Ensembled Double Q-Learning", 2021,
     section 3. ``pair_mean`` and ``pair_std`` are those of ``(Q - G) / max(|G|, min_return)``, each
-    pair by its own return. ``return`` is the mean of G.
+    pair by its own return. ``return`` is the mean of G. TensorBoard gets a histogram of the bias by
+    the mean return, too.
 
     As in the authors' code Q is the mean over the critics, a stochastic actor samples, G has the
     entropy of the later actions where the critic's target has it, and the first pairs of each
@@ -76,6 +77,7 @@ class QBias(EpisodeDiagnostic):
         self.record("pair_mean", by_pair.mean())
         self.record("pair_std", by_pair.std())
         self.record("return", returns.mean())
+        self.record_histogram("by_mean", by_mean)
 
     @th.no_grad()
     def _values_and_returns(self, played: Episode) -> tuple[FloatArray, FloatArray]:

@@ -12,7 +12,7 @@ class QValue(Diagnostic):
     Mean and standard deviation of Q(s, a) over a replay batch, with the batch's own actions.
 
     Q is the one estimate that the actor follows, in evaluation mode, and in units of the
-    rewards that the critic learns from.
+    rewards that the critic learns from. TensorBoard gets a histogram of the values, too.
 
     :param interval: environment steps (decisions) from one measurement to the next
     :param batch_size: number of transitions
@@ -35,3 +35,4 @@ class QValue(Diagnostic):
         mean, std = th.stack([values.mean(), values.std(correction=0)]).tolist()
         self.record("mean", mean)
         self.record("std", std)
+        self.record_histogram("all", values)

@@ -44,6 +44,10 @@ def install() -> None:
             _speak_in_sentences()
             resume.name_checkpoint(sys.argv)
             own_environments.name_env(sys.argv)
+            if "--track" in sys.argv:
+                from sb3_scale.zoo import tracking
+
+                tracking.check_installed()
         register_envs()
         _install_algorithms()
     module = sys.modules.get("rl_zoo3.exp_manager")
@@ -67,7 +71,10 @@ class _Incomplete(ModuleType):
 
 
 def _install_algorithms() -> None:
-    from rl_zoo3 import ALGOS
+    try:
+        from rl_zoo3 import ALGOS
+    except ImportError as error:
+        raise Sb3ScaleError(f'{error}: pip install "sb3-scale[hub]"') from error
 
     offers = list(manager().specs("algorithm"))
     times = Counter(spec.name for _, spec in offers)

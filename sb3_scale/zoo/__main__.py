@@ -23,8 +23,8 @@ SCRIPTS = {
     "plot_from_file": "rl_zoo3.plots.plot_from_file",
     "all_plots": "rl_zoo3.plots.all_plots",
     "benchmark": "rl_zoo3.benchmark",
-    "load_from_hub": "rl_zoo3.load_from_hub",
-    "push_to_hub": "rl_zoo3.push_to_hub",
+    "load_from_hub": "sb3_scale.hub.load_from_hub",
+    "push_to_hub": "sb3_scale.hub.push_to_hub",
 }
 
 

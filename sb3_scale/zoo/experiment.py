@@ -1,5 +1,6 @@
 """Teaches RL-Zoo's ExperimentManager where our settings and samplers are."""
 
+import sys
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from sb3_scale.zoo import (
     samplers,
     settings_files,
     shown_env,
+    tracking,
     unbegun,
     whole_files,
 )
@@ -45,6 +47,10 @@ _zoo_sampler = dict(HYPERPARAMS_SAMPLER)
 _zoo_converter = dict(HYPERPARAMS_CONVERTER)
 
 
+_speak = sys.excepthook
+"""Before Weights & Biases puts its own in front of it."""
+
+
 def install() -> None:
     """Replace how an ``ExperimentManager`` reads settings, and what it leaves where it refuses."""
     ExperimentManager.read_hyperparameters = _read_hyperparameters
@@ -55,13 +61,14 @@ def install() -> None:
 
 @wraps(_zoo_setup)
 def _setup_experiment(self: Any) -> Any:
-    with unbegun.guard(self, lambda: False):
+    with tracking.told_once(self, _speak), unbegun.guard(self, lambda: False):
         return _zoo_setup(self)
 
 
 @wraps(_zoo_learn)
 def _learn(self: Any, model: BaseAlgorithm) -> None:
     before = model.num_timesteps
+    tracking.tell(self, model)
     # A callback may refuse when it first sees the model.
     with unbegun.guard(self, lambda: model.num_timesteps > before):
         history.learn(_zoo_learn, self, model)

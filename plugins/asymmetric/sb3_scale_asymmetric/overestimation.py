@@ -18,6 +18,7 @@ class Overestimation(EpisodeDiagnostic):
     last step is left out: ``gamma^1000`` is 4e-5 for 0.99, but where a time limit cuts after 200
     steps, 13% of a steady value seem to be overestimated. Q is the mean over the critics. A
     stochastic actor samples, and its entropy counts where the critic's target has it.
+    TensorBoard gets a histogram of the difference, too.
     Source: Hui, 2022, section 3.3, figure 3.2, which uses one state.
 
     :param interval: environment steps (decisions) from one measurement to the next
@@ -44,6 +45,7 @@ class Overestimation(EpisodeDiagnostic):
         self.record("std", (values - returns).std())
         self.record("q", values.mean())
         self.record("return", returns.mean())
+        self.record_histogram("all", values - returns)
 
     @th.no_grad()
     def _first_value(self, played: Episode) -> float:

@@ -16,7 +16,8 @@ class EffectiveRank(Diagnostic):
     """
     ``srank_delta``, the least number of singular values that make up the share ``1 - delta`` of
     the sum of all, of the features that the critic's last linear layer reads on a replay batch; the
-    mean over critics. The logged share is that of the greatest rank there could be.
+    mean over critics. The logged share is that of the greatest rank there could be. TensorBoard
+    gets a histogram of the singular values, too.
 
     Source: Kumar et al., "Implicit Under-Parameterization Inhibits Data-Efficient Deep
     Reinforcement Learning", 2021, as Ota et al., "Training Larger Networks for Deep Reinforcement
@@ -56,9 +57,11 @@ class EffectiveRank(Diagnostic):
         with inputs_of(linear_layers(policy.critic)[-1]) as inputs:
             policy.critic_outputs(features, data.actions)
         (last,) = inputs
-        ranks = effective_rank(last, self.delta).double()
+        values = singular_values(last)
+        ranks = rank_of(values, self.delta).double()
         self.record("mean", ranks.mean().item())
         self.record("share", (ranks.mean() / min(last.shape[1:])).item())
+        self.record_histogram("singular_values", values)
 
 
 @contextmanager
@@ -77,17 +80,25 @@ def inputs_of(layer: nn.Module) -> Iterator[list[th.Tensor]]:
         handle.remove()
 
 
-def effective_rank(features: th.Tensor, delta: float) -> th.Tensor:
+def singular_values(features: th.Tensor) -> th.Tensor:
     """
     :param features: shape ``(m, batch, width)``
-    :param delta: share of the singular values' sum that is left out
-    :return: of each member, shape ``(m,)``
+    :return: of each member, descending, shape ``(m, min(batch, width))``
     """
     features = features.double()
     batch, width = features.shape[1:]
     gram = features @ features.mT if batch < width else features.mT @ features
     # Much faster than svdvals, and its loss of digits is below what float32 features have lost.
-    values = th.linalg.eigvalsh(gram).clamp_min(0).sqrt().flip(1)
+    values: th.Tensor = th.linalg.eigvalsh(gram).clamp_min(0).sqrt().flip(1)
+    return values
+
+
+def rank_of(values: th.Tensor, delta: float) -> th.Tensor:
+    """
+    :param values: singular values of each member, descending, shape ``(m, k)``
+    :param delta: share of their sum that is left out
+    :return: effective rank of each member, shape ``(m,)``
+    """
     share = values.cumsum(dim=1) / values.sum(dim=1, keepdim=True).clamp(min=1e-300)
     ranks = (share < 1 - delta).sum(dim=1) + 1
     # Features that are all zero have no singular value to count.

@@ -10,7 +10,7 @@ from sb3_scale import SAC, Sb3ScaleError
 from sb3_scale.diagnostics.replay import replay_batch
 from sb3_scale.parts import build
 from sb3_scale.testing import check_component
-from sb3_scale_densenet.effective_rank import effective_rank
+from sb3_scale_densenet.effective_rank import rank_of, singular_values
 
 NETWORK = {"name": "densenet", "width": 8, "depth": 2}
 
@@ -37,11 +37,11 @@ def with_singular_values(values: list[float], rows: int, columns: int) -> torch.
 def test_rank(values: list[float], delta: float, rank: int) -> None:
     features = with_singular_values(values, 20, 10)
     both = torch.stack((features, with_singular_values([5.0], 20, 10)))
-    assert effective_rank(both, delta).tolist() == [rank, 1]
+    assert rank_of(singular_values(both), delta).tolist() == [rank, 1]
 
 
 def test_dead_features_have_no_rank() -> None:
-    assert effective_rank(torch.zeros(2, 20, 10), 0.01).tolist() == [0, 0]
+    assert rank_of(singular_values(torch.zeros(2, 20, 10)), 0.01).tolist() == [0, 0]
 
 
 def make(**settings: Any) -> SAC:

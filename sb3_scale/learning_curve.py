@@ -1,4 +1,4 @@
-"""The picture of ``sb3-scale report``."""
+"""The learning curve of one run."""
 
 from pathlib import Path
 

@@ -1,0 +1,1 @@
+"""Trained models to and from Hugging Face's hub, in RL-Zoo's files."""
