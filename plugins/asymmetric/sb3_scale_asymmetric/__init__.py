@@ -76,6 +76,13 @@ def sb3_scale_components() -> Iterator[Spec]:
         reference="Hui, 2022, section 2.1.2; Ranganath et al., 2016",
         equation="a ~ pi_1(a | z, s), z ~ pi_2(z | s); mean log pi_1 + log pi_2 - log q_3",
     )
+    yield Actor(
+        "noisy-deterministic",
+        "sb3_scale_asymmetric.noisy:NoisyDeterministicActor",
+        summary="The deterministic actor with its noise inside the losses.",
+        reference="Hui, 2022, section 2.1.2; Yarats et al., 2022 (DrQ-v2)",
+        equation="a = clip(tanh(mu(s)) + eps, -1, 1), eps ~ N(0, std^2)",
+    )
     yield Callback(
         "overestimation",
         "sb3_scale_asymmetric.overestimation:Overestimation",
