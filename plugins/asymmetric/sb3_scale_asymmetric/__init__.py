@@ -90,6 +90,13 @@ def sb3_scale_components() -> Iterator[Spec]:
         reference="Hui, Stabilizing Q-Learning for Continuous Control, 2022, figure 3.2",
         equation="Q(s0, a0) - sum_t gamma^t r_t",
     )
+    yield Callback(
+        "policy-entropy",
+        "sb3_scale_asymmetric.policy_entropy:PolicyEntropy",
+        summary="Logs log pi and the entropy of the policy per dimension of the action.",
+        reference="Hui, Stabilizing Q-Learning for Continuous Control, 2022, figure 2.8",
+        equation="-mean_b log pi(a_b | s_b) / n, a_b ~ pi(. | s_b)",
+    )
     for algo, summary in SETTINGS.items():
         yield ZooConfig(
             f"{algo}-settings", f"sb3_scale_asymmetric:{algo}.yml", summary=summary, algo=algo

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import check_above
 from sb3_scale.nn.actors import DeterministicActor
 from sb3_scale.nn.base import Init
 from sb3_scale.protocols import PartConfig
@@ -42,9 +42,9 @@ class NoisyDeterministicActor(DeterministicActor):
         noise_clip: float | None = None,
     ) -> None:
         super().__init__(features_dim, action_dim, network, constraint, target, init)
-        for name, value in {"std": std, "noise_clip": noise_clip}.items():
-            if value is not None and not 0 < value < float("inf"):
-                raise Sb3ScaleError(f"{name} is {value}; allowed: numbers above 0")
+        check_above(0, std=std)
+        if noise_clip is not None:
+            check_above(0, noise_clip=noise_clip)
         self.std = std
         self.noise_clip = noise_clip
 
