@@ -17,9 +17,12 @@ ON_REQUEST = {
     "td2-layernorm": ("td2", "Hui, 2022, section 3.2: TD2 with LayerNorm."),
     "ddpg": ("ddpg", "Hui, 2022, section 3.4: one critic, with GroupNorm."),
     "residual-critic": ("td2", "Hui, 2022, table 2.1: residual critics."),
+    "small-critic": ("td2", "Hui, 2022, tables 2.1 and 2.3: deterministic, 2 x 256, no norm."),
+    "residual-actor": ("td2", "Hui, 2022, figure 2.3: residual actor and critic."),
     "sac-lite": ("sac", "Hui, 2022, table 2.3: SACLite with a learned temperature."),
     "sac-lite-fixed": ("sac", "Hui, 2022, table 2.3: SACLite with a temperature of 1e-7."),
     "sac-lite-large": ("sac", "Hui, 2022, table 2.2: SACLite with a residual critic."),
+    "sac-lite-residual-actor": ("sac", "Hui, 2022, figure 2.4: residual actor and critic."),
     "conditional-flow": ("sac", "Hui, 2022, table 2.2: a flow with a residual critic."),
     "variational": ("sac", "Hui, 2022, table 2.2: VQL with a residual critic."),
 }

@@ -16,9 +16,9 @@ class NoisyDeterministicActor(DeterministicActor):
     The deterministic policy as Hui, 2022, section 2.1.2, has it: the noise is part of it. So the
     actor's loss is an estimate of ``-E_eps Q(s, a)`` from one sample for each state, and the target
     reads a sample at ``s'``; with the plain deterministic actor both are without noise. It explores
-    by the same noise, so ``noise_type`` stays away. The mode is ``tanh(mu(s))``. The gradient is that
-    of the clipped action: none where a sample leaves the box. (DrQ-v2 clips its noise at 0.3 in the
-    losses only, and lets the gradient through.)
+    by the same noise, so ``noise_type`` stays away. The mode is ``tanh(mu(s))``. A sample that
+    leaves the box has no gradient. (DrQ-v2 clips its noise at 0.3 in the losses only, and lets the
+    gradient through.)
 
     :param features_dim: width of the features
     :param action_dim: number of actions

@@ -12,15 +12,15 @@ from sb3_scale.errors import Sb3ScaleError, check_at_least
 
 class PolicyEntropy(Diagnostic):
     """
-    Mean ``log pi(a | s)`` over the states of a replay batch, one sampled action each, and what it is
-    per dimension of the action: ``entropy_per_dimension = -mean log pi(a | s) / n``.
+    Mean ``log pi(a | s)`` over the states of a replay batch, one sampled action each, and what it
+    is per dimension of the action: ``entropy_per_dimension = -mean log pi(a | s) / n``.
 
     Actions count between -1 and 1, whatever the environment's bounds: the entropy per dimension is
     at most log 2 = 0.69, that of the uniform distribution, and without lower bound where the policy
-    collapses to one action. It is an estimate without bias where ``action_log_prob`` is exact, as for
-    ``squashed-gaussian``, ``conditional-flow`` and actors of discrete actions, whose entropy is at
-    most the logarithm of the number of joint actions. ``variational`` has a bound: its figure
-    of log pi is too large and its entropy too small, by the divergence of its posterior network from
+    collapses to one action. It is an estimate without bias where ``action_log_prob`` is exact, as
+    for ``squashed-gaussian``, ``conditional-flow`` and actors of discrete actions, whose entropy is
+    at most the logarithm of the number of joint actions. ``variational`` has a bound: its figure of
+    log pi is too large and its entropy too small, by the divergence of its posterior network from
     the true posterior.
     Source: Hui, 2022, section 2.4, figure 2.8.
 

@@ -78,7 +78,8 @@ def test_the_noise_is_in_the_target_and_in_the_actors_loss(algorithm: Any, targe
     assert logged["train/critic_loss"] == pytest.approx(float(expected), rel=1e-5)
     assert logged["train/actor_loss"] == pytest.approx(float(actor_loss), rel=1e-5)
     assert (policy.actor_target is policy.actor) != target
-    assert (actions == 1).any() and (actions < 1).any()
+    assert (actions == 1).any()
+    assert (actions < 1).any()
 
 
 def test_it_explores_by_its_own_noise_and_acts_without() -> None:
