@@ -12,7 +12,7 @@ import zoo_commands
 
 import sb3_scale
 import sb3_scale_asymmetric
-from sb3_scale.recipes import files
+from sb3_scale.recipes import files, resolve
 from sb3_scale.testing import check_component
 from sb3_scale.zoo import configs
 from sb3_scale_asymmetric import ON_REQUEST
@@ -26,7 +26,17 @@ def tasks(name: str) -> dict[str, Any]:
     return {task: entry for task, entry in content.items() if not task.startswith(".")}
 
 
-@pytest.mark.parametrize("name", ["td2-settings", "ddpg-settings", *ON_REQUEST])
+# They take seconds to make; test_chapter_2_networks_train_a_step has them narrow.
+LARGE = ("residual-actor", "sac-lite-residual-actor")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(each, marks=[pytest.mark.slow] if each in LARGE else [])
+        for each in ("td2-settings", "ddpg-settings", *ON_REQUEST)
+    ],
+)
 def test_contract(name: str) -> None:
     check_component("recipe" if name in ON_REQUEST else "zoo-config", name)
 
@@ -96,8 +106,8 @@ FOUR_BLOCKS = {"name": "modern", "width": 1024, "inner_width": 2048, "depth": 4}
 def test_chapter_2_networks_train_a_step(
     name: str, actor: str, actor_network: dict[str, Any], critic_network: dict[str, Any]
 ) -> None:
-    settings = files.settings_for(FOLDER / f"{name}.yml")
-    parts = settings["policy_kwargs"]
+    given = files.settings_for(FOLDER / f"{name}.yml")
+    parts = resolve.anywhere(given, ON_REQUEST[name][0], "default")["policy_kwargs"]
     assert parts == {
         "actor": {"name": actor, "network": actor_network},
         "critic": {"name": "ensemble", "network": critic_network},
@@ -111,12 +121,3 @@ def test_chapter_2_networks_train_a_step(
     small = {"learning_starts": 4, "buffer_size": 50, "device": "cpu", **narrow}
     model = sb3_scale.recipe(name, "Pendulum-v1", **small)
     assert model.learn(5)._n_updates == 1
-
-
-def test_the_recipe_of_table_2_3_is_without_norm_and_with_a_noise_of_0_2() -> None:
-    settings = files.settings_for(FOLDER / "small-critic.yml")
-    assert (settings["noise_type"], settings["noise_std"]) == ("normal", 0.2)
-    model = sb3_scale.recipe("small-critic", "Pendulum-v1", buffer_size=50, device="cpu")
-    assert {type(each).__name__ for each in model.policy.critic.network.modules()} <= {
-        "MLP", "ModuleList", "EnsembleLinear", "HiddenLayer", "ReLU", "Identity"
-    }  # fmt: skip
