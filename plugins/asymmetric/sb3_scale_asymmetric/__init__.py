@@ -17,9 +17,12 @@ ON_REQUEST = {
     "td2-layernorm": ("td2", "Hui, 2022, section 3.2: TD2 with LayerNorm."),
     "ddpg": ("ddpg", "Hui, 2022, section 3.4: one critic, with GroupNorm."),
     "residual-critic": ("td2", "Hui, 2022, table 2.1: residual critics."),
+    "small-critic": ("td2", "Hui, 2022, tables 2.1 and 2.3: deterministic, 2 x 256, no norm."),
+    "residual-actor": ("td2", "Hui, 2022, figure 2.3: residual actor and critic."),
     "sac-lite": ("sac", "Hui, 2022, table 2.3: SACLite with a learned temperature."),
     "sac-lite-fixed": ("sac", "Hui, 2022, table 2.3: SACLite with a temperature of 1e-7."),
     "sac-lite-large": ("sac", "Hui, 2022, table 2.2: SACLite with a residual critic."),
+    "sac-lite-residual-actor": ("sac", "Hui, 2022, figure 2.4: residual actor and critic."),
     "conditional-flow": ("sac", "Hui, 2022, table 2.2: a flow with a residual critic."),
     "variational": ("sac", "Hui, 2022, table 2.2: VQL with a residual critic."),
 }
@@ -76,12 +79,26 @@ def sb3_scale_components() -> Iterator[Spec]:
         reference="Hui, 2022, section 2.1.2; Ranganath et al., 2016",
         equation="a ~ pi_1(a | z, s), z ~ pi_2(z | s); mean log pi_1 + log pi_2 - log q_3",
     )
+    yield Actor(
+        "noisy-deterministic",
+        "sb3_scale_asymmetric.noisy:NoisyDeterministicActor",
+        summary="The deterministic actor with its noise inside the losses.",
+        reference="Hui, 2022, section 2.1.2; Yarats et al., 2022 (DrQ-v2)",
+        equation="a = clip(tanh(mu(s)) + eps, -1, 1), eps ~ N(0, std^2)",
+    )
     yield Callback(
         "overestimation",
         "sb3_scale_asymmetric.overestimation:Overestimation",
         summary="Logs the first state's value minus the return that follows.",
         reference="Hui, Stabilizing Q-Learning for Continuous Control, 2022, figure 3.2",
         equation="Q(s0, a0) - sum_t gamma^t r_t",
+    )
+    yield Callback(
+        "policy-entropy",
+        "sb3_scale_asymmetric.policy_entropy:PolicyEntropy",
+        summary="Logs log pi and the entropy of the policy per dimension of the action.",
+        reference="Hui, Stabilizing Q-Learning for Continuous Control, 2022, figure 2.8",
+        equation="-mean_b log pi(a_b | s_b) / n, a_b ~ pi(. | s_b)",
     )
     for algo, summary in SETTINGS.items():
         yield ZooConfig(

@@ -12,6 +12,7 @@ import zoo_commands
 
 import sb3_scale
 import sb3_scale_asymmetric
+from sb3_scale.recipes import files, resolve
 from sb3_scale.testing import check_component
 from sb3_scale.zoo import configs
 from sb3_scale_asymmetric import ON_REQUEST
@@ -25,7 +26,17 @@ def tasks(name: str) -> dict[str, Any]:
     return {task: entry for task, entry in content.items() if not task.startswith(".")}
 
 
-@pytest.mark.parametrize("name", ["td2-settings", "ddpg-settings", *ON_REQUEST])
+# They take seconds to make; test_chapter_2_networks_train_a_step has them narrow.
+LARGE = ("residual-actor", "sac-lite-residual-actor")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(each, marks=[pytest.mark.slow] if each in LARGE else [])
+        for each in ("td2-settings", "ddpg-settings", *ON_REQUEST)
+    ],
+)
 def test_contract(name: str) -> None:
     check_component("recipe" if name in ON_REQUEST else "zoo-config", name)
 
@@ -78,3 +89,35 @@ def test_rl_zoo_trains(algo: str, task: str, tmp_path: Path) -> None:
     done = zoo_commands.run(tmp_path, *command)
     assert done.returncode == 0, done.stderr
     assert f"sb3_scale_asymmetric/{algo}.yml" in done.stdout
+
+
+SMALL_ACTOR = {"name": "mlp", "width": 256, "depth": 2}
+FOUR_BLOCKS = {"name": "modern", "width": 1024, "inner_width": 2048, "depth": 4}
+
+
+@pytest.mark.parametrize(
+    ("name", "actor", "actor_network", "critic_network"),
+    [
+        ("small-critic", "deterministic", SMALL_ACTOR, SMALL_ACTOR),
+        ("residual-actor", "deterministic", FOUR_BLOCKS, FOUR_BLOCKS),
+        ("sac-lite-residual-actor", "squashed-gaussian", FOUR_BLOCKS, FOUR_BLOCKS),
+    ],
+)
+def test_chapter_2_networks_train_a_step(
+    name: str, actor: str, actor_network: dict[str, Any], critic_network: dict[str, Any]
+) -> None:
+    given = files.settings_for(FOLDER / f"{name}.yml")
+    parts = resolve.anywhere(given, ON_REQUEST[name][0], "default")["policy_kwargs"]
+    assert parts == {
+        "actor": {"name": actor, "network": actor_network},
+        "critic": {"name": "ensemble", "network": critic_network},
+    }
+    narrow = {
+        f"policy_kwargs.{part}.network.{key}": 8
+        for part in ("actor", "critic")
+        for key in parts[part]["network"]
+        if key.endswith("width")
+    }
+    small = {"learning_starts": 4, "buffer_size": 50, "device": "cpu", **narrow}
+    model = sb3_scale.recipe(name, "Pendulum-v1", **small)
+    assert model.learn(5)._n_updates == 1
