@@ -61,7 +61,8 @@ def test_the_noise_is_in_the_target_and_in_the_actors_loss(algorithm: Any, targe
     next_noise, noise = STD * torch.randn(32, 1), STD * torch.randn(32, 1)
 
     def clipped(actor: Any, states: torch.Tensor, added: torch.Tensor) -> torch.Tensor:
-        return (actor(states, deterministic=True) + added).clamp(-1, 1)
+        mode: torch.Tensor = actor(states, deterministic=True)
+        return (mode + added).clamp(-1, 1)
 
     with torch.no_grad():
         next_actions = clipped(policy.actor_target, data.next_observations, next_noise)
