@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from sb3_scale.parts import build
-from sb3_scale_densenet.effective_rank import effective_rank
+from sb3_scale_densenet.effective_rank import rank_of, singular_values
 
 OBSERVATIONS, ACTIONS, BATCH, WIDTH = 24, 6, 2048, 256
 
@@ -39,7 +39,7 @@ def measure(depth: int, init: str, seed: int) -> dict[str, object]:
         "init": init,
         "seed": seed,
         "q_std": f"{values.std(dim=1).mean():.3g}",
-        "effective_rank": round(effective_rank(features, 0.01).double().mean().item(), 1),
+        "effective_rank": round(rank_of(singular_values(features), 0.01).double().mean().item(), 1),
     }
 
 
