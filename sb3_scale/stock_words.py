@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from stable_baselines3.common.torch_layers import CombinedExtractor, NatureCNN
 from torch import nn
 
 from sb3_scale.errors import Sb3ScaleError, shown
@@ -21,6 +22,9 @@ EXTRACTOR_KEYS = (
     "share_features_extractor",
 )
 """What an ``extractor`` stands for, which actor and critic always share."""
+
+DEFAULT_EXTRACTORS = {"features_dim": NatureCNN, "cnn_output_dim": CombinedExtractor}
+"""Those that CnnPolicy and MultiInputPolicy have, by the argument that only they take."""
 
 SDE_KEYS = ("log_std_init", "use_expln", "clip_mean", "sde_net_arch")
 """What goes with ``use_sde``."""
@@ -121,9 +125,13 @@ def _extractor(words: dict[str, Any]) -> None:
     if cls is None and not options:
         return
     if cls is None:
-        raise _refusal(given, "features_extractor_kwargs", "with features_extractor_class")
+        cls = next((each for key, each in DEFAULT_EXTRACTORS.items() if key in options), None)
+    if cls is None:
+        allowed = f"with features_extractor_class, or with {', '.join(DEFAULT_EXTRACTORS)}"
+        raise _refusal(given, "features_extractor_kwargs", allowed)
     if "extractor" in given:
-        raise _refusal(given, "features_extractor_class", "it or extractor, not both")
+        key = next(key for key in EXTRACTOR_KEYS if given.get(key))
+        raise _refusal(given, key, "it or extractor, not both")
     words["extractor"] = {"name": cls, **(options or {})}
 
 

@@ -262,6 +262,22 @@ def test_a_program_for_stock_policies_runs_with_their_arguments(algorithm: Any) 
 
 
 @pytest.mark.parametrize(
+    ("options", "space", "extractor"),
+    [
+        ({"features_dim": 5}, PIXELS["image"], NatureCNN),
+        ({"cnn_output_dim": 5}, PIXELS, CombinedExtractor),
+    ],
+)
+def test_arguments_alone_are_for_the_extractor_of_the_stock_policy(
+    options: dict[str, int], space: "spaces.Space[Any]", extractor: type
+) -> None:
+    words = {"features_extractor_kwargs": options, "net_arch": [8]}
+    model = SAC("ScalePolicy", Sampled(space), policy_kwargs=words, buffer_size=9)
+    assert isinstance(model.policy.extractor.module, extractor)
+    assert model.policy.extractor.module.features_dim == 5 + 2 * (extractor is CombinedExtractor)
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         ({"net_arch": [9, 8]}, "hidden layers of one width, such as [9, 9]"),
@@ -270,7 +286,11 @@ def test_a_program_for_stock_policies_runs_with_their_arguments(algorithm: Any) 
         ({"optimizer_class": torch.optim.Rprop}, "there is no optimizer 'rprop'; allowed: adam"),
         ({"optimizer_kwargs": {"wd": 1}}, "optimizer 'adam' has no parameter 'wd'"),
         ({"share_features_extractor": False}, "share an extractor, which the critic's loss trains"),
-        ({"features_extractor_kwargs": {"features_dim": 3}}, "with features_extractor_class"),
+        (
+            {"features_extractor_kwargs": {"width": 3}},
+            "with features_extractor_class, or with feat",
+        ),
+        ({"features_extractor_kwargs": {"features_dim": 3}, "extractor": "symlog"}, "not both"),
         ({"features_extractor_class": NatureCNN, "extractor": "symlog"}, "not both"),
         ({"log_std_init": -3}, "this belongs to use_sde"),
     ],
