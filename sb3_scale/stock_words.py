@@ -132,7 +132,11 @@ def _extractor(words: dict[str, Any]) -> None:
     if "extractor" in given:
         key = next(key for key in EXTRACTOR_KEYS if given.get(key))
         raise _refusal(given, key, "it or extractor, not both")
-    words["extractor"] = {"name": cls, **(options or {})}
+    options = dict(options or {})
+    # As policies of Stable-Baselines3 do it for these two.
+    if given.get("normalize_images") is False and cls in DEFAULT_EXTRACTORS.values():
+        options.setdefault("normalized_image", True)
+    words["extractor"] = {"name": cls, **options}
 
 
 def _mapping(part: Any) -> dict[str, Any]:

@@ -277,6 +277,15 @@ def test_arguments_alone_are_for_the_extractor_of_the_stock_policy(
     assert model.policy.extractor.module.features_dim == 5 + 2 * (extractor is CombinedExtractor)
 
 
+def test_pictures_of_numbers_are_read_where_nothing_divides_them() -> None:
+    pictures = spaces.Box(-10, 10, (1, 36, 36))
+    words = {"features_extractor_kwargs": {"features_dim": 5}, "normalize_images": False}
+    model = SAC("ScalePolicy", Sampled(pictures), policy_kwargs=words, buffer_size=9)
+    observation = pictures.sample()
+    features = model.policy.extractor.module(torch.as_tensor(observation)[None])
+    assert torch.equal(model.policy.features(torch.as_tensor(observation)[None]), features)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
