@@ -104,6 +104,7 @@ SETTINGS = {
     if isinstance(spec, (Recipe, ZooConfig)) and plugin.distribution.startswith("sb3-scale")
 }
 PAPER_4 = ["conditional-flow", "residual-critic", "sac-lite", "sac-lite-fixed", "sac-lite-large"]
+PAPER_4 += ["residual-actor", "sac-lite-residual-actor", "small-critic"]
 PAPER_4 += ["variational", "td2-settings", "ddpg-settings", "td2", "td2-layernorm", "ddpg"]
 
 

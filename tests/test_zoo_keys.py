@@ -318,5 +318,7 @@ def test_all_scripts_of_rl_zoo_have_a_name_here() -> None:
         for path in Path(rl_zoo3.__file__).parent.rglob("*.py")
         if "ArgumentParser" in path.read_text()
     }
-    assert scripts <= set(SCRIPTS.values())
+    ours = {f"sb3_scale.hub.{name}" for name in ("load_from_hub", "push_to_hub")}
+    assert ours <= set(SCRIPTS.values())
+    assert scripts <= {each.replace("sb3_scale.hub", "rl_zoo3") for each in SCRIPTS.values()}
     assert ALGOS["sac"] is SAC
