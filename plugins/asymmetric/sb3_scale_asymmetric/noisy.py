@@ -1,12 +1,13 @@
 """The deterministic actor as a distribution of fixed width."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from sb3_scale.errors import check_above
+from sb3_scale.extending import extends
 from sb3_scale.nn.actors import DeterministicActor
-from sb3_scale.nn.base import Init
-from sb3_scale.protocols import PartConfig
 
 
 class NoisyDeterministicActor(DeterministicActor):
@@ -20,28 +21,15 @@ class NoisyDeterministicActor(DeterministicActor):
     leaves the box has no gradient. (DrQ-v2 clips its noise at 0.3 in the losses only, and lets the
     gradient through.)
 
-    :param features_dim: width of the features
-    :param action_dim: number of actions
-    :param network: hidden layers
-    :param constraint: rule that the weights of all layers obey
-    :param target: whether a Polyak copy chooses the next action in the bootstrap target
-    :param init: initialisation of the linear layers
     :param std: standard deviation of the noise, of actions between -1 and 1
     :param noise_clip: largest size of the noise, if it is bounded
     """
 
+    @extends(DeterministicActor)
     def __init__(
-        self,
-        features_dim: int,
-        action_dim: int,
-        network: PartConfig = "mlp",
-        constraint: PartConfig | None = None,
-        target: bool = True,
-        init: Init = "default",
-        std: float = 0.2,
-        noise_clip: float | None = None,
+        self, *args: Any, std: float = 0.2, noise_clip: float | None = None, **options: Any
     ) -> None:
-        super().__init__(features_dim, action_dim, network, constraint, target, init)
+        super().__init__(*args, **options)
         check_above(0, std=std)
         if noise_clip is not None:
             check_above(0, noise_clip=noise_clip)
