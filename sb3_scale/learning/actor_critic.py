@@ -8,6 +8,7 @@ The losses of critic and actor.
 from typing import Any, Protocol
 
 import torch as th
+from torch.utils._pytree import tree_map
 
 from sb3_scale.learning.batch import Step
 from sb3_scale.learning.update import Metrics
@@ -180,7 +181,7 @@ class ActorCritic:
             target = repeated(mean_of_copies(target, batch.next_copies), batch.copies)
         step.features = step.features.detach()[: len(batch)]
         step.next_features = step.next_features[: len(batch)]
-        step.own_next_features = step.own_next_features[: len(batch)]
+        step.own_next_features = step.own_next_features.detach()[: len(batch)]
         return outputs, target
 
     def extract(self, step: Step) -> None:
@@ -193,14 +194,38 @@ class ActorCritic:
         with th.no_grad():
             for transform in policy.transforms:
                 step.batch = transform(step.batch)
-            step.next_features = policy.target_features(step.batch.next_observations)
+        with th.set_grad_enabled(policy.critic_trains_extractor and th.is_grad_enabled()):
+            if policy.critic.joint_batch:
+                self._extract_jointly(step)
+            else:
+                self._extract_apart(step)
+
+    def _extract_apart(self, step: Step) -> None:
+        """Features of s and s' in two passes, the second without gradient."""
+        policy, batch = self.policy, step.batch
+        with th.no_grad():
+            step.next_features = policy.target_features(batch.next_observations)
             step.own_next_features = step.next_features
             own_target = policy.actor_target is not policy.actor
-            read = policy.critic.joint_batch or not own_target
-            if read and policy.extractor_target is not policy.extractor:
-                step.own_next_features = policy.features(step.batch.next_observations)
-        with th.set_grad_enabled(policy.critic_trains_extractor and th.is_grad_enabled()):
-            step.features = policy.features(step.batch.observations, training=True)
+            if policy.extractor_target is not policy.extractor and not own_target:
+                step.own_next_features = policy.features(batch.next_observations)
+        step.features = policy.features(batch.observations, training=True)
+
+    def _extract_jointly(self, step: Step) -> None:
+        """
+        Features of s and s' in one pass. Both have a gradient, as the statistics of both are in it:
+        if only those of s had one, it would move the features without moving any output.
+        """
+        policy, batch = self.policy, step.batch
+        states, next_states = batch.observations, batch.next_observations
+        both = tree_map(lambda *halves: th.cat(halves), states, next_states)
+        rows = len(batch) * batch.copies
+        features = policy.features(both, training=True)
+        step.features, step.own_next_features = features[:rows], features[rows:]
+        step.next_features = step.own_next_features.detach()
+        if policy.extractor_target is not policy.extractor:
+            with th.no_grad():
+                step.next_features = policy.target_features(batch.next_observations)
 
     @th.no_grad()
     def next_actions(self, step: Step) -> tuple[th.Tensor, th.Tensor | None]:

@@ -105,7 +105,8 @@ class Step:
         gradient then where the critic trains the extractor, without one afterwards
     :param next_features: of ``s'`` by the target extractor, ``(b, features_dim)``, likewise
     :param own_next_features: of ``s'`` by the extractor itself, where that is another and the
-        critic's loss needs them, else ``next_features``; all copies
+        critic's loss needs them, else ``next_features``; all copies; with a gradient during the
+        critic's loss where it reads s and s' as one batch
     :param td_errors: how far the critic was from its target, where the buffer gives weights,
         ``(b,)``
     :param shared: other tensors by name, without gradient, such as the ``log_prob`` of the actor's
