@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import gymnasium
 import numpy as np
+import pictures
 import pytest
 import torch
 from stable_baselines3.common.logger import configure
@@ -112,6 +114,33 @@ def test_swapping_the_halves_changes_nothing(target: bool) -> None:
     actions = torch.cat((next_actions, step.batch.actions))
     swapped = critic(features, actions, training=True)[:, 16:]
     torch.testing.assert_close(outputs, swapped, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("target", [True, False])
+@pytest.mark.parametrize("discrete", [True, False])
+def test_both_halves_pull_at_the_encoder(discrete: bool, target: bool) -> None:
+    """
+    Features that all move alike move no output behind a norm of both halves, so the loss has no
+    gradient that way. With that of one half alone the encoder drifts, and learns nothing.
+    """
+    critic = {"network": NETWORK, "joint_batch": True, "target": target}
+    critic["name"] = "discrete-ensemble" if discrete else "ensemble"
+    parts: dict[str, Any] = {
+        "extractor": {**pictures.ENCODER, "norm": None, "squash": False},
+        "extractor_target": target,
+        "critic": critic,
+        "actor": {"name": "categorical" if discrete else "squashed-gaussian", "network": NETWORK},
+    }
+    env = pictures.Pictures()
+    if discrete:
+        env.action_space = gymnasium.spaces.MultiDiscrete([3, 2])  # type: ignore[assignment]
+    model = pictures.make(env=env, **parts).learn(25)
+    loss, _ = model.training.actor_critic.critic_loss(Step(model.sample(16)))
+    linear = model.policy.extractor.trunk.linear
+    loss.backward()
+    per_weight = linear.weight.grad.abs().mean()
+    assert per_weight > 1e-4
+    assert linear.bias.grad.abs().max() < 1e-3 * per_weight
 
 
 def test_two_passes_without_joint_batch() -> None:
