@@ -13,6 +13,8 @@ RAY_TESTS := $(addprefix plugins/apex/tests/,test_faults.py test_nodes.py test_r
 GPU_VARIANTS := eager compile compile+autocast capture compile+capture
 
 export OMP_NUM_THREADS ?= 2
+# The tests start a hundred processes, each of which would compile our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install train test test-all test-ray test-wheels coverage fuzz check bench bench-train bench-gpu docs dist clean
 
