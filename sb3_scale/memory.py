@@ -27,10 +27,10 @@ MOST_TENSORS = 100_000
 def free_bytes(device: th.device) -> int:
     """
     :param device: a GPU, or the host
-    :return: what is free there
+    :return: what is free there, nothing on a GPU that is not there
     """
     if device.type == "cuda":
-        return th.cuda.mem_get_info(device)[0]
+        return th.cuda.mem_get_info(device)[0] if th.cuda.is_available() else 0
     return int(psutil.virtual_memory().available)
 
 

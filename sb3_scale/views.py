@@ -7,6 +7,7 @@ from stable_baselines3.common.policies import BaseModel, BasePolicy
 from stable_baselines3.common.type_aliases import PyTorchObs
 from torch import nn
 
+from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.policies import ScalePolicy, float32
 
 INSTEAD = {
@@ -50,6 +51,22 @@ class _View:
             instead = f"; allowed instead: {INSTEAD[name]}" if name in INSTEAD else ""
             raise AttributeError(f"{kind} has no attribute '{name}'{instead}") from None
 
+    def save(self, path: str) -> None:
+        """
+        :param path: where Stable-Baselines3 would write it
+        :raises Sb3ScaleError: always; it shares its networks with the policy
+        """
+        raise _saved_with_the_policy(shown(path))
+
+    @classmethod
+    def load(cls, path: str, device: th.device | str = "auto") -> Any:
+        """
+        :param path: where Stable-Baselines3 would look for it
+        :param device: for it
+        :raises Sb3ScaleError: always; see :meth:`save`
+        """
+        raise _saved_with_the_policy(shown(path))
+
     def set_training_mode(self, mode: bool) -> None:
         """
         Remember the mode; each forward pass is told its own.
@@ -57,6 +74,14 @@ class _View:
         :param mode: whether it is being trained
         """
         self.training = mode
+
+
+def _saved_with_the_policy(path: str) -> Sb3ScaleError:
+    return Sb3ScaleError(
+        f"the path is {path}, and actor and critic are saved with their policy; allowed: "
+        "model.policy.save(path) and ScalePolicy.load(path), whose own forward gives actions, "
+        "model.save(path), or sb3-scale export"
+    )
 
 
 class ActorView(_View, BasePolicy):

@@ -1,13 +1,16 @@
 """Features of observations."""
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.torch_layers import NatureCNN
 
 from sb3_scale.nn.extractors import FlattenExtractor, SymlogExtractor
+from sb3_scale.nn.plain import PlainExtractor
 
 BOX = spaces.Box(-1, 1, (2,), np.float32)
 IMAGE = spaces.Box(0, 255, (3, 8, 8), np.uint8)
@@ -28,6 +31,16 @@ def test_symlog_joins_dictionaries() -> None:
     observation = {"a": torch.ones(4, 2), "b": torch.zeros(4, 2)}
     assert extractor(observation).shape == (4, 4)
     assert extractor(observation)[0].tolist() == [*np.log1p(np.ones(2, np.float32)), 0.0, 0.0]
+
+
+def test_a_plain_module_is_seen_through() -> None:
+    module = NatureCNN(spaces.Box(0, 255, (3, 36, 36), np.uint8), features_dim=5)
+    extractor = deepcopy(PlainExtractor(module))
+    assert isinstance(extractor.cnn, torch.nn.Sequential)
+    assert extractor.cnn is extractor.module.cnn
+    assert extractor.features_dim == 5
+    with pytest.raises(AttributeError, match="'NatureCNN' object has no attribute 'cnm'"):
+        _ = extractor.cnm
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from sb3_scale import SAC, Sb3ScaleError
 from sb3_scale.memory import networks_within
 from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.nn.mlp import ensemble_of
+from sb3_scale.replay.memory import choose_place
 
 HUGE = {
     "depth": ({"depth": 10**9}, {}),
@@ -66,3 +67,9 @@ def test_members_without_end_of_plain_modules(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("sb3_scale.memory.MOST_TENSORS", 2000)
     with networks_within(torch.device("cpu")), pytest.raises(Sb3ScaleError, match="fewer layers"):
         ensemble_of(lambda size: nn.Linear(size, 2), 4, 10**12)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_has_nothing_free() -> None:
+    """As a model of a machine with one has it, whose replay buffer then goes to the host."""
+    assert choose_place("auto", torch.device("cuda"), 10, 100) == torch.device("cpu")

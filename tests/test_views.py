@@ -16,7 +16,7 @@ from small_models import OFENET, make
 from stable_baselines3 import HerReplayBuffer
 from stable_baselines3.common.envs import BitFlippingEnv
 
-from sb3_scale import SAC, TD3
+from sb3_scale import SAC, TD3, Sb3ScaleError
 from sb3_scale.stock_words import in_our_words
 from sb3_scale_asymmetric.td2 import DDPG, TD2
 
@@ -98,6 +98,9 @@ def test_they_have_what_networks_of_stable_baselines3_have(tmp_path: Path) -> No
         _ = model.critic.q_networks
     with pytest.raises(AttributeError, match=r"SquashedGaussianActor has no attribute 'other'$"):
         _ = model.actor.other
+    for refused in (model.actor.save, type(model.critic).load):
+        with pytest.raises(Sb3ScaleError, match=r"^the path is 'actor\.pth', and actor and "):
+            refused("actor.pth")
     assert not any("part" in name for name in model.policy.state_dict())
     model.save(tmp_path / "model")
     for copy in (deepcopy(model), SAC.load(tmp_path / "model", device="cpu")):

@@ -62,6 +62,15 @@ class PlainExtractor(Extractor):
             (*ExtractorSpec.attributes, *set(ExtractorSpec.methods) - {"forward", "state_dict"}),
         )
 
+    def __getattr__(self, name: str) -> Any:
+        """What it does not have itself is the module's."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "module":
+                raise
+        return getattr(self.module, name)
+
     def forward(self, observations: Any, training: bool = False) -> Tensor:
         """
         :param observations: as any extractor gets them
