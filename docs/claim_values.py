@@ -23,6 +23,7 @@ STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
     "mean": lambda values: float(np.mean(values)),
     "median": lambda values: float(np.median(values)),
     "min": min,
+    "range": lambda values: max(values) - min(values),
     "std": lambda values: float(np.std(values)),
     "sum": sum,
     "upper": lambda values: float(np.quantile(values, 0.75)),
@@ -59,10 +60,11 @@ def computed(claim: Mapping[str, Any]) -> list[float]:
     What a file says.
 
     :param claim: ``csv``, the file; ``where``, the text of a column, or a list of those that count;
-        ``each``, columns whose values make groups of rows, without it every row is one; ``over``
-        and ``last``, the column by which a group is ordered and how many of its last rows count;
-        ``of``, the column whose mean is the value of a group; ``to``, what ``where`` has in the
-        denominator, where the value is a ratio; ``scale``, a factor; ``by``, statistics over groups
+        ``from``, the least number of a column; ``each``, columns whose values make groups of rows,
+        without it every row is one; ``over`` and ``last``, the column by which a group is ordered
+        and how many of its last rows count; ``of``, the column whose mean is the value of a group;
+        ``to``, what ``where`` has in the denominator, where the value is a ratio; ``scale``, a
+        factor; ``by``, statistics over groups
     :return: the figures, in the order of ``by``
     :raises ValueError: if no row is meant
     """
@@ -85,8 +87,12 @@ def computed(claim: Mapping[str, Any]) -> list[float]:
 
 def _groups(claim: Mapping[str, Any], where: Mapping[str, Any]) -> dict[tuple[str, ...], float]:
     allowed = [(column, _texts(texts)) for column, texts in where.items()]
+    least = claim.get("from", {}).items()
     rows = [
-        row for row in read(claim["csv"]) if all(row[column] in texts for column, texts in allowed)
+        row
+        for row in read(claim["csv"])
+        if all(row[column] in texts for column, texts in allowed)
+        and all(float(row[column]) >= number for column, number in least)
     ]
     groups: dict[tuple[str, ...], list[Row]] = {}
     for number, row in enumerate(rows):

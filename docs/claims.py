@@ -21,6 +21,15 @@ PAGES = {path.name: path for path in [DOCS.parent / "README.md", *sorted(DOCS.gl
 GENERATED = ("parts.md", "public-modules.md")
 """Pages without results."""
 
+MEASURED = re.compile(
+    r"\b20\d\d-\d\d-\d\d\b|\bcommits? [0-9a-f]{7}\b|results/[\w-]+\.csv"
+    r"|±|\+-|\b[Mm]edians? of\b|\bquartiles\b|\d (?:us|ms|GFLOP/s)\b"
+)
+"""What stands beside figures that were measured: when, with which code, how it varied, how long."""
+
+DEVIATION = re.compile(r"[\d.]+ (?:±|\+-) [\d.]*\d")
+"""A mean and its deviation, which are measured wherever they stand."""
+
 IMAGE = re.compile(r"!\[[^\]]*\]\((?:docs/)?results/([^)]+)\)")
 
 Entry = Mapping[str, Any]
@@ -41,6 +50,14 @@ class Table(NamedTuple):
         cells = [cell for row in self.rows for cell in row[1:]]
         begins = [bool(NUMBER.match(cell.strip("*`~<> "))) for cell in cells]
         return 2 * sum(begins) >= len(cells) > 0
+
+
+class Section(NamedTuple):
+    """A section of a page: where it and what is below it stand; its own text without tables."""
+
+    place: range
+    title: str
+    text: str
 
 
 @cache
@@ -110,6 +127,28 @@ def table_of(entry: Entry) -> Table:
     return following[0]
 
 
+def sections(page: str) -> list[Section]:
+    """
+    :param page: its name
+    :return: its sections; bold words that begin a paragraph are a heading below all others
+    """
+    text = _without_tables(page)
+    found = []
+    headings = list(re.finditer(r"^(?:(#+) (.*)|(?<=\n\n)\*\*(.+?)\*\*)", text, re.MULTILINE))
+    levels = [len(heading[1] or "#######") for heading in headings]
+    starts = [*(heading.start() for heading in headings), len(text)]
+    for number, heading in enumerate(headings):
+        outside = [level <= levels[number] for level in levels[number + 1 :]]
+        end = starts[number + 1 + outside.index(True)] if any(outside) else len(text)
+        own = text[starts[number] : starts[number + 1]]
+        found.append(Section(range(starts[number], end), heading[2] or heading[3], own))
+    return found
+
+
+def _without_tables(page: str) -> str:
+    return re.sub(r"^\|.*", lambda row: " " * len(row[0]), prose(page), flags=re.MULTILINE)
+
+
 def problems() -> Iterator[str]:
     """
     :return: one sentence for each claim that does not hold, and each figure that nobody claims
@@ -173,7 +212,7 @@ def _of_sentence(entry: Entry) -> Iterator[str]:
     """What is in braces are the numbers that are checked."""
     text = entry["text"]
     try:
-        check_stands(re.sub("[{}]", "", text), entry["page"])
+        place_of(_unmarked(text), entry["page"])
     except ValueError as error:
         yield str(error)
     shared = {key: entry[key] for key in ("csv", "each", "over", "last") if key in entry}
@@ -184,18 +223,21 @@ def _of_sentence(entry: Entry) -> Iterator[str]:
         yield f"'{text}': {wrong}"
 
 
-def check_stands(text: str, page: str) -> None:
+def _unmarked(text: str) -> str:
+    return re.sub("[{}]", "", text)
+
+
+def place_of(text: str, page: str) -> range:
     """
     :param text: words of a page, broken into lines anywhere
     :param page: its name
+    :return: where they stand
     :raises ValueError: if it has no such words
     """
-    if _even(text) not in _even(prose(page)):
+    found = re.search(r"\s+".join(map(re.escape, text.split())), prose(page))
+    if not found:
         raise ValueError(f"{page} has no '{text}'")
-
-
-def _even(text: str) -> str:
-    return " ".join(text.split())
+    return range(*found.span())
 
 
 def _unlisted(claims: Entry) -> Iterator[str]:
@@ -214,25 +256,37 @@ def _unlisted(claims: Entry) -> Iterator[str]:
 
 
 def _unlisted_of_page(page: str, claims: Entry) -> Iterator[str]:
-    entries = [entry for entry in [*claims["tables"], *claims["untraced"]] if entry["page"] == page]
-    named = []
-    for entry in entries:
+    listed, named = [], []
+    for entry in [*claims["tables"], *claims["sentences"], *claims["untraced"]]:
+        if entry["page"] != page:
+            continue
         try:
             if "after" in entry:
                 named.append(table_of(entry).start)
             else:
-                check_stands(entry["text"], page)
+                listed.append(place_of(_unmarked(entry["text"]), page))
         except ValueError as error:
-            yield str(error)
+            # What is wrong with tables and sentences is told where they are compared.
+            if "none" in entry:
+                yield str(error)
     for table in tables(page):
         if table.numeric() and table.start not in named:
             words = " | ".join(table.header)
             yield f"{page}, {table.heading}: the table '{words}' is not in docs/claims.yml"
-    sections = re.split("^#+ ", prose(page), flags=re.MULTILINE)
-    for section in sections:
-        title, _, text = section.partition("\n")
-        if title in ("Result", "Results") and NUMBER.search(text) and not entries:
-            yield f"{page}: section '{title}' is not in docs/claims.yml"
+    yield from _unlisted_sections(page, [*named, *(place.start for place in listed)])
+    for figure in DEVIATION.finditer(_without_tables(page)):
+        if not any(figure.start() in place for place in listed):
+            yield f"{page}: '{figure[0]}' is not in docs/claims.yml"
+
+
+def _unlisted_sections(page: str, listed: list[int]) -> Iterator[str]:
+    """Where the signs of a measurement stand, something is listed."""
+    for section in sections(page):
+        sign = MEASURED.search(section.text)
+        if section.title in ("Result", "Results") and not listed:
+            sign = sign or NUMBER.search(section.text)
+        if sign and not any(start in section.place for start in listed):
+            yield f"{page}, {section.title}: nothing is in docs/claims.yml of what has '{sign[0]}'"
 
 
 if __name__ == "__main__":

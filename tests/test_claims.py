@@ -55,6 +55,39 @@ def test_a_table_that_nobody_listed_is_found(monkeypatch):
     assert found == "simba.md, : the table 'task | return' is not in docs/claims.yml"
 
 
+@pytest.mark.parametrize(
+    ("words", "sign"),
+    [
+        ("Three seeds reached 812, commit 1234abc.", "commit 1234abc"),
+        ("Of 2026-12-01, one thread: 91 decisions per second.", "2026-12-01"),
+        ("A step takes 3 ms.", "3 ms"),
+        ("All evaluations: [simba.csv](results/simba.csv).", "results/simba.csv"),
+    ],
+)
+def test_a_section_of_results_that_nobody_listed_is_found(monkeypatch, words, sign):
+    found = problems_with(monkeypatch, "simba.md", "Neither has been run to the end here.", words)
+    assert found == (f"simba.md, What differs: nothing is in docs/claims.yml of what has '{sign}'")
+
+
+def test_a_paragraph_of_results_with_bold_words_is_a_section(monkeypatch):
+    words = "**Four seeds.** Median of four: 812.\n\n## What differs from the paper, and why"
+    found = problems_with(monkeypatch, "crossq.md", words[words.index("##") :], words)
+    assert found == "crossq.md, Four seeds.: nothing is in docs/claims.yml of what has 'Median of'"
+
+
+def test_a_mean_with_its_deviation_that_nobody_listed_is_found(monkeypatch):
+    words = "Where the actor can do without them"
+    found = problems_with(monkeypatch, "dict.md", words, f"SAC got 5.1 ± 0.2. {words}")
+    assert found == "dict.md: '5.1 ± 0.2' is not in docs/claims.yml"
+
+
+def test_what_is_said_to_have_no_file_stands_on_its_page(monkeypatch):
+    found = problems_with(monkeypatch, "sweep.md", "Ours told 8% apart", "Ours told 9% apart")
+    assert found == (
+        "sweep.md has no 'of two equal labels it told 18 to 21% apart at 0.1. Ours told 8% apart.'"
+    )
+
+
 def test_a_picture_that_nobody_listed_is_found(monkeypatch):
     found = problems_with(monkeypatch, "simba.md", "## Idea", "![new](results/new.png)\n\n## Idea")
     assert found == "simba.md shows new.png, which is not among figures"
@@ -81,3 +114,16 @@ def test_numbers_of_a_cell(text, numbers):
 def test_a_number_is_as_exact_as_its_digits(text, agrees):
     claim = {"csv": "asymmetry-crossq.csv", "where": {"loss": "adaptive"}, "of": "return"}
     assert (claim_values.differences(text, [claim]) == "") is agrees
+
+
+@pytest.mark.parametrize(("least", "figures"), [(0, [15.0, 39.0]), (40000, [35.1, 37.4])])
+def test_rows_from_a_number_on(least, figures):
+    claim = {"csv": "mixed-diagnostics.csv", "where": {"key": "train/extractor_loss"}}
+    claim |= {"from": {"decisions": least}, "of": "value", "by": ["min", "max"]}
+    assert claim_values.computed(claim) == pytest.approx(figures, abs=0.05)
+
+
+def test_the_range_of_values():
+    claim = {"csv": "asymmetry-crossq.csv", "of": "return"}
+    least, greatest = claim_values.computed({**claim, "by": ["min", "max"]})
+    assert claim_values.computed({**claim, "by": "range"}) == [greatest - least]
