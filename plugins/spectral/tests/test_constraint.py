@@ -118,6 +118,7 @@ def test_saved_agent_has_the_same_singular_values(tmp_path: Path) -> None:
         "Pendulum-v1",
         learning_rate=1e-3,
         learning_starts=50,
+        batch_size=32,
         tau=0.01,
         seed=0,
         device="cpu",
@@ -126,13 +127,13 @@ def test_saved_agent_has_the_same_singular_values(tmp_path: Path) -> None:
             "critic": {"name": "ensemble", **parts},
         },
     )
-    model.learn(150)
+    model.learn(100)
     model.save(tmp_path / "model")
     loaded = SAC.load(tmp_path / "model", env=gymnasium.make("Pendulum-v1"), device="cpu")
     for name in ("actor", "critic", "critic_target"):
         before, after = getattr(model.policy, name), getattr(loaded.policy, name)
         np.testing.assert_array_equal(largest(after), largest(before))
-    loaded.learn(150, reset_num_timesteps=False)
+    loaded.learn(100, reset_num_timesteps=False)
     np.testing.assert_allclose(largest(loaded.policy.critic_target), 1, atol=0.01)
 
 
