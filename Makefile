@@ -53,7 +53,8 @@ test: $(STAMP)
 # programs of benchmarks/.
 test-wheels: $(STAMP)
 	$(PYTEST) --dist loadscope -m slow tests/test_distribution.py tests/test_zoo_commands.py tests/test_zoo_neutral.py \
-		tests/test_grids.py tests/test_benchmarks.py --deselect tests/test_benchmarks.py::test_collector_soak
+		tests/test_grids.py tests/test_benchmarks.py envs/tests/test_envpool_zoo.py \
+		plugins/bro/tests/test_bro_settings.py --deselect tests/test_benchmarks.py::test_collector_soak
 
 # Each test has all cores for its own Ray. RAY_TESTS names some of the files.
 test-ray: $(STAMP)

@@ -54,6 +54,7 @@ def test_train_with_evaluation_normalisation_and_a_diagnostic(tmp_path: Path):
     assert played.returncode == 0, played.stderr
 
 
+@pytest.mark.slow
 def test_gymnasium_is_the_default_and_a_stock_policy_may_choose(tmp_path: Path):
     returns = {}
     for name in ("gymnasium", "envpool"):
@@ -111,6 +112,7 @@ def test_mistakes(tmp_path: Path, params, sentence):
     assert refused(run(tmp_path, *command)) == sentence
 
 
+@pytest.mark.slow
 def test_without_envpool_and_for_a_task_that_it_lacks(tmp_path: Path):
     blocker = tmp_path / "blocker"
     blocker.mkdir()

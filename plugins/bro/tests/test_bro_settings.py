@@ -95,7 +95,7 @@ def test_is_not_chosen_where_no_file_is_named(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "callback"),
     [
-        ("sr-sac", "callback:{'name':'reset','interval':60}"),
+        pytest.param("sr-sac", "callback:{'name':'reset','interval':60}", marks=pytest.mark.slow),
         ("bro", "callback:{'name':'reset','at':[60,70]}"),
     ],
 )
