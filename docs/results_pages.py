@@ -84,7 +84,7 @@ def _sources(registry: Mapping[str, Any]) -> str:
 
 def _readers(registry: Mapping[str, Any], name: str) -> Iterator[str]:
     for entry in [*registry["tables"], *registry["sentences"]]:
-        if name == entry.get("csv") or f"'csv': '{name}'" in str(entry):
+        if f"'csv': '{name}'" in str(entry):
             yield entry["page"]
     for figure in registry["figures"].values():
         if name in figure.get("csv", []):

@@ -56,7 +56,7 @@ class _View:
         :param path: where Stable-Baselines3 would write it
         :raises Sb3ScaleError: always; it shares its networks with the policy
         """
-        raise _saved_with_the_policy(shown(path))
+        raise _saved_with_the_policy(path)
 
     @classmethod
     def load(cls, path: str, device: th.device | str = "auto") -> Any:
@@ -65,7 +65,7 @@ class _View:
         :param device: for it
         :raises Sb3ScaleError: always; see :meth:`save`
         """
-        raise _saved_with_the_policy(shown(path))
+        raise _saved_with_the_policy(path)
 
     def set_training_mode(self, mode: bool) -> None:
         """
@@ -78,7 +78,7 @@ class _View:
 
 def _saved_with_the_policy(path: str) -> Sb3ScaleError:
     return Sb3ScaleError(
-        f"the path is {path}, and actor and critic are saved with their policy; allowed: "
+        f"the path is {shown(path)}, and actor and critic are saved with their policy; allowed: "
         "model.policy.save(path) and ScalePolicy.load(path), whose own forward gives actions, "
         "model.save(path), or sb3-scale export"
     )
