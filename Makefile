@@ -10,6 +10,13 @@ RUN := results/make-train
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations=30
 RAY_TESTS := $(addprefix plugins/apex/tests/,test_faults.py test_nodes.py test_ray_processes.py) \
 	tests/test_benchmarks.py::test_collector_soak
+USER_TESTS := $(addprefix tests/,test_distribution.py test_zoo_commands.py test_zoo_neutral.py test_grids.py \
+	test_benchmarks.py test_report.py test_replay_choice.py \
+	test_compiled.py::test_a_machine_without_a_compiler_runs_eagerly \
+	test_run_folder.py::test_a_run_goes_on_from_the_newest_whole_checkpoint_of_its_folder) \
+	$(addprefix envs/tests/,test_envpool_zoo.py \
+	test_dm_control_pixels.py::test_a_fork_draws_before_its_parent_does_and_is_told_so_afterwards) \
+	plugins/bro/tests/test_bro_settings.py plugins/densenet/tests/test_densenet_zoo.py
 GPU_VARIANTS := eager compile compile+autocast capture compile+capture
 
 export OMP_NUM_THREADS ?= 2
@@ -52,9 +59,7 @@ test: $(STAMP)
 # Slow tests of what a user installs and types: wheels in a fresh environment, RL-Zoo's command, the
 # programs of benchmarks/.
 test-wheels: $(STAMP)
-	$(PYTEST) --dist loadscope -m slow tests/test_distribution.py tests/test_zoo_commands.py tests/test_zoo_neutral.py \
-		tests/test_grids.py tests/test_benchmarks.py envs/tests/test_envpool_zoo.py \
-		plugins/bro/tests/test_bro_settings.py --deselect tests/test_benchmarks.py::test_collector_soak
+	$(PYTEST) --dist loadscope -m slow $(USER_TESTS) --deselect tests/test_benchmarks.py::test_collector_soak
 
 # Each test has all cores for its own Ray. RAY_TESTS names some of the files.
 test-ray: $(STAMP)

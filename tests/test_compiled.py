@@ -202,6 +202,7 @@ print("trained", model._n_updates)
 """
 
 
+@pytest.mark.slow
 def test_a_machine_without_a_compiler_runs_eagerly(tmp_path: Path) -> None:
     done = run_process(
         tmp_path, "-c", SCRIPT, CXX="no-such-compiler", TORCHINDUCTOR_CACHE_DIR=str(tmp_path)

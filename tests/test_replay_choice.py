@@ -109,6 +109,7 @@ def test_where_it_is_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Replay buffer" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_by_name_in_rl_zoo(tmp_path: Path) -> None:
     settings = ("replay_buffer_class:'compact'", "replay_buffer_kwargs:{'storage':'host'}")
     output = train(tmp_path, "pendulum-swingup", 60, *FAST, *SMALL, *settings)

@@ -184,6 +184,7 @@ def test_report_of_an_environment_that_nobody_registered(logs, tmp_path, capsys,
     assert "'pays_three' has no class 'PaysFour'" in told
 
 
+@pytest.mark.slow
 def test_programs_about_runs(logs, tmp_path):
     """The table of the evaluations, against the file that Stable-Baselines3 wrote."""
     folder = logs / "sac" / "cartpole-balance_1"

@@ -78,6 +78,7 @@ def test_a_checkpoint_has_its_own_statistics(run: Path) -> None:
     assert not [path for path in run.rglob("*") if ".unfinished-" in path.name]
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_the_newest_whole_checkpoint_of_its_folder(
     run: Path, tmp_path: Path
 ) -> None:

@@ -225,6 +225,7 @@ os.wait()
 """
 
 
+@pytest.mark.slow
 def test_a_fork_draws_before_its_parent_does_and_is_told_so_afterwards(run_python):
     result = run_python(FORK)
     assert result.returncode == 0, result.stderr

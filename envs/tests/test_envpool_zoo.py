@@ -23,6 +23,7 @@ PARAMS = [
 ENVPOOL = "env_backend:'envpool'"
 
 
+@pytest.mark.slow
 def test_train_with_evaluation_normalisation_and_a_diagnostic(tmp_path: Path):
     options = ["-n", "2400", "--eval-freq", "1200", "--eval-episodes", "1", "--log-interval", "1"]
     callback = "callback:['csv-logger',{'name':'q-bias','interval':1200,'n_episodes':1}]"

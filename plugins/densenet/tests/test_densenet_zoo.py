@@ -40,6 +40,7 @@ def train(folder: Path, *options: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_parts_of_four_papers_train_save_and_go_on(tmp_path: Path) -> None:
     (tmp_path / "mixed.yml").write_text(yaml.safe_dump({"dog-stand": MIXED}))
     told = train(tmp_path, "-conf", "mixed.yml", "--save-freq", "510", "--save-replay-buffer")
