@@ -45,13 +45,15 @@ SMALL = {
 
 LARGE = {
     ("recipe", f"pixels-{name}")
-    for name in ("modern2-spectral", "modern4", "modern4-spectral", "mlp4-spectral")
+    for name in ("modern2", "modern2-spectral", "modern4", "modern4-spectral", "mlp4-spectral")
 } | {
     ("algorithm", "crossq"),
     ("collector", "ray"),
     ("recipe", "modern2"),
     ("recipe", "modern4"),
+    ("recipe", "sac-densenet-l"),
     ("recipe", "sac-spectral"),
+    ("recipe", "td3-densenet-l"),
 }
 """Seconds each: of parts that others are made of too, or checked by their plugin's own tests."""
 
