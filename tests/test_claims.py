@@ -1,6 +1,7 @@
 """Every figure of the pages is the one in its file, or the registry says that no file has it."""
 
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,22 @@ import claim_values  # noqa: E402
 import claims  # noqa: E402
 
 
+@cache
+def known() -> tuple[str, ...]:
+    """What the pages as they are say wrongly, which is the business of one test alone."""
+    return tuple(claims.problems())
+
+
 def problems_with(monkeypatch: pytest.MonkeyPatch, page: str, before: str, after: str) -> str:
-    """What is said where a page had other words."""
+    """What else is said where a page had other words."""
+    known()
     text = claims.PAGES[page].read_text()
     assert before in text
     claims.prose.cache_clear()
     claims.tables.cache_clear()
     with monkeypatch.context() as patch:
         patch.setattr(Path, "read_text", _reading(claims.PAGES[page], text.replace(before, after)))
-        found = "\n".join(claims.problems())
+        found = "\n".join(problem for problem in claims.problems() if problem not in known())
     claims.prose.cache_clear()
     claims.tables.cache_clear()
     return found
@@ -32,7 +40,7 @@ def _reading(path: Path, text: str):
 
 
 def test_every_figure_of_the_pages_is_that_of_its_file():
-    assert list(claims.problems()) == []
+    assert known() == ()
 
 
 def test_a_wrong_number_in_a_table_is_found(monkeypatch):
