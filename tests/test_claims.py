@@ -1,5 +1,6 @@
 """Every figure of the pages is the one in its file, or the registry says that no file has it."""
 
+import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -99,6 +100,24 @@ def test_what_is_said_to_have_no_file_stands_on_its_page(monkeypatch):
 def test_a_picture_that_nobody_listed_is_found(monkeypatch):
     found = problems_with(monkeypatch, "simba.md", "## Idea", "![new](results/new.png)\n\n## Idea")
     assert found == "simba.md shows new.png, which is not among figures"
+
+
+def test_the_commit_of_a_file_is_the_last_that_changed_it():
+    git = ["git", "-C", str(DOCS)]
+    shallow = subprocess.run([*git, "rev-parse", "--is-shallow-repository"], capture_output=True)
+    if shallow.stdout.strip() != b"false":
+        pytest.skip("the history is not here")
+    changes = "log --full-history --cc --name-only --format=commit/%H -- results/*.csv".split()
+    last: dict[str, str] = {}
+    told = subprocess.run([*git, *changes], capture_output=True, text=True, check=True).stdout
+    for folder, name in (line.rsplit("/", 1) for line in told.splitlines() if line):
+        if folder == "commit":
+            commit = name
+        else:
+            last.setdefault(name, commit)
+    files = claims.registry()["files"]
+    named = {name: entry["commit"] for name, entry in files.items()}
+    assert named == {name: last.get(name, "")[: len(commit)] for name, commit in named.items()}
 
 
 @pytest.mark.parametrize(
