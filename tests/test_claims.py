@@ -22,14 +22,14 @@ def known() -> tuple[str, ...]:
 
 def problems_with(monkeypatch: pytest.MonkeyPatch, page: str, before: str, after: str) -> str:
     """What else is said where a page had other words."""
-    known()
+    before_it = known()
     text = claims.PAGES[page].read_text()
     assert before in text
     claims.prose.cache_clear()
     claims.tables.cache_clear()
     with monkeypatch.context() as patch:
         patch.setattr(Path, "read_text", _reading(claims.PAGES[page], text.replace(before, after)))
-        found = "\n".join(problem for problem in claims.problems() if problem not in known())
+        found = "\n".join(problem for problem in claims.problems() if problem not in before_it)
     claims.prose.cache_clear()
     claims.tables.cache_clear()
     return found
