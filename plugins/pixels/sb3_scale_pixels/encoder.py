@@ -94,7 +94,7 @@ class DrQEncoder(ConstrainedModule, Extractor, ReadsBytes):
         return self.trunk.finish(found.unsqueeze(0), training).squeeze(0) if self.shared else found
 
     def _convolve(self, images: Tensor) -> Tensor:
-        x = images.to(dtype=torch.float32, memory_format=torch.channels_last)
+        x = images.contiguous(memory_format=torch.channels_last).to(torch.float32)
         if self.center:
             x = x.sub_(127.5)
         x = x.div_(255)

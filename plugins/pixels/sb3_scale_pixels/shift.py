@@ -82,7 +82,8 @@ def shift(images: Tensor, down: Tensor, right: Tensor, pad: int) -> Tensor:
     """
     Shift images, in one call that the compiler leaves as it is: its own loops are slower.
 
-    A row of the result is a run of bytes in the images with columns repeated at both sides.
+    The result has its channels last in memory, as convolutions read them, so that a row of it is a
+    run of bytes in the images with columns repeated at both sides.
 
     :param images: shape ``(b, channels, height, width)``
     :param down: what is added to each row's number, ``(copies * b,)``
@@ -92,19 +93,21 @@ def shift(images: Tensor, down: Tensor, right: Tensor, pad: int) -> Tensor:
     """
     size, channels, height, width = images.shape
     wide = width + 2 * pad
-    padded = images.new_empty(size, channels, height, wide)
-    padded[..., pad : pad + width] = images
-    padded[..., :pad] = images[..., :1]
-    padded[..., pad + width :] = images[..., -1:]
-    runs = padded.view(-1).as_strided((padded.numel() - width + 1, width), (1, 1))
+    padded = images.new_empty(size, height, wide, channels)
+    padded[:, :, pad : pad + width] = images.permute(0, 2, 3, 1)
+    padded[:, :, :pad] = padded[:, :, pad : pad + 1]
+    padded[:, :, pad + width :] = padded[:, :, pad + width - 1 : pad + width]
+    run = width * channels
+    runs = padded.view(-1).as_strided((padded.numel() - run + 1, run), (1, 1))
     device = images.device
     rows = (torch.arange(height, device=device) + down.view(-1, 1)).clamp_(0, height - 1)
-    first = torch.arange(size * channels, device=device).view(1, size, channels, 1) * height
-    starts = (first + rows.view(-1, size, 1, height)) * wide
-    starts = starts + (right + pad).view(-1, size, 1, 1)
-    return runs.index_select(0, starts.view(-1)).view(-1, channels, height, width)
+    first = torch.arange(size, device=device).view(1, size, 1) * height
+    starts = (first + rows.view(-1, size, height)) * wide + (right + pad).view(-1, size, 1)
+    shifted = runs.index_select(0, starts.view(-1) * channels)
+    return shifted.view(-1, height, width, channels).permute(0, 3, 1, 2)
 
 
 @shift.register_fake
 def _(images: Tensor, down: Tensor, right: Tensor, pad: int) -> Tensor:
-    return images.new_empty(len(down), *images.shape[1:])
+    channels, height, width = images.shape[1:]
+    return images.new_empty(len(down), height, width, channels).permute(0, 3, 1, 2)

@@ -46,6 +46,14 @@ def test_copies_are_blocks_of_the_same_transitions() -> None:
     assert torch.equal(found, torch.cat(alone))
 
 
+def test_shifted_images_have_their_channels_last_in_memory_also_for_the_compiler() -> None:
+    down, right = torch.randint(-4, 5, (2, 6))
+    assert shift(random_images(3, 2, 6, 5), down, right, 4).is_contiguous(
+        memory_format=torch.channels_last
+    )
+    torch.library.opcheck(shift, (random_images(3, 2, 6, 5), down, right, 4))
+
+
 def batch_of(images: torch.Tensor) -> Batch:
     column = torch.zeros(len(images), 1)
     return Batch(images, images, column, column, column)
