@@ -32,6 +32,7 @@ NAMES = (
     "gradient-norm",
     "singular-values",
     "dormant-units",
+    "critic-loss",
     "q-value",
     "q-bias",
 )

@@ -350,6 +350,13 @@ def _diagnostics() -> Iterator[Callback]:
         equation="|dL/dtheta|",
     )
     yield Callback(
+        "critic-loss",
+        "sb3_scale.diagnostics.critic_loss:CriticLoss",
+        summary="Logs the loss of the critic over batches of the replay buffer.",
+        reference="Bjorck et al., 2021, section 3.4",
+        equation="mean_batches L_critic",
+    )
+    yield Callback(
         "q-value",
         "sb3_scale.diagnostics.q_value:QValue",
         summary="Logs mean and standard deviation of Q over a replay batch.",

@@ -13,6 +13,7 @@ NAMES = (
     "weight-norm",
     "effective-learning-rate",
     "gradient-norm",
+    "critic-loss",
     "q-value",
     "singular-values",
     "dormant-units",

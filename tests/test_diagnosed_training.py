@@ -194,6 +194,7 @@ def test_files(tmp_path: Path) -> None:
         "weight_norm/actor/sum",
         "effective_learning_rate/critic",
         "gradient_norm/actor",
+        "critic_loss/mean",
         "q_value/mean",
         "singular_values/critic/max",
         "dormant_units/critic/all",
@@ -238,6 +239,7 @@ def test_stock_policies_are_refused(name: str) -> None:
     [
         ({"name": "weight-norm", "interval": 0}, "interval is 0"),
         ({"name": "q-value", "batch_size": 0}, "batch_size is 0"),
+        ({"name": "critic-loss", "batches": 0}, "batches is 0"),
         ({"name": "dormant-units", "threshold": -1.0}, "threshold is -1.0"),
         ({"name": "gradient-norm", "intervall": 5}, "did you mean 'interval'"),
         ({"name": "weight-norm", "interval": 2.5}, "interval is 2.5 (float); allowed: int"),

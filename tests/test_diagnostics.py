@@ -157,6 +157,26 @@ def test_q_value(algorithm: Any) -> None:
     assert found == {"mean": approx(values.mean()), "std": approx(values.std())}
 
 
+def test_critic_loss() -> None:
+    """Without noise in the target the loss of TD3 is a function of the batches."""
+    model = make(TD3, target_policy_noise=0.0).learn(60)
+    started("critic-loss", model, batches=3).measure()
+    policy = model.policy
+    np.random.seed(model.num_timesteps)
+    losses = []
+    for data in [model.replay_buffer.sample(model.batch_size) for _ in range(3)]:
+        next_observations = data.next_observations.double().numpy()
+        next_actions = policy.actor_target(data.next_observations).clamp(-1, 1).detach().numpy()
+        pairs = np.concatenate((next_observations, next_actions), 1)
+        following = [numpy_mlp(policy.critic_target, pairs, member)[1] for member in (0, 1)]
+        left = model.gamma * (1 - data.dones.numpy())
+        target = data.rewards.numpy() + left * np.minimum(*following)
+        x = torch.cat((data.observations, data.actions), 1).double().numpy()
+        values = [numpy_mlp(policy.critic, x, member)[1] for member in (0, 1)]
+        losses.append(sum(((value - target) ** 2).mean() for value in values))
+    assert figures(model, "critic-loss") == {"mean": approx(np.mean(losses))}
+
+
 @pytest.mark.parametrize("algorithm", [SAC, TD3])
 def test_dormant_units(algorithm: Any) -> None:
     model = make(algorithm).learn(60)
