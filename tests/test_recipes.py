@@ -2,6 +2,7 @@
 
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,18 @@ import yaml
 from gymnasium import spaces
 from gymnasium.wrappers import TimeLimit
 from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.vec_env import VecNormalize
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 import sb3_scale
 from sb3_scale import Recipe, Sb3ScaleError, hookimpl
 from sb3_scale.cli import main
+from sb3_scale.collection.time_limits import max_episode_steps
+from sb3_scale.collection.unmade import UnmadeVecEnv
 from sb3_scale.plugins import manager
 from sb3_scale.recipes import resolve
 from sb3_scale.recipes.costs import cost
 from sb3_scale.recipes.environments import SpacesOnly
+from sb3_scale.registration import register_envs
 from sb3_scale.testing import check_component
 
 NARROW = {
@@ -55,6 +59,30 @@ class Short(Point):
     """Says itself how long an episode is."""
 
     max_episode_steps = 100
+
+
+class Needy(Point):
+    def __init__(self, size: int) -> None:
+        super().__init__()
+
+
+class Broken(Point):
+    def __init__(self) -> None:
+        raise OSError("no such device")
+
+
+class Nested(Point):
+    observation_space = spaces.Dict({"a": spaces.Dict({"b": Point.observation_space})})
+
+
+class Written(Point):
+    observation_space = spaces.Text(4)
+
+
+class Limited(Point):
+    def __init__(self, max_episode_steps: Any = None) -> None:
+        super().__init__()
+        self.max_episode_steps = max_episode_steps
 
 
 def test_four_lines_train_an_environment_of_the_users_own() -> None:
@@ -122,6 +150,21 @@ def test_the_discount_of_xqc(steps: int, gamma: float) -> None:
     assert resolve.discount(steps) == pytest.approx(gamma)
 
 
+@pytest.mark.parametrize(
+    ("steps", "gamma"), [(None, 0.99), (np.inf, 0.99), (-1, 0.99), (50, 0.95), (np.int64(50), 0.95)]
+)
+def test_the_length_that_an_environment_says(steps: Any, gamma: float) -> None:
+    model = sb3_scale.recipe("default", Limited(steps), **NARROW)
+    assert model.gamma == gamma
+
+
+def test_collectors_know_the_length_of_an_episode() -> None:
+    short = UnmadeVecEnv([Short])
+    limited = UnmadeVecEnv([lambda: TimeLimit(Point(), 70)])
+    assert [max_episode_steps(each) for each in (short, limited)] == [100, 70]
+    assert max_episode_steps(UnmadeVecEnv([Point])) is None
+
+
 def test_actions_are_repeated_where_the_environment_takes_that(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -133,6 +176,44 @@ def test_actions_are_repeated_where_the_environment_takes_that(
     assert "without its action_repeat" not in capsys.readouterr().err
     assert sb3_scale.recipe("default", Point(), **NARROW).env.get_attr("action_repeat") == [1]
     assert "without its action_repeat of 2" in capsys.readouterr().err
+    bound = partial(Point, action_repeat=4)
+    assert sb3_scale.recipe("default", bound, **NARROW).env.get_attr("action_repeat") == [4]
+    assert "without its action_repeat of 2" in capsys.readouterr().err
+
+
+def test_the_later_of_two_ways_to_repeat_actions_counts(recipes: "Recipes") -> None:
+    for name, start in (
+        ("key", {"action_repeat": 2}),
+        ("argument", {"env_kwargs": {"action_repeat": 2, "start": 0.5}}),
+    ):
+        recipes.add(name, default={"policy": "ScalePolicy", **start})
+        for change in (
+            {"action_repeat": 4},
+            {"env_kwargs": {"action_repeat": 4}},
+            {"env_kwargs.action_repeat": 4},
+        ):
+            found = resolve.changed({"recipe": name}, change, "sac", None)
+            resolve.repeat_actions(found, True)
+            assert found["env_kwargs"]["action_repeat"] == 4
+    kept = resolve.changed({"recipe": "argument"}, {"action_repeat": 4}, "sac", None)
+    assert kept["env_kwargs"] == {"start": 0.5}
+    both = {"action_repeat": 4, "env_kwargs.action_repeat": 2}
+    with pytest.raises(Sb3ScaleError, match="action_repeat and env_kwargs both give action_repeat"):
+        resolve.changed({"recipe": "key"}, both, "sac", None)
+
+
+def test_an_environment_that_is_made_has_the_settings_of_its_task(
+    recipes: "Recipes", capsys: pytest.CaptureFixture[str]
+) -> None:
+    default = {"policy": "ScalePolicy", "batch_size": 32, "buffer_size": 10, "compile": False}
+    of_task = {**default, "batch_size": 16, "env_kwargs": {"action_repeat": 2}}
+    recipes.add("mine", default=default, **{"pendulum-swingup": of_task})
+    register_envs()
+    made = gymnasium.make("pendulum-swingup")
+    for env in ("pendulum-swingup", made, DummyVecEnv([lambda: made])):
+        assert sb3_scale.recipe("mine", env).batch_size == 16
+    assert "without env_kwargs {'action_repeat': 2}" in capsys.readouterr().err
+    assert sb3_scale.recipe("mine", Point).batch_size == 32
 
 
 def test_schedules_noise_and_rates_of_rl_zoo(recipes: "Recipes") -> None:
@@ -263,11 +344,43 @@ def test_a_recipe_needs_a_default(recipes: Recipes) -> None:
             "the observations are Discrete(3), with which VecNormalize of Stable-Baselines3 fails",
         ),
         ("default", Point, {"recipe": "sac"}, "its name as the first argument"),
+        ("default", Point, {"n_timesteps": 5}, "n_timesteps is 5, and a model learns as long"),
+        (
+            "default",
+            DummyVecEnv([Point]),
+            {"n_envs": 1},
+            "n_envs is 1, and the environment is made",
+        ),
+        (
+            "default",
+            DummyVecEnv([Point]),
+            {"monitor_kwargs": {"allow_early_resets": False}},
+            "and the environment is made already",
+        ),
+        ("sac", Point, {"noise_std": 0.3}, "noise_std is 0.3, and needs noise_type too"),
+        ("default", Point, {"env_kwargs": {"strat": 1.0}}, "did you mean 'start'?"),
+        (
+            "default",
+            "Pendulum-v1",
+            {"env_kwargs": {"gg": 1}},
+            "did you mean 'g'?",
+        ),
+        ("default", Needy, {}, "env_kwargs needs the argument 'size'"),
+        ("default", Broken, {}, "cannot be made: no such device"),
+        ("default", Nested, {}, "the observation 'a' is a Dict"),
+        ("default", Nested(), {}, "the observation 'a' is a Dict"),
+        ("default", Written, {}, "the observation space is a Text"),
+        (
+            "xqc",
+            Limited,
+            {"env_kwargs": {"max_episode_steps": 0}},
+            "max_episode_steps of the environment is 0; allowed: a whole number above 0",
+        ),
         ("default", Point, {"lerning_rate": 1}, "did you mean 'learning_rate'?"),
         ("default", Point, {"policy_kwargs.critic.network.widht": 8}, "did you mean 'width'?"),
         ("default", Point, {"policy_kwargs.critic.n_critics": "two"}, "n_critics is 'two'"),
     ],
-    ids=range(12),
+    ids=range(24),
 )
 def test_wrong_arguments(name: str, env: Any, changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(Sb3ScaleError, match=re.escape(sentence)):

@@ -8,10 +8,13 @@ import gymnasium
 import pytest
 import yaml
 from rl_zoo3 import utils
-from zoo_commands import run, train
+from zoo_commands import experiment, run, train
 
 from sb3_scale import Sb3ScaleError
+from sb3_scale.recipes import files
 from sb3_scale.sweep.grid import read_sweep, trainings
+from sb3_scale.zoo import configs
+from sb3_scale.zoo.plain_settings import resolved
 
 OWN = """
 import gymnasium
@@ -112,6 +115,73 @@ def test_a_recipe_among_the_changes_takes_the_place_of_the_settings(tmp_path: Pa
     assert "made plain" in output
 
 
+def of_file(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> str:
+    """A file for ``cartpole-swingup`` in the present folder, with narrow networks."""
+    monkeypatch.chdir(folder)
+    narrow = {"buffer_size": 100, **{word.split(":")[0]: 8 for word in NARROW}}
+    (folder / "mine.yml").write_text(yaml.safe_dump({"cartpole-swingup": narrow | settings}))
+    return "mine.yml"
+
+
+@pytest.mark.parametrize(
+    ("options", "training", "evaluation"),
+    [
+        ({}, {"action_repeat": 2}, {"action_repeat": 2}),
+        (
+            {"env_kwargs": {"width": 64}},
+            {"action_repeat": 2, "width": 64},
+            {"action_repeat": 2, "width": 64},
+        ),
+        ({"env_kwargs": {"action_repeat": 4}}, {"action_repeat": 4}, {"action_repeat": 4}),
+        (
+            {"eval_env_kwargs": {"width": 64}},
+            {"action_repeat": 2},
+            {"action_repeat": 2, "width": 64},
+        ),
+        ({"eval_env_kwargs": {"action_repeat": 1}}, {"action_repeat": 2}, {"action_repeat": 1}),
+    ],
+)
+def test_arguments_of_the_command_line_keep_the_action_repeat(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, Any],
+    training: dict[str, Any],
+    evaluation: dict[str, Any],
+) -> None:
+    file = of_file(tmp_path, monkeypatch, recipe="default")
+    manager = experiment(file, "cartpole-swingup", n_timesteps=2000, **options)
+    model, saved_settings = manager.setup_experiment()
+    assert (manager.env_kwargs, manager.eval_env_kwargs) == (training, evaluation)
+    assert saved_settings["env_kwargs"] == training
+    assert model.env.get_attr("action_repeat") == [training["action_repeat"]]
+
+
+def test_gamma_follows_a_wrapper_that_ends_episodes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrapper = {"gymnasium.wrappers.TimeLimit": {"max_episode_steps": 50}}
+    file = of_file(tmp_path, monkeypatch, recipe="default", env_wrapper=wrapper)
+    model, _ = experiment(file, "cartpole-swingup", n_timesteps=2000).setup_experiment()
+    assert model.gamma == 0.95
+
+
+def test_a_recipe_is_found_beside_a_folder_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "xqc").mkdir()
+    (tmp_path / "other").mkdir()
+    assert configs.by_name("sac", "xqc") == files.path_of("xqc", "sac")
+    assert configs.by_name("sac", "other") is None
+    (tmp_path / "crossq").write_text("a file without an ending")
+    assert configs.by_name("sac", "crossq") is None
+
+
+def test_no_recipe_takes_the_place_of_nothing() -> None:
+    with pytest.raises(Sb3ScaleError, match="recipe is None; allowed: the name of a recipe"):
+        resolved({"recipe": "default"}, {"recipe": None}, "sac", "cartpole-swingup")
+
+
 def test_recipes_as_an_axis_of_a_sweep(tmp_path: Path) -> None:
     """A changed ``recipe`` begins anew; other changes hold for each."""
     file = tmp_path / "grid.yml"
@@ -124,6 +194,12 @@ def test_recipes_as_an_axis_of_a_sweep(tmp_path: Path) -> None:
     assert first["policy_kwargs"]["critic"]["joint_batch"]
     assert "joint_batch" not in second["policy_kwargs"]["critic"]
     assert (first["env_kwargs"], first["gamma"]) == ({"action_repeat": 2}, 0.99)
+    file.write_text(
+        "env: pendulum-swingup\nsettings: {policy_kwargs.critic.network.name: mlp}\n"
+        "grid: {size: {big: {policy_kwargs.critic.network: modern}}}\n"
+    )
+    with pytest.raises(Sb3ScaleError, match="both give 'name'; allowed: one of them"):
+        trainings(read_sweep(file))
     file.write_text("env: pendulum-swingup\ngrid: {recipe: [defalt]}\n")
     with pytest.raises(Sb3ScaleError, match=re.escape("there is no recipe 'defalt'")):
         trainings(read_sweep(file))

@@ -25,6 +25,13 @@ HAND_SIDE_INTER = 4
 """The camera that TD-MPC2 and others draw from."""
 
 
+class CannotDraw(Sb3ScaleError, TypeError):
+    """
+    Raised where EnvPool cannot draw. After a ``TypeError`` Stable-Baselines3, which asks for
+    pictures unasked, makes the environment without them.
+    """
+
+
 class MyoSuiteEnv(ControlStepEnv, EzPickle):
     """
     A task of the hand in MyoSuite (Caggiano et al., 2022, arXiv:2205.13600).
@@ -76,9 +83,11 @@ class MyoSuiteEnv(ControlStepEnv, EzPickle):
         self._set_control_timestep(control_timestep)
         self._envpool = load_envpool(task, "myo")
         if task.endswith("-hard"):
-            _check_version(self._envpool, task, "begins each episode in the same state")
+            _check_version(
+                Sb3ScaleError, self._envpool, task, "begins each episode in the same state"
+            )
         if render_mode is not None:
-            _check_version(self._envpool, f"render_mode {render_mode!r}", "cannot draw")
+            _check_version(CannotDraw, self._envpool, f"render_mode {render_mode!r}", "cannot draw")
             load_triton()
         # EnvPool's own limits differ per task, and one that fires could hide a termination.
         self._settings: dict[str, Any] = {"num_envs": 1, "max_episode_steps": EPISODE_STEPS + 1}
@@ -163,12 +172,12 @@ class MyoSuiteEnv(ControlStepEnv, EzPickle):
         self._pool, self._steps_left = None, 0
 
 
-def _check_version(envpool: ModuleType, what: str, fault: str) -> None:
+def _check_version(error: type[Sb3ScaleError], envpool: ModuleType, what: str, fault: str) -> None:
     """EnvPool 1.2.5, the last for Python 3.11, has two faults (the first is its issue 432)."""
     from packaging.version import Version
 
     if Version(envpool.__version__) < Version("1.2.6"):
-        raise Sb3ScaleError(
+        raise error(
             f"{what} needs envpool 1.2.6 or newer, which needs Python 3.12 or newer: "
             f"envpool {envpool.__version__} {fault}"
         )

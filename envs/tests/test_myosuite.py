@@ -14,6 +14,7 @@ from gymnasium.utils.env_checker import check_env as gymnasium_check_env
 from packaging.version import Version
 from stable_baselines3 import SAC
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
+from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import configure
 from zoo_commands import refused, run_process
 
@@ -228,6 +229,8 @@ def test_a_hard_task_without_random_resets_is_refused(name):
         gymnasium.make(name)
     with pytest.raises(Sb3ScaleError, match="render_mode 'rgb_array' needs envpool 1"):
         gymnasium.make("reach", render_mode="rgb_array")
+    # Stable-Baselines3 asks for pictures by itself, and does without.
+    assert make_vec_env("reach").render_mode is None
 
 
 PICTURE = """

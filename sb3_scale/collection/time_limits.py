@@ -1,6 +1,12 @@
 """How long an episode may be."""
 
+import math
+from numbers import Real
+from typing import Any
+
 from stable_baselines3.common.vec_env import VecEnv
+
+from sb3_scale.errors import Sb3ScaleError, shown
 
 
 def max_episode_steps(env: VecEnv) -> int | None:
@@ -10,12 +16,24 @@ def max_episode_steps(env: VecEnv) -> int | None:
 
     :param env: the environments, of which the first counts
     :return: decisions in the longest episode, if that is known
+    :raises Sb3ScaleError: if the attribute is no length
     """
     spec = env.get_attr("spec", 0)[0] if env.has_attr("spec") else None
-    if spec is not None and spec.max_episode_steps is not None:
-        return int(spec.max_episode_steps)
+    limits = [] if spec is None else [spec.max_episode_steps]
     # The second is that of Gymnasium's TimeLimit around a class that is not registered.
     for name in ("max_episode_steps", "_max_episode_steps"):
         if env.has_attr(name):
-            return int(env.get_attr(name, 0)[0])
-    return None
+            limits += env.get_attr(name, 0)
+    return next((int(each) for each in limits if _is_limit(each)), None)
+
+
+def _is_limit(value: Any) -> bool:
+    # Gymnasium writes -1 for none.
+    if value in (None, -1, math.inf):
+        return False
+    if not isinstance(value, Real) or value < 1 or value % 1:
+        raise Sb3ScaleError(
+            f"max_episode_steps of the environment is {shown(value)}; allowed: a whole number "
+            "above 0, or None"
+        )
+    return True

@@ -11,10 +11,13 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecTransposeImage
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
+from sb3_scale.collection.time_limits import max_episode_steps
 from sb3_scale.errors import Sb3ScaleError
 
 MakeEnv = Callable[[], gymnasium.Env[Any, Any]]
 MakeVecEnv = Callable[[list[MakeEnv]], VecEnv]
+
+_KNOWN = ("render_mode", "spec", "max_episode_steps", "observation_space", "action_space")
 
 
 class UnmadeVecEnv(VecEnv):
@@ -46,6 +49,7 @@ class UnmadeVecEnv(VecEnv):
         # VecEnv asks for it when it is made.
         self.render_mode = example.render_mode
         self.spec = example.spec
+        self.max_episode_steps = max_episode_steps(DummyVecEnv([lambda: example]))
         super().__init__(len(self.env_fns), example.observation_space, example.action_space)
         example.close()
 
@@ -82,7 +86,7 @@ class UnmadeVecEnv(VecEnv):
         :return: the same for each
         :raises AttributeError: if it is not known without them
         """
-        if attr_name not in ("render_mode", "spec", "observation_space", "action_space"):
+        if attr_name not in _KNOWN:
             raise AttributeError(f"environments of collectors have no '{attr_name}' here")
         return [getattr(self, attr_name) for _ in self._get_indices(indices)]
 

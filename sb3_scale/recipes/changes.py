@@ -31,7 +31,7 @@ def together(layers: Sequence[Settings]) -> Settings:
         for short, value in layer.items():
             for long in changes:
                 inside = long.removeprefix(f"{short}.")
-                if inside != long and _gives(value, inside.split(".")):
+                if inside != long and _gives(_as_part(short, value), inside.split(".")):
                     raise Sb3ScaleError(
                         f"{shown(short)} and {shown(long)} both give {shown(inside)}; allowed: one "
                         "of them"
@@ -43,8 +43,14 @@ def _gives(value: Any, names: Sequence[str]) -> bool:
     for name in names:
         if not isinstance(value, Mapping) or name not in value:
             return False
-        value = value[name]
+        value = _as_part(name, value[name])
     return True
+
+
+def _as_part(path: str, value: Any) -> Any:
+    """A part given by its name alone, as the mapping that it stands for."""
+    python = path.rpartition(".")[2] in PYTHON
+    return {"name": value} if isinstance(value, str) and not python else value
 
 
 def change(settings: Settings, key: str, value: Any) -> None:
@@ -59,9 +65,7 @@ def change(settings: Settings, key: str, value: Any) -> None:
     *parents, last = key.split(".")
     place = settings
     for parent in parents:
-        inner = place.get(parent) or {}
-        if isinstance(inner, str) and parent not in PYTHON:
-            inner = {"name": inner}
+        inner = _as_part(parent, place.get(parent) or {})
         if not isinstance(inner, Mapping):
             raise Sb3ScaleError(
                 f"{shown(key)} leads into {shortened(parent)}, which is {shown(inner)}; allowed: "

@@ -1,7 +1,8 @@
 """What a recipe must know of an environment, and the vector of them that a model trains in."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -13,7 +14,9 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from sb3_scale.collection.time_limits import max_episode_steps
 from sb3_scale.collection.unmade import UnmadeVecEnv, copied
-from sb3_scale.errors import Sb3ScaleError, shown
+from sb3_scale.errors import Sb3ScaleError, check_key, shown
+from sb3_scale.observations import check_observations
+from sb3_scale.recipes.wrappers import check_arguments
 from sb3_scale.registration import env_hint, register_envs
 
 AnyEnv = str | gymnasium.Env[Any, Any] | VecEnv | Callable[..., Any]
@@ -60,6 +63,25 @@ def parameters_of(env_id: str) -> Mapping[str, inspect.Parameter]:
         raise Sb3ScaleError(f"'{env_id}' cannot be made: {error}") from error
 
 
+def check_env_kwargs(env_id: str, env_kwargs: Mapping[str, Any]) -> None:
+    """
+    :param env_id: a task that Gymnasium knows
+    :param env_kwargs: arguments for it
+    :raises Sb3ScaleError: if they are no mapping, or neither ``gymnasium.make`` nor the task has an
+        argument of that name
+    """
+    if not isinstance(env_kwargs, Mapping):
+        raise Sb3ScaleError(f"env_kwargs is {shown(env_kwargs)}; allowed: arguments by name")
+    if not env_kwargs:
+        return
+    own = parameters_of(env_id)
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in own.values()):
+        return
+    known = {*own, *inspect.signature(gymnasium.make).parameters} - {"id", "kwargs"}
+    for key, value in env_kwargs.items():
+        check_key(f"env_kwargs: '{env_id}' has no argument", key, value, known)
+
+
 def repeats_actions(env: AnyEnv) -> bool:
     """
     :param env: the environment
@@ -69,7 +91,24 @@ def repeats_actions(env: AnyEnv) -> bool:
         return "action_repeat" in parameters_of(env)
     if isinstance(env, (gymnasium.Env, VecEnv)):
         return False
+    if isinstance(env, partial) and "action_repeat" in env.keywords:
+        return False
     return "action_repeat" in inspect.signature(env).parameters
+
+
+def id_of(env: AnyEnv) -> str | None:
+    """
+    :param env: the environment
+    :return: its id in Gymnasium, if it has one
+    """
+    if isinstance(env, str):
+        return env
+    spec = None
+    if isinstance(env, gymnasium.Env):
+        spec = env.spec
+    elif isinstance(env, VecEnv) and env.has_attr("spec"):
+        spec = env.get_attr("spec", 0)[0]
+    return None if spec is None else str(spec.id)
 
 
 def check_env(env: Any) -> None:
@@ -102,17 +141,12 @@ def as_vec_env(
     if isinstance(env, (gymnasium.Env, VecEnv)):
         for key, value, default in (("n_envs", n_envs, 1), ("env_kwargs", dict(env_kwargs), {})):
             if value != default:
-                raise Sb3ScaleError(
-                    f"{key} is {shown(value)}, and the environment is made already; allowed: an "
-                    "id, or a class or function that makes one"
-                )
+                raise made_already(key, value)
     if isinstance(env, VecEnv):
         return env
     if isinstance(env, gymnasium.Env):
-        return DummyVecEnv([lambda: Monitor(env, **monitor_kwargs)])
-    return make_vec_env(
-        env, n_envs, env_kwargs=dict(env_kwargs), monitor_kwargs=dict(monitor_kwargs)
-    )
+        return DummyVecEnv([lambda: readable(Monitor(env, **monitor_kwargs))])
+    return _make(env, n_envs, env_kwargs, monitor_kwargs, DummyVecEnv)
 
 
 def for_collectors(
@@ -130,12 +164,55 @@ def for_collectors(
         return as_vec_env(env, 1, env_kwargs, monitor_kwargs)
     if isinstance(env, gymnasium.Env):
         return copied(as_vec_env(env, 1, env_kwargs, monitor_kwargs), n_envs)
-    return make_vec_env(
-        env,
-        n_envs,
-        env_kwargs=dict(env_kwargs),
-        monitor_kwargs=dict(monitor_kwargs),
-        vec_env_cls=UnmadeVecEnv,  # type: ignore[arg-type]
+    return _make(env, n_envs, env_kwargs, monitor_kwargs, UnmadeVecEnv)
+
+
+def _make(
+    env: str | Callable[..., Any],
+    n_envs: int,
+    env_kwargs: Mapping[str, Any],
+    monitor_kwargs: Mapping[str, Any],
+    vec_env_cls: Any,
+) -> VecEnv:
+    if isinstance(env, str):
+        check_env_kwargs(env, env_kwargs)
+    else:
+        check_arguments("env_kwargs", env, env_kwargs)
+    # The environment is a stranger's; whatever it raises becomes one sentence that names it.
+    try:
+        return make_vec_env(
+            env,
+            n_envs,
+            env_kwargs=dict(env_kwargs),
+            monitor_kwargs=dict(monitor_kwargs),
+            wrapper_class=readable,
+            vec_env_cls=vec_env_cls,
+        )
+    except Sb3ScaleError:
+        raise
+    except Exception as error:
+        raise Sb3ScaleError(f"{shown(env)} cannot be made: {error}") from error
+
+
+def readable(env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
+    """
+    :param env: an environment
+    :return: the same
+    :raises Sb3ScaleError: if no extractor can read its observations
+    """
+    check_observations(env.observation_space)
+    return env
+
+
+def made_already(key: str, value: Any) -> Sb3ScaleError:
+    """
+    :param key: of the settings, for environments that are still to be made
+    :param value: that it has
+    :return: what to raise
+    """
+    return Sb3ScaleError(
+        f"{key} is {shown(value)}, and the environment is made already; allowed: an id, or a class "
+        "or function that makes one"
     )
 
 
@@ -159,19 +236,31 @@ _known: dict[tuple[str, str], tuple[Any, Facts]] = {}
 """What environments have said: a sweep asks them for each of its trainings."""
 
 
-def facts(env_id: str, env_kwargs: Mapping[str, Any]) -> Facts:
+def facts(
+    env_id: str,
+    env_kwargs: Mapping[str, Any],
+    wrappers: Sequence[tuple[Any, Mapping[str, Any]]] = (),
+) -> Facts:
     """
     Make the environment, unless one with these arguments was asked before.
 
     :param env_id: an id that Gymnasium knows
     :param env_kwargs: arguments for it; whatever they make it raise is raised
+    :param wrappers: around it, from the inside to the outside, and their arguments
     :return: what it says
     """
-    spec, key = gymnasium.spec(env_id), (env_id, repr(dict(env_kwargs)))
+    spec, key = gymnasium.spec(env_id), (env_id, repr((dict(env_kwargs), wrappers)))
     known = _known.get(key)
+
+    def make() -> gymnasium.Env[Any, Any]:
+        env = gymnasium.make(env_id, **env_kwargs)
+        for wrapper, arguments in wrappers:
+            env = wrapper(env, **arguments)
+        return readable(env)
+
     # The same name may be registered anew.
     if known is None or known[0] is not spec:
-        env = DummyVecEnv([lambda: gymnasium.make(env_id, **env_kwargs)])
+        env = DummyVecEnv([make])
         try:
             found = Facts(
                 max_episode_steps(env),

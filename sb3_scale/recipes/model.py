@@ -2,26 +2,21 @@
 
 from typing import Any
 
-import numpy as np
-from stable_baselines3.common.noise import (
-    ActionNoise,
-    NormalActionNoise,
-    OrnsteinUhlenbeckActionNoise,
-)
+import gymnasium
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize, unwrap_vec_normalize
 
 from sb3_scale.actions import is_discrete
 from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.algorithms.schedules import schedule
 from sb3_scale.collection.time_limits import max_episode_steps
-from sb3_scale.errors import Sb3ScaleError, check_key, shown
+from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.notices import notice
 from sb3_scale.parts import build, load_target
 from sb3_scale.plugins import manager
-from sb3_scale.quantities import Within
 from sb3_scale.recipes import environments, files, resolve
 from sb3_scale.recipes.changes import Settings, together
 from sb3_scale.recipes.environments import AnyEnv
+from sb3_scale.recipes.noise import take_noise
 from sb3_scale.recipes.normalization import choose_normalization
 from sb3_scale.recipes.wrappers import check_monitor, check_normalize, with_tuples
 
@@ -30,12 +25,6 @@ OF_ZOO = ("env_backend", "env_wrapper", "frame_stack", "vec_env_wrapper")
 
 OF_ENVIRONMENTS = ("n_envs", "env_kwargs", "monitor_kwargs")
 """Keys with which they are made, before it is known what actions they take."""
-
-NOISES: dict[str, type[NormalActionNoise] | type[OrnsteinUhlenbeckActionNoise]] = {
-    "normal": NormalActionNoise,
-    "ornstein-uhlenbeck": OrnsteinUhlenbeckActionNoise,
-}
-"""RL-Zoo's names."""
 
 
 def recipe(name: str, env: AnyEnv, **changes: Any) -> ScaleAlgorithm:
@@ -63,13 +52,14 @@ def recipe(name: str, env: AnyEnv, **changes: Any) -> ScaleAlgorithm:
     """
     spec = files.find(name)
     environments.check_env(env)
-    env_id = env if isinstance(env, str) else None
+    env_id = environments.id_of(env)
     if "recipe" in changes:
         raise Sb3ScaleError(
             f"recipe is {shown(changes['recipe'])} among the changes of '{name}'; allowed: "
             "its name as the first argument"
         )
     start, change = {"recipe": name}, together([changes])
+    _check_read(env, change)
     settings = resolve.changed(start, change, spec.algo, env_id)
     for key in OF_ZOO:
         if settings.get(key) is not None:
@@ -78,6 +68,10 @@ def recipe(name: str, env: AnyEnv, **changes: Any) -> ScaleAlgorithm:
                 "allowed: an environment that is wrapped already, and no such key"
             )
     decided = resolve.repeat_actions(settings, environments.repeats_actions(env))
+    if isinstance(env, (gymnasium.Env, VecEnv)) and not resolve.has_env_kwargs(change):
+        left_out = settings.pop("env_kwargs", None)
+        if left_out:
+            decided.append(f"without env_kwargs {left_out}, since the environment is made already")
     collector = build("collector", settings.get("collector", "local"))
     make = environments.for_collectors if collector.own_environments else environments.as_vec_env
     venv = make(
@@ -100,6 +94,18 @@ def recipe(name: str, env: AnyEnv, **changes: Any) -> ScaleAlgorithm:
     model = algorithm(env=_normalized(venv, settings), **_arguments(settings, venv))
     model.own_callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
     return model
+
+
+def _check_read(env: AnyEnv, changes: Settings) -> None:
+    """Changes that nothing would read."""
+    if "n_timesteps" in changes:
+        raise Sb3ScaleError(
+            f"n_timesteps is {shown(changes['n_timesteps'])}, and a model learns as long as it is "
+            "told; allowed: model.learn(STEPS)"
+        )
+    for key in ("n_envs", "monitor_kwargs"):
+        if isinstance(env, VecEnv) and changes.get(key) is not None:
+            raise environments.made_already(key, changes[key])
 
 
 def _monitor(given: Any) -> dict[str, Any]:
@@ -136,13 +142,7 @@ def _arguments(settings: Settings, env: VecEnv) -> dict[str, Any]:
         settings["train_freq"] = tuple(settings["train_freq"])
     if isinstance(settings.get("learning_rate"), str):
         settings["learning_rate"] = schedule("learning_rate", settings["learning_rate"])
-    kind, size = settings.pop("noise_type", None), settings.pop("noise_std", None)
-    if kind is not None:
-        settings["action_noise"] = _noise(kind, size, env)
+    noise = take_noise(settings, env)
+    if noise is not None:
+        settings["action_noise"] = noise
     return settings
-
-
-def _noise(kind: Any, size: Any, env: VecEnv) -> ActionNoise:
-    check_key("noise_type is", kind, size, NOISES)
-    zeros = np.zeros(np.shape(env.action_space.sample()))
-    return NOISES[kind](zeros, zeros + Within(0)("noise_std", size))

@@ -16,6 +16,9 @@ AUTO = "auto"
 
 UNKNOWN_LENGTH_GAMMA = 0.99
 
+REPEAT = "action_repeat"
+ENV_KWARGS = "env_kwargs"
+
 
 def asks(settings: Mapping[str, Any]) -> bool:
     """
@@ -23,7 +26,7 @@ def asks(settings: Mapping[str, Any]) -> bool:
     :return: whether they have something that the functions below resolve
     """
     return (
-        not {"recipe", "action_repeat"}.isdisjoint(settings)
+        not {"recipe", REPEAT}.isdisjoint(settings)
         or settings.get("gamma") == AUTO
         or any("." in key for key in settings)
     )
@@ -50,9 +53,9 @@ def plain(
         begins with itself, or a change leads into what is no mapping
     """
     own = dict(settings)
-    name = own.pop("recipe", None)
     start: Settings = {}
-    if name is not None:
+    if "recipe" in own:
+        name = own.pop("recipe")
         if not isinstance(name, str):
             raise Sb3ScaleError(f"recipe is {shown(name)}; allowed: the name of a recipe")
         if name in above:
@@ -108,27 +111,56 @@ def anywhere(
 
 
 def _with(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    arguments: Settings = {}
     for key, value in changes.items():
         change(settings, key, deepcopy(value))
+        if _is_argument(key):
+            change(arguments, key, value)
+    # The later of the two says how often, whichever way it is written.
+    if not _repeats(arguments):
+        if REPEAT in changes and _repeats(settings):
+            settings[ENV_KWARGS].pop(REPEAT)
+    elif REPEAT in changes:
+        raise Sb3ScaleError(f"{REPEAT} and {ENV_KWARGS} both give {REPEAT}; allowed: one of them")
+    else:
+        settings.pop(REPEAT, None)
     return settings
+
+
+def has_env_kwargs(changes: Mapping[str, Any]) -> bool:
+    """
+    :param changes: of settings
+    :return: whether they give the environment arguments
+    """
+    return any(map(_is_argument, changes))
+
+
+def _is_argument(key: str) -> bool:
+    return key.partition(".")[0] == ENV_KWARGS
+
+
+def _repeats(settings: Settings) -> bool:
+    given = settings.get(ENV_KWARGS)
+    return isinstance(given, Mapping) and REPEAT in given
 
 
 def repeat_actions(settings: Settings, repeats: bool) -> list[str]:
     """
-    Move ``action_repeat`` to ``env_kwargs``, unless they have one.
+    Move ``action_repeat`` to ``env_kwargs``.
 
     :param settings: plain but for this, which are changed
     :param repeats: whether the environment takes it
     :return: what was decided, in words, where it was left out
     :raises Sb3ScaleError: if it is no whole number above 0
     """
-    if "action_repeat" not in settings:
+    if REPEAT not in settings:
         return []
-    repeat = Whole(1)("action_repeat", settings.pop("action_repeat"))
+    repeat = Whole(1)(REPEAT, settings.pop(REPEAT))
     if repeats:
-        settings["env_kwargs"] = {"action_repeat": repeat, **(settings.get("env_kwargs") or {})}
+        settings[ENV_KWARGS] = {REPEAT: repeat, **(settings.get(ENV_KWARGS) or {})}
     elif repeat != 1:
-        return [f"without its action_repeat of {repeat}, which the environment does not take"]
+        why = "which the environment does not take, or has already"
+        return [f"without its action_repeat of {repeat}, {why}"]
     return []
 
 

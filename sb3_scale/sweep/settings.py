@@ -14,9 +14,14 @@ from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.execution.allocator import return_freed_memory
 from sb3_scale.parts import build
 from sb3_scale.recipes.changes import EVALUATED, Settings
-from sb3_scale.recipes.environments import Facts, SpacesOnly, SpacesWithGoals, facts
+from sb3_scale.recipes.environments import (
+    Facts,
+    SpacesOnly,
+    SpacesWithGoals,
+    check_env_kwargs,
+    facts,
+)
 from sb3_scale.zoo import backends, callbacks, checks, configs
-from sb3_scale.zoo.env_kwargs import check_env_kwargs
 
 RESHAPING = {"env_wrapper", "frame_stack", "vec_env_wrapper"}
 """Settings that change what an agent observes or does."""

@@ -17,6 +17,7 @@ from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.algorithms.options import Options, defaults
 from sb3_scale.errors import Sb3ScaleError, shown, suggestion
 from sb3_scale.parts import yaml_hint
+from sb3_scale.recipes.noise import NOISES, check_noise
 from sb3_scale.recipes.wrappers import check_arguments, check_monitor, check_normalize
 from sb3_scale.zoo import notation
 
@@ -30,8 +31,6 @@ GIVEN_BY_ZOO = {
 """Arguments of an algorithm that RL-Zoo gives itself, and its options for them."""
 
 _LINEAR = re.compile(r"lin_\d*\.?\d+(e[+-]?\d+)?", re.IGNORECASE)
-
-NOISES = ("normal", "ornstein-uhlenbeck")
 
 
 def check_policy(algo: str, algorithm: type[BaseAlgorithm], hyperparams: Mapping[str, Any]) -> None:
@@ -115,10 +114,7 @@ def check_values(hyperparams: Mapping[str, Any]) -> None:
             f"frame_stack is {frames} and normalize is {shown(normalize)}, and a replay buffer "
             "would get frames before they are stacked; allowed: one of them"
         )
-    noise = [key for key in ("noise_type", "noise_std") if hyperparams.get(key) is not None]
-    if len(noise) == 1:
-        (other,) = {"noise_type", "noise_std"} - set(noise)
-        raise Sb3ScaleError(f"{noise[0]} is {shown(hyperparams[noise[0]])}, and needs {other} too")
+    check_noise(hyperparams)
 
 
 def check_wrappers(hyperparams: Mapping[str, Any]) -> None:

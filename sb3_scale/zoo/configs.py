@@ -63,10 +63,13 @@ def by_name(algo: str, name: str) -> Path | None:
     :raises Sb3ScaleError: if the name is that of another algorithm's file, a misspelled one, or of
         a file that is missing
     """
-    # A path, or the Python module that RL-Zoo allows too.
-    if {"/", "."} & set(name) or Path(name).exists() or find_spec(name):
+    if {"/", "."} & set(name) or Path(name).is_file():
         return None
-    if "zoo-config" not in kinds_of(name):
+    kinds = {"zoo-config", "recipe"} & set(kinds_of(name))
+    # The Python module that RL-Zoo allows too, which a folder in the present one is as well.
+    if not kinds and (Path(name).exists() or find_spec(name)):
+        return None
+    if "zoo-config" not in kinds:
         return files.path_of(name, algo)
     _, spec = manager().find("zoo-config", name)
     assert isinstance(spec, ZooConfig)

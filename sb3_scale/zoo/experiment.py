@@ -16,6 +16,7 @@ from sb3_scale.algorithms.checkpoints import check_continues
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.plugins import manager as plugins
 from sb3_scale.protocols import PartConfig
+from sb3_scale.recipes.environments import check_env_kwargs
 from sb3_scale.recipes.wrappers import with_tuples
 from sb3_scale.zoo import (
     backends,
@@ -35,7 +36,6 @@ from sb3_scale.zoo import (
     unbegun,
     whole_files,
 )
-from sb3_scale.zoo.env_kwargs import check_env_kwargs
 from sb3_scale.zoo.frame_stacks import check_stacked_once
 
 Hyperparams = dict[str, Any]
@@ -142,9 +142,12 @@ def _prepare(manager: Any, hyperparams: Hyperparams, backend: PartConfig) -> Non
     whole_files.use(manager)
     history.use(manager)
     hyperparams["callback"] = callbacks.for_zoo(given, manager.save_path)
-    if manager._eval_env_kwargs_args is None and "env_kwargs" in hyperparams:
-        # RL-Zoo would evaluate without the file's env_kwargs, with another action_repeat.
-        manager.eval_env_kwargs = dict(hyperparams["env_kwargs"])
+    training = hyperparams.get("env_kwargs", manager.env_kwargs)
+    own = manager._eval_env_kwargs_args
+    # RL-Zoo would evaluate without the file's env_kwargs, or with another action_repeat.
+    manager.eval_env_kwargs = (
+        dict(training) if own is None else plain_settings.with_repeat(own, training)
+    )
 
 
 def _fill(hyperparams: Hyperparams, n_timesteps: int) -> None:

@@ -7,13 +7,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from gymnasium import spaces
+
 from sb3_scale.actions import is_discrete
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.notices import notice
 from sb3_scale.recipes import environments, files, resolve
 from sb3_scale.recipes.changes import Settings, together
 from sb3_scale.recipes.normalization import choose_normalization
-from sb3_scale.zoo import settings_files
+from sb3_scale.zoo import notation, settings_files
 
 
 @contextmanager
@@ -34,6 +36,9 @@ def in_place_of_recipes(manager: Any) -> Iterator[None]:
         yield
         return
     found = resolved(task, together([changes or {}]), manager.algo, env_id, manager.env_kwargs)
+    if manager.env_kwargs:
+        # RL-Zoo takes those of the command line in the place of the others.
+        manager.env_kwargs = found["env_kwargs"]
     # A name without the ending of a file is a module to RL-Zoo, which this one is.
     module: Any = ModuleType(f"{config}, made plain")
     module.hyperparams = {env_id: found}
@@ -77,22 +82,27 @@ def resolved(
     :param changes: of them, put together; a ``recipe`` among them takes the place of the settings
     :param algo: name of the algorithm
     :param env_id: the task
-    :param env_kwargs: in the place of those of the settings
+    :param env_kwargs: in the place of those of the settings, but for their ``action_repeat``
     :return: plain settings
     :raises Sb3ScaleError: if there is no such recipe, it is for another algorithm, or a change is
         wrong
     """
     repeats = environments.repeats_actions(env_id)
-    settings = resolve.changed(task, changes, algo, env_id)
-    decided = resolve.repeat_actions(settings, repeats)
+
+    def with_arguments(actions: spaces.Space[Any] | None) -> tuple[Settings, list[str]]:
+        settings = resolve.changed(task, changes, algo, env_id, actions)
+        decided = resolve.repeat_actions(settings, repeats)
+        if env_kwargs:
+            settings["env_kwargs"] = with_repeat(env_kwargs, settings.get("env_kwargs"))
+        return settings, decided
+
+    settings, decided = with_arguments(None)
     if "recipe" in task or "recipe" in changes:
-        actions = facts(env_id, env_kwargs or settings.get("env_kwargs") or {}).actions
+        actions = facts(env_id, settings.get("env_kwargs") or {}).actions
         if is_discrete(actions):
-            settings = resolve.changed(task, changes, algo, env_id, actions)
-            decided = resolve.repeat_actions(settings, repeats)
+            settings, decided = with_arguments(actions)
     if settings.get("gamma") == resolve.AUTO or settings.get("normalize"):
-        given = env_kwargs or settings.get("env_kwargs") or {}
-        known = facts(env_id, given)
+        known = facts(env_id, settings.get("env_kwargs") or {}, settings.get("env_wrapper"))
         decided += resolve.choose_gamma(settings, known.max_episode_steps)
         decided += choose_normalization(settings, known.observations)
     for line in decided:
@@ -100,16 +110,30 @@ def resolved(
     return settings
 
 
-def facts(env_id: str, env_kwargs: Mapping[str, Any]) -> environments.Facts:
+def with_repeat(env_kwargs: Mapping[str, Any], replaced: Any) -> dict[str, Any]:
+    """
+    :param env_kwargs: of the command line, without a mistake that is told later
+    :param replaced: those that they replace
+    :return: the first, with the ``action_repeat`` of the second where they have none
+    """
+    repeat = replaced.get(resolve.REPEAT) if isinstance(replaced, Mapping) else None
+    return {**({} if repeat is None else {resolve.REPEAT: repeat}), **env_kwargs}
+
+
+def facts(
+    env_id: str, env_kwargs: Mapping[str, Any], env_wrapper: Any = None
+) -> environments.Facts:
     """
     :param env_id: a task
     :param env_kwargs: arguments for it
+    :param env_wrapper: around it, in RL-Zoo's notation
     :return: what it says of itself
     :raises Sb3ScaleError: if it cannot be made
     """
+    wrappers = list(notation.classes("env_wrapper", env_wrapper))
     # The task is a stranger's; whatever it raises becomes one sentence that names it.
     try:
-        return environments.facts(env_id, env_kwargs)
+        return environments.facts(env_id, env_kwargs, wrappers)
     except Sb3ScaleError:
         raise
     except Exception as error:
