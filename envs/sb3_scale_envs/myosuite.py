@@ -25,7 +25,7 @@ HAND_SIDE_INTER = 4
 """The camera that TD-MPC2 and others draw from."""
 
 
-class CannotDraw(Sb3ScaleError, TypeError):
+class CannotDrawError(Sb3ScaleError, TypeError):
     """
     Raised where EnvPool cannot draw. After a ``TypeError`` Stable-Baselines3, which asks for
     pictures unasked, makes the environment without them.
@@ -87,7 +87,9 @@ class MyoSuiteEnv(ControlStepEnv, EzPickle):
                 Sb3ScaleError, self._envpool, task, "begins each episode in the same state"
             )
         if render_mode is not None:
-            _check_version(CannotDraw, self._envpool, f"render_mode {render_mode!r}", "cannot draw")
+            _check_version(
+                CannotDrawError, self._envpool, f"render_mode {render_mode!r}", "cannot draw"
+            )
             load_triton()
         # EnvPool's own limits differ per task, and one that fires could hide a termination.
         self._settings: dict[str, Any] = {"num_envs": 1, "max_episode_steps": EPISODE_STEPS + 1}
