@@ -11,6 +11,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_scale.algorithms.goals import HINDSIGHT
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
+from sb3_scale.nn.norms import batch_norms
 from sb3_scale.notices import notice
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.replay.compact import CompactReplayBuffer
@@ -113,12 +114,12 @@ def check_batch_size(batch_size: int, policy: ScalePolicy) -> None:
     :param policy: the policy
     :raises Sb3ScaleError: if a norm of the policy needs more
     """
-    for module in policy.modules():
-        if batch_size < 2 and getattr(module, "batch_statistics", False):
-            raise Sb3ScaleError(
-                f"batch_size is {batch_size}, and {type(module).__name__} needs the statistics of "
-                "a batch; allowed: at least 2"
-            )
+    norms = batch_norms(policy)
+    if batch_size < 2 and norms:
+        raise Sb3ScaleError(
+            f"batch_size is {batch_size}, and {type(norms[0]).__name__} needs the statistics of a "
+            "batch; allowed: at least 2"
+        )
 
 
 def check_replay_buffer(model: Any) -> None:

@@ -79,6 +79,14 @@ class EnsembleRMSNorm(nn.Module):
         return nn.functional.rms_norm(x, (self.num_features,), eps=self.eps) * self.weight
 
 
+def batch_norms(module: nn.Module) -> list[nn.Module]:
+    """
+    :param module: an actor, critic, extractor, network or policy
+    :return: those norms in it that use the statistics of a batch in training
+    """
+    return [each for each in module.modules() if getattr(each, "batch_statistics", False)]
+
+
 def norm_parameters(module: nn.Module) -> list[list[nn.Parameter]]:
     """
     :param module: an actor, critic or network

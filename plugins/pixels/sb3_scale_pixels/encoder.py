@@ -7,8 +7,9 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from sb3_scale.errors import check_at_least
+from sb3_scale.errors import Sb3ScaleError, check_at_least, shown
 from sb3_scale.nn.base import ConstrainedModule, Extractor, Init, ReadsBytes
+from sb3_scale.nn.norms import batch_norms
 from sb3_scale.protocols import PartConfig
 from sb3_scale_pixels.convolution import Convolution
 from sb3_scale_pixels.trunk import Trunk
@@ -37,7 +38,7 @@ class DrQEncoder(ConstrainedModule, Extractor, ReadsBytes):
     :param strides: of the convolutions, of which there are as many, 2, 1, 1 and 1 by default
     :param features: width of the trunk
     :param trunk: whether actor and critic have one in common
-    :param norm: of the trunk, nothing if null
+    :param norm: of the trunk, nothing if null; with ``own`` not one with statistics of a batch
     :param squash: whether the trunk ends with tanh
     :param center: whether images are from -0.5 to 0.5, as in DrQ-v2, instead of from 0 to 1
     :param constraint: rule that the weights of all layers obey
@@ -61,18 +62,29 @@ class DrQEncoder(ConstrainedModule, Extractor, ReadsBytes):
         check_at_least(1, channels=channels)
         in_channels, *sizes = _image_shape(observation_space)
         self.convolutions = nn.ModuleList()
-        for stride in strides or STRIDES:
-            check_at_least(1, stride=stride)
+        if strides is None:
+            strides = list(STRIDES)
+        if not strides or min(strides) < 1:
+            raise ValueError(
+                f"strides is {shown(strides)}; allowed: at least one number, each at least 1"
+            )
+        for stride in strides:
             layer = Convolution(in_channels, channels, stride)
             self.convolutions.append(layer)
             in_channels, sizes = channels, [layer.new_size(size) for size in sizes]
             if min(sizes) < 1:
                 raise ValueError(
                     f"images of {observation_space.shape} are too small for strides "
-                    f"{list(strides or STRIDES)}; allowed: larger images, or fewer convolutions"
+                    f"{shown(strides)}; allowed: larger images, or fewer convolutions"
                 )
         self.trunk = Trunk(channels * sizes[0] * sizes[1], 1, features, norm, squash)
         self.shared = trunk == "shared"
+        if not self.shared and batch_norms(self.trunk):
+            # The critic reads it outside of the pass that knows whether it trains.
+            raise ValueError(
+                f"norm is {shown(norm)}, with statistics of a batch, and trunk is 'own'; "
+                "allowed: another norm, such as 'layer', or trunk: shared"
+            )
         self.trunk_features = features
         self.features_dim = features if self.shared else self.trunk.linear.in_features
         self.center = center
@@ -85,16 +97,24 @@ class DrQEncoder(ConstrainedModule, Extractor, ReadsBytes):
         :param observations: uint8, shape ``(batch, channels, height, width)``
         :param training: whether norms use the statistics of this batch
         :return: shape ``(batch, features_dim)``
+        :raises Sb3ScaleError: if the images are of another type
         """
+        if observations.dtype != torch.uint8:
+            found = str(observations.dtype).removeprefix("torch.")
+            raise Sb3ScaleError(
+                f"observations are {found}, and extractor 'drq' reads images as they are stored; "
+                "allowed: uint8, from 0 to 255"
+            )
         # Their number is part of a program that is exported, and that takes batches of any size.
-        parts = (
-            (observations,) if torch.compiler.is_exporting() else torch.split(observations, CHUNK)
-        )
+        whole = torch.compiler.is_exporting() or torch.jit.is_tracing()
+        parts = (observations,) if whole else torch.split(observations, CHUNK)
         found = torch.cat([self._convolve(chunk) for chunk in parts])
         return self.trunk.finish(found.unsqueeze(0), training).squeeze(0) if self.shared else found
 
     def _convolve(self, images: Tensor) -> Tensor:
-        x = images.contiguous(memory_format=torch.channels_last).to(torch.float32)
+        x = images.contiguous(memory_format=torch.channels_last)
+        # A copy even of floats, which a file of TorchScript may be given.
+        x = x.to(torch.float32, copy=True)
         if self.center:
             x = x.sub_(127.5)
         x = x.div_(255)

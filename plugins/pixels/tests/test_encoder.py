@@ -13,6 +13,8 @@ from sb3_scale import SAC, Sb3ScaleError
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale_pixels.encoder import CHUNK, DrQEncoder
 
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+
 SPACE = spaces.Box(0, 255, (6, 20, 18), np.uint8)
 
 
@@ -123,7 +125,12 @@ def test_constraints_hold_for_convolutions_after_training(name: str, trunk: str)
         (Pictures((20, 18)), {"transforms": None}, r"allowed: images, so a Box\(0, 255"),
         (Pictures(dtype=np.float32), {"transforms": None}, r"float32.*allowed: images, so a Box"),
         (None, {"normalize_images": False}, "normalize_images is false, and extractor"),
-        (None, {"extractor": {**ENCODER, "strides": [0]}}, "stride"),
+        (None, {"extractor": {**ENCODER, "strides": [2, 0]}}, r"strides is \[2, 0\]; allowed: at"),
+        (
+            None,
+            {"extractor": {**ENCODER, "strides": []}},
+            r"strides is \[\]; allowed: at least one",
+        ),
         (None, {"extractor": {**ENCODER, "chanels": 3}}, "did you mean 'channels'"),
     ],
 )
@@ -132,3 +139,35 @@ def test_what_it_cannot_read_is_refused_in_one_sentence(
 ) -> None:
     with pytest.raises(Sb3ScaleError, match=sentence):
         make(SAC, env, **changes)
+
+
+@pytest.mark.parametrize("norm", ["batch", {"name": "batch-renorm", "r_max": 2}])
+def test_statistics_of_a_batch_are_for_the_shared_trunk(norm: Any) -> None:
+    own = {**ENCODER, "trunk": "own", "norm": norm}
+    with pytest.raises(Sb3ScaleError, match=r"norm is .*batch.* trunk is 'own'; allowed: another"):
+        make(extractor=own)
+    model = make(extractor={**own, "trunk": "shared"})
+    model.learn(22)
+    assert model.policy.extractor.trunk.norm.running_mean.any()
+
+
+@pytest.mark.parametrize("center", [False, True])
+def test_floats_are_refused_and_stay_as_they_are(center: bool) -> None:
+    model = make(extractor={**ENCODER, "center": center})
+    given = np.ones((1, 6, 20, 18), np.float32)
+    with pytest.raises(Sb3ScaleError, match=r"observations are float32.*'drq'.*allowed: uint8"):
+        model.predict(given)
+    encoder = DrQEncoder(SPACE, 3, features=5, center=center)
+    traced = torch.jit.trace(encoder, images(2))
+    floats = torch.ones(2, 6, 20, 18).contiguous(memory_format=torch.channels_last)
+    traced(floats)
+    assert bool((floats == 1).all())
+    assert bool((given == 1).all())
+
+
+def test_a_traced_encoder_takes_any_number_of_images() -> None:
+    encoder = DrQEncoder(SPACE, 3, features=5)
+    traced = torch.jit.trace(encoder, images(2))
+    for number in (1, CHUNK, CHUNK + 8):
+        given = images(number)
+        torch.testing.assert_close(traced(given), encoder(given))
