@@ -172,14 +172,14 @@ class Worker:
 
     def _take_noise(self, noise: ActionNoise | None) -> None:
         n_envs = self.envs.num_envs
+        # That of the algorithm is for the environments of all collectors.
+        base = noise.base_noise if isinstance(noise, VectorizedActionNoise) else noise
         if self.plan.noise is not None:
             self._noise = _LadderNoise(self.plan.noise, self.action_space.shape or ())
-        elif noise is not None and n_envs > 1:
-            base = noise.base_noise if isinstance(noise, VectorizedActionNoise) else noise
-            if not isinstance(self._noise, VectorizedActionNoise) or _differ(self._noise, base):
-                self._noise = VectorizedActionNoise(base, n_envs)
-        elif noise is not None:
-            self._noise = noise
+        elif base is None or n_envs == 1:
+            self._noise = base
+        elif not isinstance(self._noise, VectorizedActionNoise) or _differ(self._noise, base):
+            self._noise = VectorizedActionNoise(base, n_envs)
 
     def _act(self, orders: Orders) -> Fragment:
         steps, n_envs = orders.steps, self.envs.num_envs

@@ -8,6 +8,7 @@ import torch
 from small_models import make
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.noise import NormalActionNoise, VectorizedActionNoise
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from sb3_scale import SAC, TD3
@@ -44,6 +45,32 @@ def test_td3_trains_bit_for_bit_as_with_the_local_collector(kind: Any) -> None:
     inline = make(TD3, envs(kind=kind), **settings, collector=ONE).learn(260)
     assert local._episode_num == inline._episode_num == 1
     assert_same(inline, local)
+
+
+@pytest.mark.parametrize(
+    ("collectors", "kind"), [(1, VectorizedActionNoise), (3, NormalActionNoise)]
+)
+def test_noise_is_for_the_environments_of_a_collector_and_ends_with_the_algorithms(
+    collectors: int, kind: Any
+) -> None:
+    seen = []
+
+    class Look(BaseCallback):
+        def _on_step(self) -> bool:
+            workers = self.model.training.collector._training.engine._workers
+            seen.append({type(worker._noise) for worker in workers.values()})
+            if self.num_timesteps >= 60:
+                self.model.action_noise = None
+            return True
+
+    noise = NormalActionNoise(np.zeros(1), np.full(1, 0.1))
+    collector = {"name": "inline", "collectors": collectors, "fragment_length": 2}
+    collector["max_weight_age"] = 1
+    model = make(TD3, envs(3, UnmadeVecEnv), action_noise=noise, collector=collector)
+    model.learn(240, Look())
+    assert seen[0] == {kind}
+    assert seen[-1] == {type(None)}
+    assert model.replay_buffer.actions[:80].shape == (80, 3, 1)
 
 
 def test_statistics_of_vec_normalize_are_those_of_the_local_collector() -> None:

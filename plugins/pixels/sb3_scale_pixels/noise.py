@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.noise import NormalActionNoise
+from stable_baselines3.common.noise import ActionNoise, NormalActionNoise, VectorizedActionNoise
 
 from sb3_scale.actions import is_discrete
 from sb3_scale.errors import Sb3ScaleError, check_at_least
@@ -14,8 +14,9 @@ class NoiseSchedule(BaseCallback):
     """
     Normal noise on the actions of the training, whose size follows a line.
 
-    Actions are those between -1 and 1. A rollout has the size of its beginning. Source: Yarats et
-    al., "Mastering Visual Continuous Control", 2022, equation 3.
+    Actions are those between -1 and 1. A rollout has the size of its beginning. Random actions, up
+    to ``learning_starts``, get none and stay uniform. Each environment has noise of its own.
+    Source: Yarats et al., "Mastering Visual Continuous Control", 2022, equation 3; released code.
 
     :param start: standard deviation at the start
     :param end: standard deviation from ``decisions`` on
@@ -24,7 +25,7 @@ class NoiseSchedule(BaseCallback):
 
     model: Any
 
-    def __init__(self, start: float = 1.0, end: float = 0.1, decisions: int = 50_000) -> None:
+    def __init__(self, start: float = 1.0, end: float = 0.1, decisions: int = 100_000) -> None:
         super().__init__()
         check_at_least(0, start=start, end=end)
         check_at_least(1, decisions=decisions)
@@ -47,15 +48,19 @@ class NoiseSchedule(BaseCallback):
                 f"callback 'noise-schedule' adds noise to actions, and the action space is "
                 f"{actions}; allowed: Box"
             )
-        self._set()
+        self.model.action_noise = self._noise()
 
     def _on_rollout_end(self) -> None:
-        self._set()
+        self.model.action_noise = self._noise()
 
     def _on_step(self) -> bool:
         return True
 
-    def _set(self) -> None:
+    def _noise(self) -> ActionNoise | None:
+        if self.num_timesteps < self.model.learning_starts:
+            return None
         size = self.model.action_space.shape
         sigma = np.full(size, self.sigma(self.num_timesteps))
-        self.model.action_noise = NormalActionNoise(np.zeros(size), sigma)
+        noise = NormalActionNoise(np.zeros(size), sigma)
+        number = self.model.n_envs
+        return VectorizedActionNoise(noise, number) if number > 1 else noise

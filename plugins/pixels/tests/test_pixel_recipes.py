@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pictures import Pictures
+from stable_baselines3.common.vec_env import DummyVecEnv
 
 from sb3_scale import SAC, TD3
 from sb3_scale.nn.linear import linear_layers
@@ -30,14 +31,15 @@ def smaller(part: Any) -> Any:
     return {key: SMALL.get(key, smaller(value)) for key, value in part.items()}
 
 
-def model_of(name: str) -> Any:
+def model_of(name: str, env: Any = None, **changes: Any) -> Any:
     given = settings(name)
     for key in ("n_timesteps", "policy", "callback"):
         given.pop(key, None)
-    given.update(buffer_size=40, batch_size=4, learning_starts=10)
+    given.update({"buffer_size": 40, "batch_size": 4, "learning_starts": 10, **changes})
     given["policy_kwargs"] = smaller(given["policy_kwargs"])
     given["policy_kwargs"]["extractor"]["channels"] = 3
-    return ALGORITHMS[RECIPES[name][0]]("ScalePolicy", Pictures(), seed=0, device="cpu", **given)
+    env = env or Pictures()
+    return ALGORITHMS[RECIPES[name][0]]("ScalePolicy", env, seed=0, device="cpu", **given)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -94,16 +96,44 @@ def test_drq_has_the_numbers_of_the_released_code() -> None:
     assert (shift["pad"], shift["copies"], shift["next_copies"]) == (4, 2, 2)
 
 
-def test_noise_follows_its_line() -> None:
-    model = model_of("drq-v2")
+def test_drq_v2_has_the_schedule_of_the_released_code() -> None:
+    """Of ``cfgs/task/easy.yaml``, in decisions, as ``train.py`` gives them to the agent."""
+    schedule = {"name": "noise-schedule", "start": 1.0, "end": 0.1, "decisions": 100_000}
+    assert settings("drq-v2")["callback"] == schedule
+    assert NoiseSchedule().sigma(50_000) == pytest.approx(0.55)
+
+
+def noises(learning_starts: int, decisions: int, n_envs: int = 1) -> tuple[Any, list[Any]]:
+    """A trained model, and its noise in each step."""
+    env = DummyVecEnv([Pictures] * n_envs)
+    model = model_of("drq-v2", env, learning_starts=learning_starts)
     seen = []
 
     class Watched(NoiseSchedule):
         def _on_step(self) -> bool:
-            seen.append(float(self.model.action_noise._sigma[0]))
+            seen.append(self.model.action_noise)
             return True
 
-    model.learn(12, callback=Watched(start=1.0, end=0.5, decisions=8))
+    model.learn(decisions, callback=Watched(start=1.0, end=0.5, decisions=8))
+    return model, seen
+
+
+def test_noise_follows_its_line() -> None:
+    _, seen = noises(0, 12)
     # The size of a rollout of two decisions is that of its beginning.
     line = [1 - min(2 * (i // 2), 8) / 16 for i in range(12)]
-    np.testing.assert_allclose(seen, line)
+    np.testing.assert_allclose([float(each._sigma[0]) for each in seen], line)
+
+
+def test_random_actions_get_no_noise() -> None:
+    model, seen = noises(6, 10)
+    assert [each is None for each in seen] == [True] * 6 + [False] * 4
+    assert (np.abs(model.replay_buffer.actions[:6]) < 1).all()
+
+
+def test_each_environment_has_noise_of_its_own() -> None:
+    # An episode of theirs ends after seven steps.
+    model, seen = noises(4, 20, n_envs=2)
+    one, other = seen[-1]()
+    assert (one != other).all()
+    assert model._episode_num == 2
