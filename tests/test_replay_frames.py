@@ -263,15 +263,92 @@ def test_frames_of_short_episodes_that_do_not_fit_are_refused(
         (spaces.Box(0, 255, (9,), np.uint8), {}, r"Box of uint8 \[9\].*allowed: Box of uint8"),
         (spaces.Dict({"pixels": SPACE}), {}, "observations are Dict.*allowed: Box of uint8"),
         (SPACE, {"frame_stack": 4}, "frame_stack is 4.* 9 channels; allowed: a divisor of 9"),
-        (SPACE, {"frame_stack": 0}, "frame_stack is 0; allowed: at least 1"),
-        (SPACE, {"n_steps": 0}, "n_steps is 0; allowed: at least 1"),
-        (SPACE, {"gamma": 1.5}, "gamma is 1.5; allowed: between 0 and 1"),
+        (SPACE, {"frame_stack": 0}, "frame_stack is 0; allowed: a whole number, at least 1"),
+        (SPACE, {"frame_stack": 1.5}, "frame_stack is 1.5; allowed: a whole number"),
+        (SPACE, {"frame_stack": "3"}, "frame_stack is '3'; allowed: .*; write 3, not text"),
+        (SPACE, {"frame_stack": True}, "frame_stack is True; allowed: a whole number"),
+        (SPACE, {"n_steps": 0}, "n_steps is 0; allowed: a whole number, at least 1"),
+        (SPACE, {"n_steps": 1.5}, "n_steps is 1.5; allowed: a whole number, at least 1"),
+        (SPACE, {"gamma": 1.5}, "gamma is 1.5; allowed: a number, at least 0, at most 1"),
+        (SPACE, {"gamma": "0.9"}, "gamma is '0.9'; allowed: .*; write 0.9, not text"),
     ],
 )
 def test_bad_settings(space: Any, params: dict[str, Any], message: str) -> None:
     for kind in (FrameReplayBuffer, PrioritizedFrameReplayBuffer):
         with pytest.raises(Sb3ScaleError, match=message):
             kind(10, space, ACTIONS, "cpu", **params)
+
+
+def decisions(frames: int, newest_first: bool, number: int, episode: int) -> list[dict[str, Any]]:
+    """Stacks of colour pictures; an episode begins with one of them, repeated."""
+    rng = np.random.default_rng(0)
+    made = []
+    for at in range(number):
+        if at % episode == 0:
+            seen = [rng.integers(0, 256, (3, 4, 4)).astype(np.uint8)] * frames
+        after = [*seen[1:], rng.integers(0, 256, (3, 4, 4)).astype(np.uint8)]
+        pair = [np.concatenate(each[:: -1 if newest_first else 1]) for each in (seen, after)]
+        step = {"obs": pair[0], "next_obs": pair[1], "action": np.zeros(2), "reward": 0.0}
+        made.append({**step, "done": at % episode == episode - 1, "timeout": False})
+        seen = after
+    return made
+
+
+def filled(steps: list[dict[str, Any]], frame_stack: int, kind: Any = FrameReplayBuffer) -> Any:
+    space = spaces.Box(0, 255, steps[0]["obs"].shape, np.uint8)
+    buffer = kind(400, space, ACTIONS, "cpu", frame_stack=frame_stack)
+    for step in steps:
+        write([step], buffer)
+    return buffer
+
+
+@pytest.mark.parametrize("kind", [FrameReplayBuffer, PrioritizedFrameReplayBuffer])
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("frames", [1, 2, 4, 6])
+def test_stacks_of_another_length_are_refused_soon(
+    kind: Any, newest_first: bool, frames: int
+) -> None:
+    steps = decisions(frames, newest_first, 100, 1000)
+    message = rf"kwargs: frame_stack is 3, and in 51 of the first 5\d .* here probably {frames}$"
+    with pytest.raises(Sb3ScaleError, match=message):
+        filled(steps, 3, kind)
+    if frames > 1:
+        held = filled(decisions(frames, newest_first, 300, 100), frames, kind)
+        # Those of three episodes, and the black one.
+        assert held.table.store.used == 1 + 3 * 101
+
+
+def test_each_environment_is_looked_at() -> None:
+    # An episode of the others ends before the stacks of its beginning are through.
+    wrong, short = decisions(6, False, 100, 1000), decisions(6, False, 100, 4)
+    space = spaces.Box(0, 255, (18, 4, 4), np.uint8)
+    buffer = FrameReplayBuffer(4000, space, ACTIONS, "cpu", 9)
+
+    def fill() -> None:
+        for one, other in zip(wrong, short, strict=True):
+            write([*[other] * 8, one], buffer)
+
+    with pytest.raises(Sb3ScaleError, match=r"in 51 of the first 5\d transitions"):
+        fill()
+
+
+def test_observations_that_share_nothing_have_stacks_of_one() -> None:
+    stream = Stacks("noise", 0)
+    buffer = FrameReplayBuffer(200, SPACE, ACTIONS, "cpu", frame_stack=1)
+    for _ in range(200):
+        write([next(stream)], buffer)
+    assert buffer.full
+
+
+@pytest.mark.parametrize("kind", [FrameReplayBuffer, PrioritizedFrameReplayBuffer])
+def test_a_buffer_that_went_on_is_not_looked_at_again(kind: Any) -> None:
+    buffer = pickle.loads(pickle.dumps(filled(decisions(3, False, 120, 40), 3, kind)))
+    for step in decisions(1, False, 100, 1000):
+        step["obs"], step["next_obs"] = (
+            np.tile(step[name], (3, 1, 1)) for name in ("obs", "next_obs")
+        )
+        write([step], buffer)
+    assert buffer.pos == 220
 
 
 @pytest.mark.parametrize("kind", [FrameReplayBuffer, PrioritizedFrameReplayBuffer])

@@ -10,6 +10,7 @@ from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.quantities import Whole, Within
 from sb3_scale.replay.contents import CompactContents, Contents
 from sb3_scale.replay.memory import Storage, choose_place, fits_on_device
 from sb3_scale.replay.normalization import normalize_rewards
@@ -107,11 +108,8 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         self.optimize_memory_usage = False
         self.handle_timeout_termination = handle_timeout_termination
         self.storage = storage
-        if n_steps < 1:
-            raise Sb3ScaleError(f"n_steps is {n_steps}; allowed: at least 1")
-        if not 0 <= gamma <= 1:
-            raise Sb3ScaleError(f"gamma is {gamma}; allowed: between 0 and 1")
-        self.n_steps, self.gamma = n_steps, gamma
+        self.n_steps = Whole(1)("n_steps", n_steps)
+        self.gamma = Within(0, 1)("gamma", gamma)
         self.row = self._make_row()
         place = choose_place(storage, self.device, self._transitions, self.transition_bytes)
         self._rows = self._make_table(place)

@@ -9,6 +9,7 @@ from gymnasium import spaces
 
 from sb3_scale.replay.frame_store import FrameStore, frames_for
 from sb3_scale.replay.rows import outcome_fields
+from sb3_scale.replay.sharing import Sharing
 from sb3_scale.replay.table import Table, check_range, upload
 
 
@@ -33,6 +34,7 @@ class FrameRows(Table):
     :param place: device that holds them
     :param frame_stack: frames in an observation
     :param width: bytes of a frame
+    :param channels: of an observation
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class FrameRows(Table):
         place: th.device,
         frame_stack: int,
         width: int,
+        channels: int,
     ) -> None:
         super().__init__(length, n_envs, row, place)
         self.frame_stack = frame_stack
@@ -50,6 +53,7 @@ class FrameRows(Table):
         # Of the observation and of the next one.
         self.stacks = np.zeros((length, n_envs, 2, frame_stack), np.int32)
         self.follows = np.zeros((length, n_envs), bool)
+        self.sharing = Sharing(n_envs, frame_stack, channels)
         self._begin()
 
     def _begin(self) -> None:
@@ -81,7 +85,8 @@ class FrameRows(Table):
         :param rows: of the type ``row``, ``(k, m)``
         :param observations: ``(k, m, width)``
         :param next_observations: ``(k, m, width)``
-        :raises Sb3ScaleError: if there is no memory for the frames of so many short episodes
+        :raises Sb3ScaleError: if there is no memory for so many frames, or most of the first
+            observations share none
         """
         for step, (now, after) in enumerate(zip(observations, next_observations, strict=True)):
             for stream, pair in enumerate(zip(now, after, strict=True), streams.start):
@@ -93,6 +98,7 @@ class FrameRows(Table):
         return [frame.tobytes() for frame in frames]
 
     def _link(self, position: int, stream: int, now: list[bytes], after: list[bytes]) -> None:
+        self.sharing.see(stream, now, after)
         known, numbers = self._newest[stream]
         goes_on = now == known
         if not goes_on:
@@ -209,6 +215,7 @@ class FrameRows(Table):
         """
         check_range("stacks", self.stacks, 0, self.store.used - 1)
         self._begin()
+        self.sharing.resume(written)
         for stream, count in enumerate(written.tolist()):
             if count:
                 numbers = self.stacks[(count - 1) % self.length, stream, 1]

@@ -10,6 +10,7 @@ from stable_baselines3.common.buffers import BaseBuffer
 
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.extending import extends
+from sb3_scale.quantities import Whole
 from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale.replay.contents import CompactContents
 from sb3_scale.replay.frame_rows import FrameRows, frame_row_type
@@ -30,7 +31,7 @@ class FrameStorage(BaseBuffer):
         return frame_row_type(self.action_space)
 
     def _make_table(self, place: th.device) -> FrameRows:
-        own = self.frame_stack, self._frame_bytes
+        own = self.frame_stack, self._frame_bytes, self.layout.shape[0]
         return FrameRows(self.buffer_size, self.n_envs, self.row, place, *own)
 
     @property
@@ -54,7 +55,9 @@ class FrameReplayBuffer(FrameStorage, CompactReplayBuffer):
 
     Neighbouring observations share all frames but the newest. Which ones they share is found by
     their bits, so it does not matter how they were stacked, and an episode may begin as it likes.
-    With ``n_steps`` above 1 batches are those of ``NStepReplayBuffer``. All else is as in
+    If most of the first hundred transitions of an environment share none, ``frame_stack`` is not
+    that of the environment, and the training ends; 1 is for observations that are no stacks. With
+    ``n_steps`` above 1 batches are those of ``NStepReplayBuffer``. All else is as in
     ``CompactReplayBuffer``; ``observations`` is a copy that is made when it is read.
 
     :param frame_stack: frames in an observation
@@ -78,8 +81,7 @@ def check_stacks(space: spaces.Space[Any], frame_stack: int) -> spaces.Box:
     :return: the same space
     :raises Sb3ScaleError: if they are no stacks of so many frames
     """
-    if frame_stack < 1:
-        raise Sb3ScaleError(f"frame_stack is {frame_stack}; allowed: at least 1")
+    Whole(1)("frame_stack", frame_stack)
     images = space.dtype == np.uint8 and len(space.shape or ()) == 3
     if not (isinstance(space, spaces.Box) and images):
         found = f"{type(space).__name__} of {space.dtype} {list(space.shape or ())}"

@@ -93,8 +93,9 @@ def check_growth(place: th.device, size: int) -> None:
     free = free_bytes(place)
     if size > LIMIT * free:
         raise Sb3ScaleError(
-            f"the frames of the replay buffer need {size / 1e9:.1f} GB more, as it holds many "
-            f"short episodes, and {free / 1e9:.1f} GB are free; allowed: a smaller buffer_size"
+            f"the frames of the replay buffer need {size / 1e9:.1f} GB more, as episodes are short "
+            f"or observations bring more than one new frame, and {free / 1e9:.1f} GB are free; "
+            "allowed: a smaller buffer_size"
         )
 
 
