@@ -6,6 +6,8 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from sb3_scale.errors import Sb3ScaleError
+
 Frames = NDArray[np.uint8]
 
 
@@ -14,7 +16,15 @@ def frame_space(frame_stack: int, size: int) -> spaces.Space[Frames]:
     :param frame_stack: frames in an observation
     :param size: of a frame, in pixels
     :return: of observations ``(3 * frame_stack, size, size)``
+    :raises Sb3ScaleError: if there are more channels than pixels along a side
     """
+    # Of two that are as short it takes the first.
+    if 3 * frame_stack > size:
+        raise Sb3ScaleError(
+            f"frame_stack is {frame_stack} and size is {size}, so {3 * frame_stack} channels of "
+            f"{size}x{size} pixels, and Stable-Baselines3 takes the shortest side of a picture for "
+            f"its channels; allowed: size at least {3 * frame_stack}, or a smaller frame_stack"
+        )
     box = spaces.Box(0, 255, (3 * frame_stack, size, size), np.uint8)
     return cast("spaces.Space[Frames]", box)
 

@@ -1,6 +1,7 @@
 """The OpenGL context that all simulations of a process share."""
 
 import os
+import warnings
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,17 @@ def told(wish: str) -> Iterator[None]:
             f"{GL_VARIABLE}={os.environ.get(GL_VARIABLE, '')} "
             f"({str(error).rstrip('.')}): {GL_REMEDY}"
         ) from error
+
+
+def has_display() -> bool:
+    """
+    :return: whether a window can be opened, even one that nobody sees
+    """
+    import glfw
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return bool(glfw.init())
 
 
 def forbid_contexts(physics: Any) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale_envs.control_steps import check_counts
 from sb3_scale_envs.frames import Frames, first_stack, frame_space, next_stack
+from sb3_scale_envs.mujoco_renderer import check_cameras, check_opengl
 
 MODE = "rgb_array"
 
@@ -32,8 +33,9 @@ class PixelObservation(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
     :param size: of a picture in an observation, in pixels
     :param state: whether the environment's own observation stays, which gives a dictionary of
         ``"pixels"`` and ``"state"``
-    :raises Sb3ScaleError: if the environment draws no pictures or stacks them already; at the first
-        reset if its pictures are no RGB of uint8
+    :raises Sb3ScaleError: if the environment draws no pictures, stacks them already, or draws with
+        MuJoCo through a camera that there is not; at the first reset if its pictures are no RGB of
+        uint8, or there is no OpenGL
     """
 
     def __init__(
@@ -54,10 +56,12 @@ class PixelObservation(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
                 f"PixelObservation: {_name(env)} has render_mode {shown(env.render_mode)}; "
                 f"allowed: {allowed}"
             )
+        check_cameras(env)
         self.metadata = {**env.metadata, "render_modes": [MODE]}
-        self._count = frame_stack
+        self.frame_stack = frame_stack
         self._size = size
         self._with_state = state
+        self._draws = False
         pixels = frame_space(frame_stack, size)
         self.observation_space = (
             spaces.Dict({"pixels": pixels, "state": env.observation_space}) if state else pixels
@@ -72,10 +76,13 @@ class PixelObservation(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
         :param seed: for the environment
         :param options: for the environment
         :return: observation and the environment's information
-        :raises Sb3ScaleError: if a picture is no RGB of uint8
+        :raises Sb3ScaleError: if a picture is no RGB of uint8, or there is no OpenGL
         """
+        if not self._draws:
+            check_opengl(self.env, "an observation of pixels")
+            self._draws = True
         observation, info = self.env.reset(seed=seed, options=options)
-        self._stack = first_stack(self._draw(), self._count)
+        self._stack = first_stack(self._draw(), self.frame_stack)
         return self._observed(observation), info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:

@@ -14,8 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sb3_scale.errors import Sb3ScaleError, check_key, shown, suggestion
-from sb3_scale_envs.opengl import GL_REMEDY, GL_VARIABLE, choose_buffer, share_context, told
+from sb3_scale.errors import Sb3ScaleError, check_key, shown
+from sb3_scale_envs.cameras import check_camera
+from sb3_scale_envs.opengl import (
+    GL_REMEDY,
+    GL_VARIABLE,
+    choose_buffer,
+    has_display,
+    share_context,
+    told,
+)
 
 NO_GL = "disabled"
 
@@ -88,12 +96,8 @@ def _headless_backend() -> str:
 
 def _camera_index(physics: Any, camera_id: int | str) -> int:
     names = [physics.model.id2name(i, "camera") for i in range(physics.model.ncam)]
-    if isinstance(camera_id, str) and camera_id in names:
-        return names.index(camera_id)
-    if type(camera_id) is int and -1 <= camera_id < len(names):
-        return camera_id
-    known = [*names, *map(str, range(-1, len(names)))]
-    raise Sb3ScaleError(f"there is no camera {camera_id!r}{suggestion(str(camera_id), known)}")
+    check_camera("camera_id", camera_id, names, range(-1, len(names)))
+    return names.index(camera_id) if isinstance(camera_id, str) else camera_id
 
 
 def render_flags(render: Mapping[str, bool] | None) -> dict[str, bool]:
@@ -186,15 +190,11 @@ class Window:
     """
 
     def __init__(self, physics: Any, width: int, height: int, camera_id: int | str) -> None:
-        import glfw
         import mujoco
         from gymnasium.envs.mujoco.mujoco_rendering import WindowViewer
 
         camera = _camera_index(physics, camera_id)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            has_display = glfw.init()
-        if not has_display:
+        if not has_display():
             raise Sb3ScaleError(
                 "render_mode 'human' needs a display, and none can be opened with "
                 f"DISPLAY={os.environ.get('DISPLAY', '')}: set DISPLAY to an X server, or use "

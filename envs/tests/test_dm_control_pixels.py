@@ -72,10 +72,10 @@ def test_each_frame_is_that_of_dm_control_bit_for_bit(domain, task, render):
 
 
 def test_the_task_is_that_of_the_state_but_for_the_observation():
-    pixels = gymnasium.make("cartpole-swingup-pixels", action_repeat=8, render=PLAIN, size=4)
+    pixels = gymnasium.make("cartpole-swingup-pixels", action_repeat=8, render=PLAIN, size=9)
     state = gymnasium.make("cartpole-swingup", action_repeat=8)
     assert pixels.action_space == state.action_space
-    assert pixels.observation_space == gymnasium.spaces.Box(0, 255, (9, 4, 4), np.uint8)
+    assert pixels.observation_space == gymnasium.spaces.Box(0, 255, (9, 9, 9), np.uint8)
     assert pixels.metadata["render_fps"] == state.metadata["render_fps"]
     assert pixels.unwrapped.max_episode_steps == state.unwrapped.max_episode_steps == 125
     pixels.reset(seed=1), state.reset(seed=1)
@@ -255,8 +255,16 @@ def test_without_opengl_the_first_reset_says_so(run_python):
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"camera_id": 9}, "there is no camera 9; allowed: -1, 0, 1, fixed, lookatcart"),
-        ({"camera_id": "fixd"}, "there is no camera 'fixd'; .*did you mean 'fixed'"),
+        (
+            {"camera_id": 9},
+            "camera_id is 9; allowed: fixed, lookatcart, a whole number from -1 to 1$",
+        ),
+        ({"camera_id": "0"}, "camera_id is '0'; allowed: .* a whole number from -1 to 1$"),
+        ({"camera_id": "fixd"}, "camera_id is 'fixd'; .*did you mean 'fixed'"),
+        (
+            {"frame_stack": 29},
+            "frame_stack is 29 and size is 84, so 87 .* size at least 87, or",
+        ),
         ({"size": 0}, "size is 0; allowed: a whole number, at least 1"),
         ({"frame_stack": 0}, "frame_stack is 0; allowed: a whole number, at least 1"),
         ({"action_repeat": 1.5}, "action_repeat is 1.5; allowed: a whole number"),

@@ -8,6 +8,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env as gymnasium_check_env
 from gymnasium.wrappers import FrameStackObservation, TransformObservation
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
+from stable_baselines3.common.preprocessing import is_image_space_channels_first
 
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale_envs.pixels import PixelObservation
@@ -49,7 +50,7 @@ def counts(observation):
 
 
 def test_the_last_pictures_are_stacked_and_the_first_is_repeated():
-    env = PixelObservation(Counter(), frame_stack=4, size=8)
+    env = PixelObservation(Counter(), frame_stack=4, size=12)
     for _ in range(2):
         assert counts(env.reset()[0]) == [1, 1, 1, 1]
         seen = [counts(env.step(env.action_space.sample())[0]) for _ in range(4)]
@@ -57,7 +58,7 @@ def test_the_last_pictures_are_stacked_and_the_first_is_repeated():
 
 
 def test_the_state_may_stay_beside_the_pictures():
-    env = PixelObservation(Counter(), size=8, state=True)
+    env = PixelObservation(Counter(), size=9, state=True)
     env.reset()
     observation = env.step(env.action_space.sample())[0]
     assert counts(observation["pixels"]) == [1, 1, 2]
@@ -174,3 +175,59 @@ def test_sizes_are_whole_numbers(kwargs):
     (key,) = kwargs
     with pytest.raises(Sb3ScaleError, match=f"{key} is .*; allowed: a whole number, at least 1"):
         PixelObservation(Counter(), **kwargs)
+
+
+def test_more_channels_than_pixels_along_a_side_are_refused():
+    message = (
+        "frame_stack is 12 and size is 32, so 36 channels of 32x32 pixels, and Stable-Baselines3 "
+        "takes the shortest side .* allowed: size at least 36, or a smaller frame_stack"
+    )
+    with pytest.raises(Sb3ScaleError, match=message):
+        PixelObservation(Counter(), frame_stack=12, size=32)
+    # As many are taken for channels.
+    space = PixelObservation(Counter(), frame_stack=12, size=36).observation_space
+    assert is_image_space_channels_first(space)
+
+
+@pytest.mark.parametrize("task", ["HalfCheetah-v5", "FetchReach-v4"])
+def test_cameras_of_gymnasiums_tasks_are_those_of_the_model(task):
+    PixelObservation(gymnasium.make(task, render_mode="rgb_array"))
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"camera_name": "trak"}, r"camera_name is 'trak'; allowed: track; did you mean 'track'\?"),
+        ({"camera_id": 7}, "camera_id is 7; allowed: a whole number from -1 to 0"),
+        ({"camera_id": "track"}, "camera_id is 'track'; allowed: a whole number from -1 to 0"),
+    ],
+)
+def test_cameras_that_there_are_not_are_refused(kwargs, message):
+    env = gymnasium.make("HalfCheetah-v5", render_mode="rgb_array", **kwargs)
+    with pytest.raises(Sb3ScaleError, match=message):
+        PixelObservation(env)
+
+
+TWICE = """
+import gymnasium
+from sb3_scale_envs.pixels import PixelObservation
+env = PixelObservation(gymnasium.make("HalfCheetah-v5", render_mode="rgb_array"), size=32)
+for _ in range(2):
+    try:
+        env.reset()
+    except ValueError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("variables", [{}, {"MUJOCO_GL": "glfw"}, {"MUJOCO_GL": "disabled"}])
+def test_gymnasiums_tasks_say_that_there_is_no_opengl(run_python, variables):
+    result = run_python(TWICE, **variables)
+    assert result.returncode == 0, result.stderr
+    one, other = result.stdout.splitlines()
+    assert one == other
+    assert one.startswith(
+        "an observation of pixels needs OpenGL, which failed with "
+        f"MUJOCO_GL={variables.get('MUJOCO_GL', '')} ("
+    )
+    assert one.endswith("set MUJOCO_GL=osmesa")

@@ -38,6 +38,7 @@ from sb3_scale.algorithms.idle import ReplacedTrain
 from sb3_scale.algorithms.options import Options
 from sb3_scale.algorithms.schedules import LearningRate, rate_at
 from sb3_scale.algorithms.setup import checked_policy_kwargs, construct, set_up
+from sb3_scale.algorithms.stacked_frames import check_stacked_once
 from sb3_scale.algorithms.training import Learners, Training
 from sb3_scale.files import written_whole
 from sb3_scale.learning.actor_critic import Objective
@@ -380,6 +381,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         if not self.scaled:
             give_environment(self)
             return
+        check_stacked_once(self)
         check_transforms(self)
         check_layout(self)
         filled = fill_up_replay_buffer(self)

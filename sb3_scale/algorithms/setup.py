@@ -31,6 +31,7 @@ from sb3_scale.algorithms.checks import (
 )
 from sb3_scale.algorithms.goals import check_goal_environment, give_environment
 from sb3_scale.algorithms.spaces import check_exploration, refuse_discrete
+from sb3_scale.algorithms.stacked_frames import check_stacked_once
 from sb3_scale.algorithms.training import Training
 from sb3_scale.algorithms.trial import try_parts
 from sb3_scale.built import recorded_parts
@@ -156,6 +157,7 @@ def _set_up_scaled(model: "ScaleAlgorithm", make: Callable[[], None]) -> None:
         model.buffer_size = 1
     else:
         _leave_to_collectors(model)
+        check_stacked_once(model)
     check_observations(model.observation_space)
     check_spaces(model.action_space)
     check_exploration(model)

@@ -4,12 +4,12 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.algorithms.stacked_frames import LENGTHS, check_once
 from sb3_scale.recipes.environments import parameters_of
 from sb3_scale.zoo import notation
 
-LENGTHS = ("frame_stack", "stack_size")
-"""What a class calls the number of frames that it stacks."""
+KEYS = ("env_wrapper", "vec_env_wrapper")
+"""Settings that name wrappers."""
 
 
 def check_stacked_once(
@@ -28,16 +28,13 @@ def check_stacked_once(
     frames = hyperparams.get("frame_stack") or 1
     if frames > 1:
         stacks.append(f"frame_stack: {frames}")
-    if len(stacks) > 1:
-        raise Sb3ScaleError(
-            f"frames would be stacked by {' and by '.join(stacks)}; allowed: one of them, the "
-            "others 1"
-        )
+    check_once(stacks)
 
 
 def _wrappers(hyperparams: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], Any]]:
-    for wrapper, arguments in notation.classes("env_wrapper", hyperparams.get("env_wrapper")):
-        yield wrapper.__name__, inspect.signature(wrapper).parameters, arguments
+    for key in KEYS:
+        for wrapper, arguments in notation.classes(key, hyperparams.get(key)):
+            yield wrapper.__name__, inspect.signature(wrapper).parameters, arguments
 
 
 def _lengths(
