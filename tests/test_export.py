@@ -96,9 +96,12 @@ def test_torchscript_computes_what_the_model_predicts(name: str, tmp_path: Path)
     np.testing.assert_allclose(action, wanted, rtol=1e-4, atol=1e-4)
 
 
-def test_a_file_of_torchscript_takes_more_images_than_a_piece_has(tmp_path: Path) -> None:
+def test_a_file_of_torchscript_takes_more_images_than_a_piece_has(
+    tmp_path: Path, capsys: Any
+) -> None:
     model, _, words = saved(tmp_path, "pixels")
     assert main([*words, "--format", "torchscript"]) == 0
+    assert "(9, 84, 84), uint8, channels first" in capsys.readouterr().out
     loaded = torch.jit.load(str(tmp_path / "model.pt"))
     seen = np.stack([model.observation_space.sample() for _ in range(40)])
     wanted, _ = model.predict(seen, deterministic=True)

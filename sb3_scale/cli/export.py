@@ -2,11 +2,15 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sb3_scale.cli.output import make_console
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.files import replacing
 from sb3_scale.tables import make_table
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ENDINGS = {"onnx": "onnx", "torchscript": "pt"}
 CLOSE = 1e-4
@@ -70,10 +74,16 @@ def run(args: argparse.Namespace) -> int:
     normalized = trained.normalize is not None and trained.normalize.norm_obs
     rows = [
         ("written", f"{output}, {output.stat().st_size / 1e6:.2f} MB"),
-        *((key, f"batch x {each.shape[1:]}, {each.dtype}") for key, each in observations.items()),
+        *((key, _described(each)) for key, each in observations.items()),
         ("action", f"batch x {space.shape}, {values(space)}"),
         ("normalisation", "within the file" if normalized else "none"),
         ("largest difference", f"{gap:.1e} over {args.observations} observations"),
     ]
     make_console().print(make_table(("", ""), rows))
     return 0
+
+
+def _described(batch: "np.ndarray") -> str:
+    image = batch.ndim == 4 and batch.dtype == "uint8"
+    order = ", channels first" if image else ""
+    return f"batch x {batch.shape[1:]}, {batch.dtype}{order}"

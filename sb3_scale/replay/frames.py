@@ -31,7 +31,8 @@ class FrameStorage(BaseBuffer):
         return frame_row_type(self.action_space)
 
     def _make_table(self, place: th.device) -> FrameRows:
-        own = self.frame_stack, self._frame_bytes, self.layout.shape[0]
+        channels, *_ = self.observation_space.shape or ()
+        own = self.frame_stack, self._frame_bytes, channels
         return FrameRows(self.buffer_size, self.n_envs, self.row, place, *own)
 
     @property

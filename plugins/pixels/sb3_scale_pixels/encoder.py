@@ -100,13 +100,14 @@ class DrQEncoder(ConstrainedModule, Extractor, ReadsBytes):
         :raises Sb3ScaleError: if the images are of another type
         """
         if observations.dtype != torch.uint8:
-            found = str(observations.dtype).removeprefix("torch.")
+            kind = str(observations.dtype).removeprefix("torch.")
             raise Sb3ScaleError(
-                f"observations are {found}, and extractor 'drq' reads images as they are stored; "
+                f"observations are {kind}, and extractor 'drq' reads images as they are stored; "
                 "allowed: uint8, from 0 to 255"
             )
         # Their number is part of a program that is exported, and that takes batches of any size.
-        whole = torch.compiler.is_exporting() or torch.jit.is_tracing()
+        traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        whole = torch.compiler.is_exporting() or traced
         parts = (observations,) if whole else torch.split(observations, CHUNK)
         found = torch.cat([self._convolve(chunk) for chunk in parts])
         return self.trunk.finish(found.unsqueeze(0), training).squeeze(0) if self.shared else found
