@@ -244,8 +244,8 @@ def test_frames_per_second_follow_the_control_step(name, action_repeat, fps):
         ({"width": -1}, "width is -1; allowed"),
         ({"height": 0}, "height is 0; allowed"),
         ({"render_mode": "rgb_aray"}, "render_mode is 'rgb_aray'.*did you mean 'rgb_array'"),
-        ({"render_mode": "rgb_array", "camera_id": 9}, "no camera 9; allowed"),
-        ({"render_mode": "rgb_array", "camera_id": "sde"}, "no camera 'sde'.*mean 'side'"),
+        ({"render_mode": "rgb_array", "camera_id": 9}, "camera_id is 9; allowed"),
+        ({"render_mode": "rgb_array", "camera_id": "sde"}, "camera_id is 'sde'.*mean 'side'"),
     ],
 )
 def test_bad_arguments_get_one_sentence(arguments, message):
