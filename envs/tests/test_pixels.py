@@ -189,7 +189,7 @@ def test_more_channels_than_pixels_along_a_side_are_refused():
     assert is_image_space_channels_first(space)
 
 
-@pytest.mark.parametrize("task", ["HalfCheetah-v5", "FetchReach-v4"])
+@pytest.mark.parametrize("task", ["HalfCheetah-v5", "Reacher-v5", "HalfCheetah-v4"])
 def test_cameras_of_gymnasiums_tasks_are_those_of_the_model(task):
     PixelObservation(gymnasium.make(task, render_mode="rgb_array"))
 
