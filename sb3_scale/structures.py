@@ -99,13 +99,13 @@ class BoundedLoader(yaml.SafeLoader):
 class UniqueLoader(BoundedLoader):
     """Refuses a mapping with a key twice, of which YAML would keep the last."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """
-        :param node: the mapping
-        :param deep: see PyYAML
-        :return: the mapping
+        :param anchor: of the mapping
+        :return: its node, as it is written: merges are put into it later
         :raises yaml.YAMLError: if a key is there twice
         """
+        node = super().compose_mapping_node(anchor)
         seen = set()
         for key, _ in node.value:
             name = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key)
@@ -113,7 +113,7 @@ class UniqueLoader(BoundedLoader):
                 problem = f"the key {shown(key.value)} is there twice; allowed: once"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             seen.add(name)
-        return super().construct_mapping(node, deep)
+        return node
 
 
 def _children(node: yaml.Node) -> Iterable[yaml.Node]:

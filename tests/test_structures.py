@@ -140,6 +140,22 @@ def test_aliases_and_merges_of_a_sane_size_are_read(tmp_path: Path) -> None:
         assert content["e"] == [{"b": 1, "c": 2}] * 2
 
 
+def test_a_merge_inside_what_is_merged_may_have_a_key_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "x.yml"
+    path.write_text(
+        ".net: &net {gamma: 0.9, tau: 0.1}\n"
+        ".shared: {inner: &inner {<<: *net, gamma: 0.95}}\n"
+        "Own: {<<: *inner, recipe: xqc}\n"
+        "Both: {<<: [*inner, *net], tau: 0.2}\n"
+    )
+    content = read_yaml(path, UniqueLoader)
+    assert content == read_yaml(path)
+    assert content["Own"] == {"gamma": 0.95, "tau": 0.1, "recipe": "xqc"}
+    path.write_text("a: &a {b: 1}\nc: &c {<<: *a, b: 2, b: 3}\nd: {<<: *c}\n")
+    with pytest.raises(Sb3ScaleError, match="the key 'b' is there twice; allowed: once"):
+        read_yaml(path, UniqueLoader)
+
+
 def test_a_key_twice(tmp_path: Path) -> None:
     path = tmp_path / "x.yml"
     path.write_text("a: {b: 1, b: 2}\n")
