@@ -12,17 +12,21 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas
 import psutil
 import pytest
 import yaml
 from cli_commands import run
+from compared_runs import copy_run
 from PIL import Image
 from rich.console import Console
 
 from sb3_scale.cli import main
+from sb3_scale.compare.sources import read
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.sweep.grid import Training, read_sweep, trainings
 from sb3_scale.sweep.pool import Pool, free_places, locked, places
+from sb3_scale.sweep.results import per_cell, per_training, texts
 from sb3_scale.sweep.training_folder import TrainingFolder
 
 GRID = {
@@ -38,6 +42,24 @@ from stable_baselines3.common.callbacks import BaseCallback
 class Failing(BaseCallback):
     def _on_step(self):
         raise RuntimeError("out of order")
+"""
+OWN = """
+from gymnasium.envs.classic_control import PendulumEnv
+
+class SweptPendulum(PendulumEnv):
+    def __init__(self, action_repeat=1, render_mode=None):
+        super().__init__(render_mode)
+        self.action_repeat = action_repeat
+
+    def reset(self, **kwargs):
+        self.decisions = 0
+        return super().reset(**kwargs)
+
+    def step(self, action):
+        for _ in range(self.action_repeat):
+            observation, reward, terminated, _, info = super().step(action)
+        self.decisions += 1
+        return observation, reward, terminated, self.decisions == 10, info
 """
 TASK = {
     "n_timesteps": 400,
@@ -193,6 +215,63 @@ def test_the_table_names_its_circumstances(swept):
 def test_the_heat_map_is_a_picture(swept):
     with Image.open(swept / "logs/grid/heat_map.png") as picture:
         assert len(picture.convert("RGB").getcolors(1 << 24)) > 10
+
+
+def test_a_task_that_nobody_registered_with_its_action_repeat_as_the_third_axis(tmp_path):
+    (tmp_path / "my_env.py").write_text(OWN)
+    start = {"SweptPendulum": {"policy": "MlpPolicy", "n_timesteps": 40, "learning_starts": 30}}
+    (tmp_path / "own.yml").write_text(yaml.safe_dump(start))
+    axes = {"G": {"low": {"gamma": 0.9}}, "T": {"fast": {"tau": 0.01}}, "action_repeat": [1, 2]}
+    more = {"env": "my_env:SweptPendulum", "conf_file": "own.yml", "eval_freq": 20, "grid": axes}
+    write(tmp_path, **more)
+    done = run("sweep", "grid.yml", "--processes", "2", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    output = tmp_path / "logs" / "grid"
+    lines = pandas.read_csv(output / "results.csv")
+    assert lines["env"].tolist() == ["SweptPendulum"] * 2
+    assert lines[["action_repeat", "env_steps"]].to_numpy().tolist() == [[1, 40], [2, 80]]
+    assert (output / "heat_map.png").is_file()
+    (found,) = read([str(output)])
+    assert [one.label for one in found.trainings] == ["low, fast, 1", "low, fast, 2"]
+
+
+def test_a_training_that_failed_has_the_action_repeat_that_it_was_to_have(tmp_path):
+    folders = [
+        TrainingFolder(
+            Training(
+                {"action_repeat": str(repeat)}, "sac", "dog-run", seed,
+                {"env_kwargs": {"action_repeat": repeat}}, 10, 1, (), 0,
+            ),
+            tmp_path / "runs" / f"{repeat}-{seed}",
+        )
+        for repeat in (1, 2) for seed in (0, 1)
+    ]  # fmt: skip
+    cells = per_cell(per_training(folders, 1), ["action_repeat"])
+    assert cells[["action_repeat", "seeds", "failed"]].to_numpy().tolist() == [[1, 0, 2], [2, 0, 2]]
+
+
+def test_small_returns_stay_apart(pendulum_run, tmp_path):
+    folders = []
+    for seed, value in enumerate((0.000012, 0.000014)):
+        one = Training({}, "sac", "Pendulum-v1", seed, {"n_timesteps": 400}, 200, 1, (), 0)
+        folders.append(TrainingFolder(one, tmp_path / "runs" / str(seed)))
+        copy_run(pendulum_run, folders[-1].run, seed, [0.0, value])
+        folders[-1].end(0, 1.0, 1, "none")
+    assert per_training(folders, 1)["return"].tolist() == [0.000012, 0.000014]
+
+
+def test_the_spread_of_seeds_is_that_of_a_sample():
+    counts = dict.fromkeys(("env_steps", "decisions", "total_gradient_steps", "action_repeat"), 1)
+    lines = pandas.DataFrame(
+        [
+            {"tau": tau, "algo": "sac", "env": "a", "return": value, "minutes": 1.0, **counts}
+            for tau, value in ((0.1, 1.0), (0.1, 3.0), (0.2, 5.0))
+        ]
+    )
+    cells = per_cell(lines, ["tau"])
+    assert cells["std"].iloc[0] == pytest.approx(np.std([1.0, 3.0], ddof=1))
+    # One seed has no spread.
+    assert texts(cells[["mean", "std"]]) == [["2", "1.414"], ["5", ""]]
 
 
 class Again(TrainingFolder):

@@ -158,6 +158,17 @@ WRONG = {
         "grid.algo has labels, and the results have a column 'algo' of their own; allowed: another",
         "",
     ),
+    "values in the name of a column": (
+        {"grid": {"minutes": [1, 2]}},
+        "grid.minutes lists values, and the results have a column 'minutes' of their own; allowed: "
+        "settings by label, under another name",
+        "",
+    ),
+    "a module of a task": (
+        {"env": "my_env:Own"},
+        "--env is 'my_env:Own', and 'my_env' cannot be imported: ModuleNotFoundError: ",
+        "",
+    ),
     "evaluations after the end": (
         {"eval_freq": 2000},
         "eval_freq is 2000; allowed: 1 to 1000",
@@ -424,6 +435,16 @@ def test_a_mistake_is_one_sentence_before_anything_is_trained(asked, capsys, nam
     assert start in told
     assert told.endswith(end)
     assert not Path("logs").exists()
+
+
+def test_an_axis_that_would_change_nothing(asked, capsys):
+    path = asked(env="dog-run", grid={"action_repeat": [2, 1]})
+    task = {**TASK, "env_kwargs": {"action_repeat": 2}}
+    Path("start.yml").write_text(yaml.safe_dump({"dog-run": task}))
+    assert error(capsys, "sweep", str(path)) == (
+        "action_repeat is 1, and 'dog-run' has env_kwargs.action_repeat 2, which counts more; "
+        "allowed: to change env_kwargs.action_repeat"
+    )
 
 
 WORDS = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,10 @@ from sb3_scale.runs import Run, read_run
 
 RESULTS = "results.csv"
 SWEPT = {
-    "algo", "env", "seed", "return", "std", "episodes", "env_steps", "decisions",
-    "total_gradient_steps", "action_repeat", "minutes", "commit", "error", "folder",
+    "seed", "return", "std", "episodes", "env_steps", "decisions", "total_gradient_steps",
+    "minutes", "commit", "error", "folder",
 }  # fmt: skip
-"""Columns of the results of a sweep, beside the axes of its grid."""
+"""Columns of the results of a sweep that come after the axes of its grid."""
 WHOLE = ("seed", "action_repeat", "decisions", "env_steps", "episodes")
 MAYBE = ("utd", "gradient_steps", SECONDS)
 """Columns of numbers that may be empty."""
@@ -191,7 +192,9 @@ def _read_sweep(folder: Path) -> Found:
     finished = table[table["error"] == ""]
     if finished.empty:
         raise Sb3ScaleError(f"no training of '{path}' has finished")
-    axes = [name for name in table if name not in SWEPT]
+    # An axis may be named like a later column.
+    first = takewhile(lambda name: name not in SWEPT, table)
+    axes = [name for name in first if name not in ("algo", "env")]
     if finished["algo"].nunique() > 1 or not axes:
         axes.append("algo")
     hardware = sweep_hardware(folder)

@@ -11,16 +11,14 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import gymnasium
 import rl_zoo3
 
-from sb3_scale.errors import Sb3ScaleError, check_key, shortened, shown, suggestion
+from sb3_scale.errors import Sb3ScaleError, check_key, shortened, shown
 from sb3_scale.parts import check_type
-from sb3_scale.plugins import manager
 from sb3_scale.recipes.changes import Settings, together
-from sb3_scale.registration import env_hint, import_packages
+from sb3_scale.registration import import_packages
 from sb3_scale.structures import check_plain
-from sb3_scale.sweep.settings import check_settings, check_train_args
+from sb3_scale.sweep.settings import check_names, check_repeat, check_settings, check_train_args
 from sb3_scale.zoo import configs, install, plain_settings
 
 EVALUATIONS = 10
@@ -71,6 +69,9 @@ RESERVED = (
 )  # fmt: skip
 """Columns of the results, which no axis with labels of its own may be named after."""
 
+VALUES = ("env", "algo", "action_repeat")
+"""Columns of them that have the values of an axis, where it lists such."""
+
 OWN_ARGUMENTS = ("seed", "verbose", "device", "tensorboard_log")
 """Settings that RL-Zoo gives to the algorithm itself."""
 
@@ -89,6 +90,7 @@ class Training:
     :param eval_episodes: per evaluation
     :param train_args: further words for RL-Zoo's command
     :param save_freq: decisions between checkpoints, or 0
+    :param own_env: ``module:Class`` of a task that is registered nowhere, else empty
     """
 
     labels: dict[str, str]
@@ -100,6 +102,12 @@ class Training:
     eval_episodes: int
     train_args: tuple[str, ...]
     save_freq: int
+    own_env: str = ""
+
+    @property
+    def env(self) -> str:
+        """What RL-Zoo's ``--env`` is given."""
+        return self.own_env or self.env_id
 
     @property
     def name(self) -> str:
@@ -112,8 +120,8 @@ class Training:
         Its folder: words to read, and a digest of all that decides the outcome, so that a changed
         file trains again what it changes and keeps the rest, whatever the labels are.
         """
-        content = {**asdict(self), "labels": None}
-        del content["save_freq"]
+        content = {**asdict(self), "labels": None, "env_id": self.env}
+        del content["save_freq"], content["own_env"]
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
         return f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.env_id)}_{self.algo}_seed{self.seed}_{digest}"
 
@@ -188,6 +196,12 @@ def _with_whole_numbers(value: Any) -> Any:
 
 def _axis(name: str, values: Any) -> list[_Variation]:
     if isinstance(values, list) and values:
+        # The check of the settings says what to write in place of seeds as an axis.
+        if name in RESERVED and name not in (*VALUES, "seed"):
+            raise Sb3ScaleError(
+                f"grid.{name} lists values, and the results have a column {shown(name)} of their "
+                "own; allowed: settings by label, under another name"
+            )
         return [_Variation(name, _label(value), {name: value}) for value in values]
     if isinstance(values, dict) and values and all(isinstance(v, dict) for v in values.values()):
         if name in RESERVED:
@@ -217,8 +231,8 @@ def _label(value: Any) -> str:
 def _training(sweep: Sweep, variations: tuple[_Variation, ...]) -> Training:
     """One combination, with the first seed."""
     changes = together([sweep.settings, *(one.changes for one in variations)])
-    algo, env_id = changes.pop("algo", sweep.algo), changes.pop("env", sweep.env)
-    _check_names(algo, env_id)
+    algo, env = changes.pop("algo", sweep.algo), changes.pop("env", sweep.env)
+    env_id = check_names(algo, env)
     settings = plain_settings.resolved(
         _task_settings(algo, env_id, sweep.conf_file), changes, algo, env_id
     )
@@ -238,6 +252,7 @@ def _training(sweep: Sweep, variations: tuple[_Variation, ...]) -> Training:
             instead = "seeds" if key == "seed" else "train_args"
             raise Sb3ScaleError(f"'{key}' is no setting of RL-Zoo's files; allowed: {instead}")
     check_settings(algo, env_id, settings)
+    check_repeat(env_id, changes, settings)
     eval_freq = sweep.eval_freq or max(1, int(steps) // EVALUATIONS)
     if not 0 < eval_freq <= int(steps):
         raise Sb3ScaleError(f"eval_freq is {eval_freq}; allowed: 1 to {int(steps)}")
@@ -253,19 +268,8 @@ def _training(sweep: Sweep, variations: tuple[_Variation, ...]) -> Training:
         (*map(str, sweep.train_args), *packages),
         # Only a ScalePolicy's run can count on.
         sweep.save_freq if configs.uses_scale_policy(settings) else 0,
+        "" if env == env_id else env,
     )
-
-
-def _check_names(algo: Any, env_id: Any) -> None:
-    for key, value in (("algo", algo), ("env", env_id)):
-        if not isinstance(value, str):
-            raise Sb3ScaleError(f"{key} is {shown(value)}; allowed: one name; several are an axis")
-    if algo not in rl_zoo3.ALGOS:
-        raise Sb3ScaleError(f"algo is {shown(algo)}{suggestion(algo, rl_zoo3.ALGOS)}")
-    if env_id not in gymnasium.registry:
-        raise Sb3ScaleError(f"there is no environment {shown(env_id)}{env_hint(env_id)}")
-    for kind, name in (("algorithm", algo), ("env", env_id)):
-        manager().check_offered_once(kind, name)
 
 
 def _task_settings(algo: str, env_id: str, conf_file: str) -> Settings:

@@ -29,7 +29,7 @@ def draw(cells: pandas.DataFrame, axes: Sequence[str], path: Path) -> None:
     places = figure.subplots(1, len(groups), squeeze=False)[0]
     for place, (labels, group) in zip(places, groups, strict=True):
         image = _panel(place, group, rows, columns)
-        place.set_title(", ".join(labels), loc="left", fontweight="bold")
+        place.set_title(", ".join(map(str, labels)), loc="left", fontweight="bold")
         figure.colorbar(image, ax=place, label="mean return")
     figure.savefig(path, dpi=130)
 

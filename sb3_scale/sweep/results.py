@@ -16,13 +16,16 @@ from sb3_scale.tables import markdown_table
 
 COUNTS = ("env_steps", "decisions", "total_gradient_steps", "action_repeat")
 
+DIGITS = 9
+"""Of a return, whatever its size."""
+
 
 def per_training(folders: Sequence[TrainingFolder], last: int) -> pandas.DataFrame:
     """
     :param folders: of the trainings
     :param last: evaluations at the end of a training whose mean counts
-    :return: a line per training; one that did not finish has no return, and its error; folders
-        count from that of the sweep
+    :return: a line per training, labels of the axes first; one that did not finish has no return,
+        and its error; folders count from that of the sweep
     """
     return pandas.DataFrame([_line(folder, last) for folder in folders])
 
@@ -38,6 +41,8 @@ def _line(folder: TrainingFolder, last: int) -> dict[str, Any]:
         "std": np.nan,
         "episodes": 0,
         **dict.fromkeys(COUNTS, 0),
+        # Known beforehand, and so also of a training that failed: it may be an axis.
+        "action_repeat": (training.settings.get("env_kwargs") or {}).get("action_repeat", 1),
         "minutes": round(state.seconds / 60, 2) if state else np.nan,
         "commit": state.commit if state else "",
         "error": state.error if state else "not finished",
@@ -52,13 +57,12 @@ def _line(folder: TrainingFolder, last: int) -> dict[str, Any]:
     returns = run.evaluations[-last:]
     return {
         **line,
-        "return": round(float(returns.mean()), 4),
-        "std": round(float(returns.std()), 4),
+        "return": float(f"{returns.mean():.{DIGITS}g}"),
+        "std": float(f"{returns.std():.{DIGITS}g}"),
         "episodes": returns.size,
         "env_steps": run.decisions * run.action_repeat,
         "decisions": run.decisions,
         "total_gradient_steps": run.gradient_steps,
-        "action_repeat": run.action_repeat,
     }
 
 
@@ -66,8 +70,8 @@ def per_cell(lines: pandas.DataFrame, axes: Sequence[str]) -> pandas.DataFrame:
     """
     :param lines: of :func:`per_training`
     :param axes: names of the axes
-    :return: a line per combination: mean over seeds, standard deviation over seeds, the returns
-        themselves, how many trainings failed, and the counts, which seeds share
+    :return: a line per combination: mean over seeds, sample standard deviation over seeds, the
+        returns themselves, how many trainings failed, and the counts, which seeds share
     """
     keys = list(dict.fromkeys([*axes, "algo", "env"]))
     rows = []
@@ -79,9 +83,9 @@ def per_cell(lines: pandas.DataFrame, axes: Sequence[str]) -> pandas.DataFrame:
                 "seeds": len(returns),
                 "failed": len(group) - len(returns),
                 "mean": float(returns.mean()) if len(returns) else np.nan,
-                "std": float(returns.std()) if len(returns) else np.nan,
+                "std": float(returns.std(ddof=1)) if len(returns) > 1 else np.nan,
                 "returns": ", ".join(f"{value:.4g}" for value in returns),
-                **{name: int(group[name].max()) for name in COUNTS},
+                **{name: int(group[name].max()) for name in COUNTS if name not in axes},
                 "minutes": float(group["minutes"].mean()),
             }
         )
@@ -91,12 +95,15 @@ def per_cell(lines: pandas.DataFrame, axes: Sequence[str]) -> pandas.DataFrame:
 def texts(table: pandas.DataFrame) -> list[list[str]]:
     """
     :param table: of figures and texts
-    :return: its rows, figures with four digits
+    :return: its rows, figures with four digits, and nothing for what is no number
     """
-    return [
-        [f"{value:,.4g}" if isinstance(value, float) else str(value) for value in row]
-        for row in table.itertuples(index=False)
-    ]
+    return [[_text(value) for value in row] for row in table.itertuples(index=False)]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return "" if np.isnan(value) else f"{value:,.4g}"
 
 
 def markdown(cells: pandas.DataFrame, commits: Sequence[str], command: str) -> str:

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
+import gymnasium
 import rl_zoo3
 from rl_zoo3 import exp_manager
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from sb3_scale.errors import Sb3ScaleError, shown
+from sb3_scale.errors import Sb3ScaleError, shown, suggestion
 from sb3_scale.execution.allocator import return_freed_memory
 from sb3_scale.parts import build
+from sb3_scale.plugins import manager
 from sb3_scale.recipes.changes import EVALUATED, Settings
 from sb3_scale.recipes.environments import (
     Facts,
@@ -21,7 +23,9 @@ from sb3_scale.recipes.environments import (
     check_env_kwargs,
     facts,
 )
+from sb3_scale.registration import env_hint
 from sb3_scale.zoo import backends, callbacks, checks, configs
+from sb3_scale.zoo.own_environments import OPTION, name_env
 
 RESHAPING = {"env_wrapper", "frame_stack", "vec_env_wrapper"}
 """Settings that change what an agent observes or does."""
@@ -70,6 +74,44 @@ def check_train_args(words: Sequence[str]) -> None:
             attached = len(option) == 2 and name.startswith(option)
             if name.startswith("-") and (option.startswith(name) or attached):
                 raise Sb3ScaleError(f"train_args has {shown(word)}; allowed: {instead}")
+
+
+def check_names(algo: Any, env: Any) -> str:
+    """
+    :param algo: name of the algorithm
+    :param env: the task, as RL-Zoo's ``--env``
+    :return: its id
+    :raises Sb3ScaleError: if there is no such algorithm or task, or several plugins offer it
+    """
+    for key, value in (("algo", algo), ("env", env)):
+        if not isinstance(value, str):
+            raise Sb3ScaleError(f"{key} is {shown(value)}; allowed: one name; several are an axis")
+    if algo not in rl_zoo3.ALGOS:
+        raise Sb3ScaleError(f"algo is {shown(algo)}{suggestion(algo, rl_zoo3.ALGOS)}")
+    words: list[str] = [OPTION, env]
+    name_env(words)
+    env_id = words[1]
+    if env_id not in gymnasium.registry:
+        raise Sb3ScaleError(f"there is no environment {shown(env_id)}{env_hint(env_id)}")
+    for kind, name in (("algorithm", algo), ("env", env_id)):
+        manager().check_offered_once(kind, name)
+    return env_id
+
+
+def check_repeat(env_id: str, changes: Settings, settings: Settings) -> None:
+    """
+    :param env_id: the task
+    :param changes: that the sweep makes
+    :param settings: with them
+    :raises Sb3ScaleError: if ``action_repeat`` is changed, and ``env_kwargs`` have another
+    """
+    own = (settings.get("env_kwargs") or {}).get("action_repeat")
+    asked = changes.get("action_repeat", own)
+    if own not in (None, asked):
+        raise Sb3ScaleError(
+            f"action_repeat is {shown(asked)}, and '{env_id}' has env_kwargs.action_repeat "
+            f"{shown(own)}, which counts more; allowed: to change env_kwargs.action_repeat"
+        )
 
 
 def check_settings(algo: str, env_id: str, settings: Settings) -> None:

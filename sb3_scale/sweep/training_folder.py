@@ -132,7 +132,7 @@ class TrainingFolder:
         save = ("--save-freq", str(one.save_freq), "--save-replay-buffer") if one.save_freq else ()
         return [
             *(sys.executable, "-m", "sb3_scale.zoo", "train"),
-            *("--algo", one.algo, "--env", one.env_id, "--seed", str(one.seed)),
+            *("--algo", one.algo, "--env", one.env, "--seed", str(one.seed)),
             *("--conf-file", str(self.path / SETTINGS), "--log-folder", str(self.path)),
             *("--eval-freq", str(one.eval_freq), "--eval-episodes", str(one.eval_episodes)),
             *save,
