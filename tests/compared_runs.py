@@ -46,6 +46,17 @@ def copy_run(run: Path, folder: Path, seed: int, returns: Sequence[float] = ()) 
     return folder
 
 
+def change_run(folder: Path, key: str, value: str) -> Path:
+    """
+    :param folder: of a run of RL-Zoo
+    :param key: a setting that its ``config.yml`` lacks
+    :param value: of it, in YAML
+    """
+    with next(folder.glob("*/config.yml")).open("a") as file:
+        file.write(f"  - - {key}\n    - {value}\n")
+    return folder
+
+
 def write_evaluations(path: Path, returns: Sequence[float]) -> None:
     """
     :param path: of the file

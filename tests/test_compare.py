@@ -9,12 +9,13 @@ import numpy as np
 import pandas
 import pytest
 from cli_commands import error
-from compared_runs import copy_run, write_evaluations, write_table
+from compared_runs import change_run, copy_run, write_evaluations, write_table
 from PIL import Image
 from rich.progress import Progress
 
 from sb3_scale.cli import main, make_parser
 from sb3_scale.cli.compare import compute
+from sb3_scale.compare import markup
 from sb3_scale.compare.summary import Summary
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -150,6 +151,120 @@ def test_runs_of_rl_zoo_say_how_they_were_made(pendulum_run, capsys):
     assert Path("comparison/figures/task-0-Pendulum-v1-time.png").exists()
 
 
+GAMMA = "gamma is 0.9 in 'logs/sac/Pendulum-v1_1' and 0.99 in 'logs/sac/Pendulum-v1_2'"
+
+
+@pytest.fixture
+def unlike(pendulum_run) -> list[Path]:
+    """Two runs of one algorithm on one task with another discount each."""
+    runs = [copy_run(pendulum_run, Path(f"logs/sac/Pendulum-v1_{seed}"), seed) for seed in (1, 2)]
+    for run, gamma in zip(runs, ("0.9", "0.99"), strict=True):
+        change_run(run, "gamma", gamma)
+    return runs
+
+
+def test_runs_of_different_settings_are_no_seeds_of_one_configuration(unlike, capsys):
+    first, second = unlike
+    expected = (
+        f"{GAMMA}, and both are 'sac' on Pendulum-v1; allowed: one label for trainings that differ "
+        "in seeds; LABEL=PATH names them"
+    )
+    assert error(capsys, "compare", "logs") == expected
+    assert error(capsys, "compare", f"sac={first}", str(second)) == expected
+
+
+def test_a_label_that_the_user_gave_stays_with_a_remark(unlike):
+    first, second = unlike
+    _, told = computed(f"one={first}", f"one={second}")
+    assert f"'one' on Pendulum-v1 has trainings of different settings: {GAMMA}." in told
+    _, told = computed(f"one={first}", f"two={second}")
+    assert "different settings" not in told
+
+
+def test_sweeps_of_different_settings_are_never_refused(unlike):
+    for seed, folder in enumerate(unlike, 1):
+        sweep = Path(f"sweep-{seed}")
+        sweep.mkdir()
+        folder.rename(sweep / "run")
+        line = f"8,sac,Pendulum-v1,{seed},,run"
+        (sweep / "results.csv").write_text(f"width,algo,env,seed,error,folder\n{line}\n")
+    summary, told = computed("sweep-1", "sweep-2")
+    assert summary.field.labels == ("8",)
+    assert "'8' on Pendulum-v1 has trainings of different settings: gamma is 0.9 in" in told
+
+
+ALIKE = {
+    "what is written": ("monitor_kwargs", "{}"),
+    "where it runs": ("device", "cpu"),
+    "what is logged": ("callback", "[csv-logger, {name: weight-norm, every: 7}]"),
+}
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_settings_without_a_part_in_the_training_may_differ(pendulum_run, name):
+    runs = [copy_run(pendulum_run, Path(f"logs/sac/Pendulum-v1_{seed}"), seed) for seed in (1, 2)]
+    change_run(runs[0], *ALIKE[name])
+    assert computed("logs")[0].field.labels == ("sac",)
+
+
+UNLIKE = {
+    "a part": (
+        ("collector", "{name: overlapped, acting_device: cpu}"),
+        "collector is {'name': 'overlapped', 'acting_device': 'cpu'} in ",
+    ),
+    "a value in one of both": (("tau", "0.1"), "tau is 0.1 in "),
+    "a callback that acts": (
+        ("callback", "[csv-logger, mine.Resets]"), "callback is ['mine.Resets'] in "
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNLIKE)
+def test_settings_with_a_part_in_the_training_may_not(pendulum_run, capsys, name):
+    runs = [copy_run(pendulum_run, Path(f"logs/sac/Pendulum-v1_{seed}"), seed) for seed in (1, 2)]
+    setting, expected = UNLIKE[name]
+    change_run(runs[0], *setting)
+    assert error(capsys, "compare", "logs").startswith(expected)
+
+
+def test_small_returns_are_compared_as_they_are(pendulum_run, capsys):
+    small = ("other", [0.0, 0.0149]), ("sac", [0.002, 0.012])
+    for seed, (name, returns) in enumerate(small):
+        copy_run(pendulum_run, Path(name), seed, returns)
+    summary, told = computed("a=sac", "b=other")
+    assert "0 is a return of 0 and 1 of 0.0149" in told
+    assert iqms(summary) == pytest.approx({"a": 0.012 / 0.0149, "b": 1.0})
+    table = markup.task(summary, "Pendulum-v1")
+    assert [row[2] for row in table.rows] == ["0.0120", "0.0149"]
+    assert [row[3] for row in markup.runs(summary).rows] == ["0.0120", "0.0149"]
+    compare(capsys, "a=sac", "b=other")
+    assert [row["mean"] for row in rows("evaluations")] == ["0.002", "0.012", "0", "0.0149"]
+
+
+@pytest.mark.parametrize(
+    ("returns", "told"),
+    [([0.94, 0.88], ["0.940", "0.880"]), ([9.51, 12.0], ["9.5", "12.0"]),
+     ([-1234.56, 3.0], ["-1,234.6", "3.0"])],
+)  # fmt: skip
+def test_tables_have_the_digits_that_tell_returns_apart(returns, told):
+    curves = {(label, "dog-run", 0): [value] for label, value in zip("ab", returns, strict=True)}
+    summary, _ = computed(write_table(Path("dog.csv"), curves))
+    assert [row[2] for row in markup.task(summary, "dog-run").rows] == told
+
+
+@pytest.mark.parametrize("collector", ["inline", "{name: ray, updates_per_decision: [0.1, 1]}"])
+def test_nobody_counts_gradient_steps_of_a_learner_that_does_not_take_turns(
+    pendulum_run, collector
+):
+    change_run(copy_run(pendulum_run, Path("run"), 1), "collector", collector)
+    change_run(copy_run(pendulum_run, Path("turns"), 1), "collector", "overlapped")
+    summary, _ = computed("a=run", "b=turns")
+    assert summary.runs["gradient_steps"].isna().tolist() == [True, False]
+    assert summary.runs["utd"].isna().tolist() == [True, False]
+    first = markup.task(summary, "Pendulum-v1").rows[0]
+    assert first[5:] == ["400", "400", "", "1", ""]
+
+
 def test_a_sweep_has_the_labels_of_its_axes_and_tells_what_failed(pendulum_run, capsys):
     fields = ("width", "algo", "env", "error", "commit", "folder")
     lines = [
@@ -185,7 +300,7 @@ def test_a_folder_of_strangers_runs_nothing(pendulum_run, tmp_path, capsys):
         path = next(folder.glob(f"*/{name}"))
         harm = f"harm: !!python/object/apply:pathlib.Path.touch [{victim}]\n"
         path.write_text(f"{harm}algo: sac\nenv: Pendulum-v1\nseed: 5\n")
-    computed(folder, pendulum_run)
+    computed(f"stranger={folder}", f"ours={pendulum_run}")
     assert not victim.exists()
     np.savez(folder / "evaluations.npz", timesteps=[1], results=np.array([[Harm()]]))
     assert "cannot be read" in error(capsys, "compare", str(folder))

@@ -20,6 +20,9 @@ COLUMNS = (
 SECONDS = "seconds"
 """A further column, wall clock, which tables made before it do not have."""
 
+TAKING_TURNS = ("local", "overlapped")
+"""Collectors with which the settings count gradient steps; others learn while they collect."""
+
 ON_POLICY = ("a2c", "ars", "ppo", "ppo_lstm", "trpo")
 """Algorithms whose gradient steps no setting counts."""
 
@@ -34,6 +37,8 @@ class Training:
     :param seed: of the training
     :param table: its evaluations in their order, columns as in ``COLUMNS``, with ``seconds`` too
     :param origin: how it was made
+    :param settings: that decide it beside the seed; none where they are not known
+    :param named: whether somebody gave the label: a user, a sweep or a table
     """
 
     label: str
@@ -41,6 +46,8 @@ class Training:
     seed: int
     table: pandas.DataFrame
     origin: Origin
+    settings: dict[str, Any] | None = None
+    named: bool = True
 
     @property
     def name(self) -> str:
@@ -73,9 +80,10 @@ def gradient_steps_per_decision(algo: str, settings: Mapping[str, Any]) -> float
     steps, every = settings.get("gradient_steps", 1), settings.get("train_freq", 1)
     if isinstance(every, (list, tuple)) and len(every) == 2 and every[1] == "step":
         every = every[0]
-    n_envs = settings.get("n_envs", 1)
+    n_envs, collector = settings.get("n_envs", 1), settings.get("collector", "local")
+    name = collector.get("name") if isinstance(collector, Mapping) else collector
     counted = all(isinstance(value, int) for value in (steps, every, n_envs))
-    if not counted or every < 1 or n_envs < 1 or algo in ON_POLICY:
+    if not counted or every < 1 or n_envs < 1 or algo in ON_POLICY or name not in TAKING_TURNS:
         return float("nan")
     # A negative number stands for as many as there were decisions.
     return 1.0 if steps < 0 else float(steps / (every * n_envs))
@@ -103,8 +111,8 @@ def evaluations(label: str, run: Run) -> pandas.DataFrame:
             "env_steps": run.evaluated_at * run.action_repeat,
             "gradient_steps": updates.astype(int) if counted else np.nan,
             "episodes": run.evaluations.shape[1],
-            "mean": run.evaluations.mean(axis=1).round(2),
-            "std": run.evaluations.std(axis=1).round(2),
+            "mean": run.evaluations.mean(axis=1),
+            "std": run.evaluations.std(axis=1),
             SECONDS: _seconds(run).round(1),
         }
     )

@@ -14,6 +14,9 @@ from sb3_scale.files import make_folder, replacing
 
 PAGE = "index.html"
 
+DIGITS = 12
+"""Of a number in a table: more than a count has, and than statistics need."""
+
 
 def planned(summary: Summary) -> tuple[list[Drawing], dict[str, list[Drawing]]]:
     """
@@ -42,7 +45,7 @@ def write(summary: Summary, folder: Path, command: str) -> Iterator[str]:
     _write_text(folder / "comparison.md", markup.markdown(summary, command))
     for name, table in _tables(summary).items():
         with replacing(folder / f"{name}.csv") as unfinished:
-            table.to_csv(unfinished, index=False)
+            table.to_csv(unfinished, index=False, float_format=f"%.{DIGITS}g")
 
 
 def _draw(drawing: Drawing, folder: Path) -> str:

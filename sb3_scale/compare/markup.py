@@ -1,5 +1,6 @@
 """Tables of a comparison as texts, for the page and for Markdown."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,9 @@ import pandas
 from sb3_scale.compare.statistics import AGGREGATES, LEVEL
 from sb3_scale.compare.summary import Summary
 from sb3_scale.tables import markdown_table
+
+MOST = 12
+"""Digits of a return after the point."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ def task(summary: Summary, name: str) -> Text:
     :return: returns of each label and published algorithm, not normalised
     """
     rows = []
+    digits = _digits(summary, name)
     for _, line in summary.tasks[summary.tasks["task"] == name].iterrows():
         label = f"{line['label']} (published)" if line["published"] else line["label"]
         counts = ("env_steps", "decisions", "gradient_steps", "action_repeat", "utd")
@@ -88,10 +93,10 @@ def task(summary: Summary, name: str) -> Text:
             [
                 label,
                 str(line["seeds"]) or "?",
-                "" if line["published"] else _with_interval(line, 1, "iqm"),
-                f"{_number(line['mean'], 1)} ± {_number(line['std'], 1) or '?'}",
+                "" if line["published"] else _with_interval(line, digits, "iqm"),
+                f"{_fixed(line['mean'], digits)} ± {_fixed(line['std'], digits) or '?'}",
                 "" if line["published"] else line["returns"],
-                *(_number(line[count], 2) for count in counts),
+                *(_count(line[count]) for count in counts),
             ]
         )
     head = ["label", "seeds", f"IQM [{LEVEL}%]", "mean ± std of seeds", "return of each seed"]
@@ -104,13 +109,14 @@ def runs(summary: Summary) -> Text:
     :param summary: of a comparison
     :return: a row per training: how far it went
     """
+    digits = {name: _digits(summary, name) for name in summary.field.tasks}
     rows = [
         [
             *(line["label"], line["task"], str(line["seed"])),
-            *(_number(line[name], 1) for name in ("return", "last_return")),
-            *(str(line["evaluations"]), _number(line["episodes_each"], 0)),
-            *(_number(line[name], 2) for name in ("env_steps", "decisions", "gradient_steps")),
-            *(_number(line[name], 2) for name in ("action_repeat", "utd", "minutes")),
+            *(_fixed(line[name], digits[line["task"]]) for name in ("return", "last_return")),
+            *(str(line["evaluations"]), _count(line["episodes_each"])),
+            *(_count(line[name]) for name in ("env_steps", "decisions", "gradient_steps")),
+            *(_count(line[name]) for name in ("action_repeat", "utd", "minutes")),
         ]
         for _, line in summary.runs.iterrows()
     ]
@@ -164,9 +170,19 @@ def _with_interval(line: "pandas.Series[Any]", digits: int, value: str = "value"
     return f"{text} [{line['low']:,.{digits}f}, {line['high']:,.{digits}f}]"
 
 
-def _number(value: Any, digits: int) -> str:
+def _digits(summary: Summary, task: str) -> int:
+    """Of returns after the point: three figures of the greatest, and at least one."""
+    lines = summary.tasks[summary.tasks["task"] == task]
+    greatest = float(lines[["mean", "least", "greatest"]].abs().max(axis=None))
+    return min(max(1, 2 - math.floor(math.log10(greatest))), MOST) if greatest else 1
+
+
+def _fixed(value: Any, digits: int) -> str:
     """Empty where it is not known; published figures may be texts."""
     number = pandas.to_numeric(value, errors="coerce")
-    if not np.isfinite(number):
-        return ""
-    return f"{number:,.0f}" if number == int(number) and digits != 1 else f"{number:,.{digits}f}"
+    return f"{number:,.{digits}f}" if np.isfinite(number) else ""
+
+
+def _count(value: Any) -> str:
+    number = pandas.to_numeric(value, errors="coerce")
+    return _fixed(number, 0 if number == np.floor(number) else 2)

@@ -28,7 +28,8 @@ METHOD = (
     f"Intervals are the middle {LEVEL}% of {DRAWS} draws of seeds with replacement, each task by "
     "itself, with a fixed seed: the same trainings give the same figures. They say how much the "
     "seeds spread, not how tasks or machines do.",
-    "Gradient steps are counted from the settings: decisions after learning_starts times UTD.",
+    "Gradient steps are counted from the settings: decisions after learning_starts times UTD. They "
+    "are empty where decisions do not count them.",
     "Published figures are shown as they were published, at the last step that they have up to "
     "where the task is compared; they are in no statistic over tasks.",
 )

@@ -9,6 +9,7 @@ import numpy as np
 import pandas
 
 from sb3_scale.compare import published
+from sb3_scale.compare.alike import check_alike, settings_of
 from sb3_scale.compare.evaluations import COLUMNS, SECONDS, Training, evaluations
 from sb3_scale.compare.origins import UNKNOWN, Origin, read_origin, sweep_hardware
 from sb3_scale.compare.texts import GREATEST, read_csv, to_numbers
@@ -74,7 +75,8 @@ def together(parts: Sequence[Found], labels: Sequence[str]) -> Found:
     :param parts: of :func:`read`
     :param labels: to keep, in this order; all by default
     :return: all of them as one
-    :raises Sb3ScaleError: if there is no such label, no training is left, or two are alike
+    :raises Sb3ScaleError: if there is no such label, no training is left, two are alike, or a label
+        that nobody gave has trainings of different settings
     """
     trainings = [one for part in parts for one in part.trainings]
     known = list(dict.fromkeys(one.label for one in trainings))
@@ -97,12 +99,13 @@ def together(parts: Sequence[Found], labels: Sequence[str]) -> Found:
                 f"'{one.origin.source}'; allowed: one; LABEL=PATH tells them apart"
             )
     tables = [part.published for part in parts if len(part.published)]
-    notes = [note for part in parts for note in part.notes]
+    notes = [*(note for part in parts for note in part.notes), *check_alike(chosen)]
     return Found(chosen, pandas.concat(tables) if tables else published.none(), notes)
 
 
 def _relabelled(training: Training, label: str) -> Training:
-    return replace(training, label=label, table=training.table.assign(label=label))
+    table = training.table.assign(label=label)
+    return replace(training, label=label, table=table, named=True)
 
 
 def _labelled(word: str) -> tuple[str, Path]:
@@ -176,7 +179,8 @@ def _training(place: _Place) -> Training | str:
     origin = read_origin(place.folder, place.commit, place.hardware)
     table = evaluations(label, run).drop_duplicates("env_steps", keep="last")
     table = table.sort_values("env_steps", ignore_index=True)
-    return Training(label, run.env_id, run.seed, table, origin)
+    named = bool(place.label)
+    return Training(label, run.env_id, run.seed, table, origin, settings_of(run), named)
 
 
 def _check_finite(folder: Path, run: Run) -> None:
