@@ -18,7 +18,7 @@ from sb3_scale.parts import check_type
 from sb3_scale.recipes.changes import Settings, together
 from sb3_scale.registration import import_packages
 from sb3_scale.structures import check_plain
-from sb3_scale.sweep.settings import check_names, check_repeat, check_settings, check_train_args
+from sb3_scale.sweep.settings import check_names, check_settings, check_train_args
 from sb3_scale.zoo import configs, install, plain_settings
 
 EVALUATIONS = 10
@@ -252,7 +252,6 @@ def _training(sweep: Sweep, variations: tuple[_Variation, ...]) -> Training:
             instead = "seeds" if key == "seed" else "train_args"
             raise Sb3ScaleError(f"'{key}' is no setting of RL-Zoo's files; allowed: {instead}")
     check_settings(algo, env_id, settings)
-    check_repeat(env_id, changes, settings)
     eval_freq = sweep.eval_freq or max(1, int(steps) // EVALUATIONS)
     if not 0 < eval_freq <= int(steps):
         raise Sb3ScaleError(f"eval_freq is {eval_freq}; allowed: 1 to {int(steps)}")

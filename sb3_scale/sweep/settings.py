@@ -98,22 +98,6 @@ def check_names(algo: Any, env: Any) -> str:
     return env_id
 
 
-def check_repeat(env_id: str, changes: Settings, settings: Settings) -> None:
-    """
-    :param env_id: the task
-    :param changes: that the sweep makes
-    :param settings: with them
-    :raises Sb3ScaleError: if ``action_repeat`` is changed, and ``env_kwargs`` have another
-    """
-    own = (settings.get("env_kwargs") or {}).get("action_repeat")
-    asked = changes.get("action_repeat", own)
-    if own not in (None, asked):
-        raise Sb3ScaleError(
-            f"action_repeat is {shown(asked)}, and '{env_id}' has env_kwargs.action_repeat "
-            f"{shown(own)}, which counts more; allowed: to change env_kwargs.action_repeat"
-        )
-
-
 def check_settings(algo: str, env_id: str, settings: Settings) -> None:
     """
     Check keys, types and callbacks, and make the algorithm once for the spaces of the task.
