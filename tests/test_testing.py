@@ -38,10 +38,12 @@ SMALL = {
     ("extractor", "drq"): {"channels": 4, "trunk": "own", "constraint": "unit-norm"},
     ("extractor", "dict"): {"keys": {"hidden": "network"}, "critic_only": ["hidden"]},
     ("transform", "random-shift"): {"copies": 2, "next_copies": 3},
+    ("replay-buffer", "frames"): {"frame_stack": 1},
+    ("replay-buffer", "prioritized-frames"): {"frame_stack": 1},
     ("callback", "reset"): {"interval": 20},
     ("collector", "ray"): {"cpus": 0.1},
 }
-"""Parameters for parts whose defaults are large."""
+"""Parameters for parts whose defaults are large, or not for pictures that are no stacks."""
 
 LARGE = {
     ("recipe", f"pixels-{name}")
