@@ -154,6 +154,7 @@ def test_arguments_of_the_command_line_keep_the_action_repeat(
     assert (manager.env_kwargs, manager.eval_env_kwargs) == (training, evaluation)
     assert saved_settings["env_kwargs"] == training
     assert model.env.get_attr("action_repeat") == [training["action_repeat"]]
+    model.env.close()
 
 
 def test_gamma_follows_a_wrapper_that_ends_episodes(
@@ -163,6 +164,11 @@ def test_gamma_follows_a_wrapper_that_ends_episodes(
     file = of_file(tmp_path, monkeypatch, recipe="default", env_wrapper=wrapper)
     model, _ = experiment(file, "cartpole-swingup", n_timesteps=2000).setup_experiment()
     assert model.gamma == 0.95
+    model.env.close()
+    wrapper["gymnasium.wrappers.TimeLimit"]["max_episode_step"] = 5
+    file = of_file(tmp_path, monkeypatch, recipe="default", env_wrapper=wrapper)
+    with pytest.raises(Sb3ScaleError, match="TimeLimit has no argument 'max_episode_step'"):
+        experiment(file, "cartpole-swingup", n_timesteps=2000).setup_experiment()
 
 
 def test_a_recipe_is_found_beside_a_folder_of_its_name(

@@ -15,7 +15,7 @@ from sb3_scale.notices import notice
 from sb3_scale.recipes import environments, files, resolve
 from sb3_scale.recipes.changes import Settings, together
 from sb3_scale.recipes.normalization import choose_normalization
-from sb3_scale.zoo import notation, settings_files
+from sb3_scale.zoo import backends, checks, notation, settings_files
 
 
 @contextmanager
@@ -102,7 +102,10 @@ def resolved(
         if is_discrete(actions):
             settings, decided = with_arguments(actions)
     if settings.get("gamma") == resolve.AUTO or settings.get("normalize"):
-        known = facts(env_id, settings.get("env_kwargs") or {}, settings.get("env_wrapper"))
+        # A backend has nothing to wrap, and says so later.
+        wrapper = None if settings.get(backends.KEY) else settings.get("env_wrapper")
+        checks.check_wrappers({"env_wrapper": wrapper})
+        known = facts(env_id, settings.get("env_kwargs") or {}, wrapper)
         decided += resolve.choose_gamma(settings, known.max_episode_steps)
         decided += choose_normalization(settings, known.observations)
     for line in decided:

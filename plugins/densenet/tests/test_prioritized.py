@@ -228,8 +228,8 @@ def test_goes_on_after_a_pickle() -> None:
         ({"final_beta": 2}, "final_beta is 2; allowed: between 0 and 1"),
         ({"eps": 0.0}, "eps is 0.0; allowed: above 0, and finite"),
         ({"eps": float("inf")}, "eps is inf; allowed: above 0, and finite"),
-        ({"n_steps": 0}, "n_steps is 0; allowed: at least 1"),
-        ({"gamma": float("nan")}, "gamma is nan; allowed: between 0 and 1"),
+        ({"n_steps": 0}, "n_steps is 0; allowed: a whole number, at least 1"),
+        ({"gamma": float("nan")}, "gamma is nan; allowed: a number, at least 0, at most 1"),
     ],
 )
 def test_bad_parameters(params: dict[str, Any], sentence: str) -> None:
