@@ -163,6 +163,11 @@ def test_collectors_know_the_length_of_an_episode() -> None:
     limited = UnmadeVecEnv([lambda: TimeLimit(Point(), 70)])
     assert [max_episode_steps(each) for each in (short, limited)] == [100, 70]
     assert max_episode_steps(UnmadeVecEnv([Point])) is None
+    # What is wrong with an environment is told by whoever asks.
+    wrong = UnmadeVecEnv([lambda: Limited(0)])
+    with pytest.raises(Sb3ScaleError, match="max_episode_steps of the environment is 0"):
+        max_episode_steps(wrong)
+    assert UnmadeVecEnv([Nested]).observation_space == Nested.observation_space
 
 
 def test_actions_are_repeated_where_the_environment_takes_that(

@@ -4,9 +4,13 @@ import math
 from numbers import Real
 from typing import Any
 
+from gymnasium.envs.registration import EnvSpec
 from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_scale.errors import Sb3ScaleError, shown
+
+LENGTHS = ("max_episode_steps", "_max_episode_steps")
+"""Attributes that say it; the second is that of Gymnasium's TimeLimit."""
 
 
 def max_episode_steps(env: VecEnv) -> int | None:
@@ -18,13 +22,21 @@ def max_episode_steps(env: VecEnv) -> int | None:
     :return: decisions in the longest episode, if that is known
     :raises Sb3ScaleError: if the attribute is no length
     """
-    spec = env.get_attr("spec", 0)[0] if env.has_attr("spec") else None
-    limits = [] if spec is None else [spec.max_episode_steps]
-    # The second is that of Gymnasium's TimeLimit around a class that is not registered.
-    for name in ("max_episode_steps", "_max_episode_steps"):
+    spec = spec_of(env)
+    limits: list[Any] = [] if spec is None else [spec.max_episode_steps]
+    for name in LENGTHS:
         if env.has_attr(name):
             limits += env.get_attr(name, 0)
     return next((int(each) for each in limits if _is_limit(each)), None)
+
+
+def spec_of(env: VecEnv) -> EnvSpec | None:
+    """
+    :param env: the environments, of which the first counts
+    :return: how Gymnasium makes it, if it does
+    """
+    found: EnvSpec | None = env.get_attr("spec", 0)[0] if env.has_attr("spec") else None
+    return found
 
 
 def _is_limit(value: Any) -> bool:

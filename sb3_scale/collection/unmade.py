@@ -11,13 +11,11 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecTransposeImage
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
-from sb3_scale.collection.time_limits import max_episode_steps
+from sb3_scale.collection.time_limits import LENGTHS
 from sb3_scale.errors import Sb3ScaleError
 
 MakeEnv = Callable[[], gymnasium.Env[Any, Any]]
 MakeVecEnv = Callable[[list[MakeEnv]], VecEnv]
-
-_KNOWN = ("render_mode", "spec", "max_episode_steps", "observation_space", "action_space")
 
 
 class UnmadeVecEnv(VecEnv):
@@ -49,7 +47,11 @@ class UnmadeVecEnv(VecEnv):
         # VecEnv asks for it when it is made.
         self.render_mode = example.render_mode
         self.spec = example.spec
-        self.max_episode_steps = max_episode_steps(DummyVecEnv([lambda: example]))
+        self._lengths = {
+            name: example.get_wrapper_attr(name)
+            for name in LENGTHS
+            if example.has_wrapper_attr(name)
+        }
         super().__init__(len(self.env_fns), example.observation_space, example.action_space)
         example.close()
 
@@ -86,9 +88,13 @@ class UnmadeVecEnv(VecEnv):
         :return: the same for each
         :raises AttributeError: if it is not known without them
         """
-        if attr_name not in _KNOWN:
+        if attr_name in self._lengths:
+            found = self._lengths[attr_name]
+        elif attr_name in ("render_mode", "spec", "observation_space", "action_space"):
+            found = getattr(self, attr_name)
+        else:
             raise AttributeError(f"environments of collectors have no '{attr_name}' here")
-        return [getattr(self, attr_name) for _ in self._get_indices(indices)]
+        return [found for _ in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
         """

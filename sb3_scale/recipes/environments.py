@@ -1,7 +1,8 @@
 """What a recipe must know of an environment, and the vector of them that a model trains in."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
-from sb3_scale.collection.time_limits import max_episode_steps
+from sb3_scale.collection.time_limits import max_episode_steps, spec_of
 from sb3_scale.collection.unmade import UnmadeVecEnv, copied
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.observations import check_observations
@@ -106,8 +107,8 @@ def id_of(env: AnyEnv) -> str | None:
     spec = None
     if isinstance(env, gymnasium.Env):
         spec = env.spec
-    elif isinstance(env, VecEnv) and env.has_attr("spec"):
-        spec = env.get_attr("spec", 0)[0]
+    elif isinstance(env, VecEnv):
+        spec = spec_of(env)
     return None if spec is None else str(spec.id)
 
 
@@ -178,8 +179,7 @@ def _make(
         check_env_kwargs(env, env_kwargs)
     else:
         check_arguments("env_kwargs", env, env_kwargs)
-    # The environment is a stranger's; whatever it raises becomes one sentence that names it.
-    try:
+    with making(env):
         return make_vec_env(
             env,
             n_envs,
@@ -188,6 +188,18 @@ def _make(
             wrapper_class=readable,
             vec_env_cls=vec_env_cls,
         )
+
+
+@contextmanager
+def making(env: str | Callable[..., Any]) -> Iterator[None]:
+    """
+    Within it whatever a stranger's environment raises becomes one sentence that names it.
+
+    :param env: its id, or what makes it
+    :raises Sb3ScaleError: if it cannot be made
+    """
+    try:
+        yield
     except Sb3ScaleError:
         raise
     except Exception as error:

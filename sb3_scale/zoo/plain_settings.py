@@ -10,7 +10,6 @@ from typing import Any
 from gymnasium import spaces
 
 from sb3_scale.actions import is_discrete
-from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.notices import notice
 from sb3_scale.recipes import environments, files, resolve
 from sb3_scale.recipes.changes import Settings, together
@@ -134,10 +133,5 @@ def facts(
     :raises Sb3ScaleError: if it cannot be made
     """
     wrappers = list(notation.classes("env_wrapper", env_wrapper))
-    # The task is a stranger's; whatever it raises becomes one sentence that names it.
-    try:
+    with environments.making(env_id):
         return environments.facts(env_id, env_kwargs, wrappers)
-    except Sb3ScaleError:
-        raise
-    except Exception as error:
-        raise Sb3ScaleError(f"'{env_id}' cannot be made: {error}") from error
