@@ -13,7 +13,7 @@ import yaml
 from gymnasium import spaces
 from gymnasium.wrappers import TimeLimit
 from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecNormalize
 
 import sb3_scale
 from sb3_scale import Recipe, Sb3ScaleError, hookimpl
@@ -168,6 +168,13 @@ def test_collectors_know_the_length_of_an_episode() -> None:
     with pytest.raises(Sb3ScaleError, match="max_episode_steps of the environment is 0"):
         max_episode_steps(wrong)
     assert UnmadeVecEnv([Nested]).observation_space == Nested.observation_space
+
+
+def test_a_process_that_cannot_send_its_spec_is_named() -> None:
+    make = partial(gymnasium.make, "Pendulum-v1", g=lambda: 9.81)
+    env = SubprocVecEnv([make], start_method="fork")
+    with pytest.raises(Sb3ScaleError, match="SubprocVecEnv cannot send the Gymnasium spec"):
+        sb3_scale.recipe("default", env, **NARROW)
 
 
 def test_actions_are_repeated_where_the_environment_takes_that(

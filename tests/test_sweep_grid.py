@@ -391,7 +391,7 @@ WRONG = {
     ),
     "a value that the task refuses": (
         {"settings": {"env_kwargs.max_episode_steps": -5}},
-        """'Pendulum-v1' with env_kwargs {"max_episode_steps": -5}: """,
+        "'Pendulum-v1' cannot be made: ",
         "actually: -5",
     ),
     "a setting": (

@@ -22,7 +22,7 @@ def max_episode_steps(env: VecEnv) -> int | None:
     :return: decisions in the longest episode, if that is known
     :raises Sb3ScaleError: if the attribute is no length
     """
-    spec = spec_of(env)
+    spec = gymnasium_spec(env)
     limits: list[Any] = [] if spec is None else [spec.max_episode_steps]
     for name in LENGTHS:
         if env.has_attr(name):
@@ -30,12 +30,20 @@ def max_episode_steps(env: VecEnv) -> int | None:
     return next((int(each) for each in limits if _is_limit(each)), None)
 
 
-def spec_of(env: VecEnv) -> EnvSpec | None:
+def gymnasium_spec(env: VecEnv) -> EnvSpec | None:
     """
     :param env: the environments, of which the first counts
     :return: how Gymnasium makes it, if it does
+    :raises Sb3ScaleError: if its process cannot send that, and has ended over it
     """
-    found: EnvSpec | None = env.get_attr("spec", 0)[0] if env.has_attr("spec") else None
+    try:
+        found: EnvSpec | None = env.get_attr("spec", 0)[0] if env.has_attr("spec") else None
+    except EOFError as error:
+        raise Sb3ScaleError(
+            f"{type(env).__name__} cannot send the Gymnasium spec of its environment, in which an "
+            "argument cannot be pickled; allowed: arguments of gymnasium.make that can, or an "
+            "environment without a spec"
+        ) from error
     return found
 
 

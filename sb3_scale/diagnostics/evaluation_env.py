@@ -16,6 +16,7 @@ from stable_baselines3.common.vec_env import (
     VecVideoRecorder,
 )
 
+from sb3_scale.collection.time_limits import gymnasium_spec
 from sb3_scale.errors import Sb3ScaleError
 
 MONITOR = "stable_baselines3.common.monitor:Monitor"
@@ -46,11 +47,7 @@ def evaluation_env(training_env: VecEnv) -> VecEnv:
 
 
 def _spec(env: VecEnv) -> Any:
-    try:
-        spec = env.get_attr("spec")[0]
-    # A process that cannot send its spec ends.
-    except EOFError:
-        spec = None
+    spec = gymnasium_spec(env)
     if spec is None:
         raise Sb3ScaleError(
             f"{type(env).__name__} has no Gymnasium spec to make a second environment from; "

@@ -13,7 +13,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
-from sb3_scale.collection.time_limits import max_episode_steps, spec_of
+from sb3_scale.collection.time_limits import gymnasium_spec, max_episode_steps
 from sb3_scale.collection.unmade import UnmadeVecEnv, copied
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.observations import check_observations
@@ -108,7 +108,7 @@ def id_of(env: AnyEnv) -> str | None:
     if isinstance(env, gymnasium.Env):
         spec = env.spec
     elif isinstance(env, VecEnv):
-        spec = spec_of(env)
+        spec = gymnasium_spec(env)
     return None if spec is None else str(spec.id)
 
 

@@ -1,8 +1,7 @@
 """What can be wrong with a training, found before any of them starts."""
 
 import gc
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -21,10 +20,9 @@ from sb3_scale.recipes.environments import (
     SpacesOnly,
     SpacesWithGoals,
     check_env_kwargs,
-    facts,
 )
 from sb3_scale.registration import env_hint
-from sb3_scale.zoo import backends, callbacks, checks, configs
+from sb3_scale.zoo import backends, callbacks, checks, configs, plain_settings
 from sb3_scale.zoo.own_environments import OPTION, name_env
 
 RESHAPING = {"env_wrapper", "frame_stack", "vec_env_wrapper"}
@@ -123,7 +121,7 @@ def check_settings(algo: str, env_id: str, settings: Settings) -> None:
     callbacks.for_zoo(settings.get("callback"), "")
     evaluated = any(_is_python(key, settings.get(key)) for key in EVALUATED)
     if not evaluated and not RESHAPING & settings.keys():
-        known = _facts(env_id, settings.get("env_kwargs") or {})
+        known = plain_settings.facts(env_id, settings.get("env_kwargs") or {})
         collector = build("collector", settings.get("collector", "local"))
         n_envs = collector.count_environments(settings.get("n_envs"))
         envs = _envs(known, n_envs)
@@ -170,12 +168,3 @@ def _envs(known: Facts, n_envs: Any) -> DummyVecEnv:
         raise Sb3ScaleError(f"n_envs is {shown(n_envs)}; allowed: a whole number, at least 1")
     stand_in = SpacesWithGoals if known.has_goals else SpacesOnly
     return DummyVecEnv([lambda: stand_in(known.observations, known.actions)] * n_envs)
-
-
-def _facts(env_id: str, env_kwargs: Mapping[str, Any]) -> Facts:
-    try:
-        return facts(env_id, env_kwargs)
-    except Exception as error:
-        raise Sb3ScaleError(
-            f"'{env_id}' with env_kwargs {json.dumps(env_kwargs)}: {error}"
-        ) from error
