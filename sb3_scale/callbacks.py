@@ -18,6 +18,7 @@ class CSVLogger(BaseCallback):
         super().__init__()
         self.folder = folder
         self.file = file
+        self.output: CSVOutputFormat | None = None
 
     def _on_training_start(self) -> None:
         path = Path(self.folder or self.logger.dir or ".") / self.file
@@ -34,7 +35,7 @@ class CSVLogger(BaseCallback):
         return True
 
     def _on_training_end(self) -> None:
-        # RL-Zoo ends its first callback a second time.
-        if self.output in self.logger.output_formats:
+        # RL-Zoo ends its first callback a second time, and all of a training that did not start.
+        if self.output is not None and self.output in self.logger.output_formats:
             self.logger.output_formats.remove(self.output)
             self.output.close()

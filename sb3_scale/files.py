@@ -4,9 +4,11 @@ import errno
 import os
 import shutil
 import threading
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,10 @@ from sb3_scale.errors import Sb3ScaleError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 """What a file system answers that takes no more."""
+
+
+ABANDONED = 600.0
+"""Seconds without a change after which a file that was not finished is nobody's."""
 
 
 class UnwritableError(Sb3ScaleError, OSError):
@@ -36,7 +42,9 @@ def replacing(path: Path) -> Iterator[Path]:
         yield path
         return
     # Two threads or processes do not meet, and a long name does not become too long.
-    unfinished = path.with_name(f".unfinished-{threading.get_native_id()}-{path.name[-50:]}")
+    name = path.name[-50:]
+    unfinished = path.with_name(f".unfinished-{threading.get_native_id()}-{name}")
+    _remove_abandoned(path, name)
     try:
         yield unfinished
         if there:
@@ -87,6 +95,15 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UnwritableError(f"folder '{path}' cannot be made: {error.strerror}") from error
+
+
+def _remove_abandoned(path: Path, name: str) -> None:
+    """What writers left who were killed, to which nobody writes any more."""
+    with suppress(OSError):
+        for other in path.parent.glob(f".unfinished-*-{escape(name)}"):
+            with suppress(OSError):
+                if time.time() - other.stat().st_mtime > ABANDONED:
+                    other.unlink()
 
 
 def _reason(error: BaseException | None, *paths: Path) -> str | None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
 
 from sb3_scale.errors import Sb3ScaleError, shown
 
@@ -25,6 +26,15 @@ def check_observations(space: "spaces.Space[Any]") -> None:
         raise Sb3ScaleError(f"the observation space is a Dict without a key; {ALLOWED}")
     for key, each in space.spaces.items():
         _check_one(f"the observation {shown(key)}", each, " without another inside")
+    images = {key: each for key, each in space.spaces.items() if is_image_space(each)}
+    first = [key for key, each in images.items() if is_image_space_channels_first(each)]  # type: ignore[arg-type]
+    last = [key for key in images if key not in first]
+    if first and last:
+        raise Sb3ScaleError(
+            f"the observation {shown(first[0])} is an image with its channels first, "
+            f"{shown(last[0])} one with its channels last; allowed: the same for all, which a "
+            "wrapper of the environment can make"
+        )
 
 
 def _check_one(what: str, space: "spaces.Space[Any]", inside: str) -> None:

@@ -249,7 +249,8 @@ def annotations(target: Any) -> dict[str, Any]:
     except (NameError, AttributeError, SyntaxError, TypeError):
         # Names that exist for the type checker alone; what is no string is resolved already.
         found = {name: par.annotation for name, par in inspect.signature(target).parameters.items()}
-        return {name: hint for name, hint in found.items() if not isinstance(hint, str)}
+        known = {name: hint for name, hint in found.items() if not isinstance(hint, str)}
+        return {name: hint for name, hint in known.items() if hint is not inspect.Parameter.empty}
 
 
 def check_type(owner: str, key: str, value: Any, hint: Any) -> None:

@@ -1,6 +1,8 @@
 """Reads the folder of a training run of RL-Zoo."""
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,9 @@ EARLIER = "before.monitor.csv"
 FINISHED_AT = "finished_at"
 """Its column of the decisions made when each episode ended."""
 
+REPEAT = "action_repeat"
+"""Environment steps per decision, of an environment or a wrapper."""
+
 ORDERED = "object/apply:collections.OrderedDict"
 
 
@@ -48,6 +53,8 @@ class Run:
         ``(n,)``
     :param evaluations: returns, shape ``(k, episodes per evaluation)``
     :param evaluated_at: decisions made before each evaluation, shape ``(k,)``
+    :param trained_agent: the checkpoint that it began with, if it did
+    :param counts_on: whether it went on in the count of that one's run, whose evaluations it has
     """
 
     algo: str
@@ -63,11 +70,26 @@ class Run:
     finished_after: NDArray[np.float64]
     evaluations: NDArray[np.float64]
     evaluated_at: NDArray[np.int64]
+    trained_agent: Path | None = None
+    counts_on: bool = False
 
     @property
     def env_name(self) -> str:
         """The environment in RL-Zoo's names of files."""
         return env_name(self.env_id)
+
+
+def action_repeats(env_kwargs: Mapping[str, Any], env_wrapper: Any) -> list[Any]:
+    """
+    :param env_kwargs: arguments of an environment
+    :param env_wrapper: around it, in RL-Zoo's notation
+    :return: how often the environment and each wrapper takes an action, unchecked; their product is
+        the number of environment steps per decision
+    """
+    entries = env_wrapper if isinstance(env_wrapper, list) else [env_wrapper]
+    named = [entry for entry in entries if isinstance(entry, dict)]
+    arguments = [each for entry in named for each in entry.values() if isinstance(each, dict)]
+    return [each.get(REPEAT, 1) for each in (env_kwargs, *arguments)]
 
 
 def env_name(env_id: str) -> str:
@@ -97,7 +119,9 @@ def read_run(folder: Path) -> Run:
     env_kwargs = config.get("env_kwargs") or arguments.get("env_kwargs") or {}
     if not isinstance(env_kwargs, dict) or not all(isinstance(key, str) for key in env_kwargs):
         raise Sb3ScaleError(f"'{settings_file}': env_kwargs must be a mapping")
-    repeat = _whole(settings_file, "action_repeat", env_kwargs.get("action_repeat", 1))
+    repeats = action_repeats(env_kwargs, config.get("env_wrapper"))
+    repeat = math.prod(_whole(settings_file, REPEAT, each) for each in repeats)
+    agent = arguments.get("trained_agent")
     returns, finished_at, finished_after = _read_monitor(folder)
     evaluations, evaluated_at = _read_evaluations(folder / EVALUATIONS)
     decisions, gradient_steps = _saved_counts(folder, settings_file.parent.name)
@@ -116,6 +140,8 @@ def read_run(folder: Path) -> Run:
         finished_after,
         evaluations,
         evaluated_at,
+        Path(agent) if isinstance(agent, str) and agent else None,
+        (folder / EARLIER).exists(),
     )
 
 

@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import zoo_commands
+from gymnasium.wrappers import NormalizeReward
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
@@ -158,6 +159,15 @@ def test_rewards_that_would_be_scaled_twice() -> None:
         "one of them, for instance normalize: {norm_reward: false}"
     )
     assert refused(parts, env=twice) == expected
+    assert refused({"transforms": ["reward-scale", {"name": "reward-scale"}]}) == (
+        "transforms 'reward-scale' and {'name': 'reward-scale'} both scale rewards; allowed: one "
+        "of them"
+    )
+    around = make_vec_env("Pendulum-v1", wrapper_class=NormalizeReward)
+    assert refused(parts, env=around) == (
+        "transform 'reward-scale' scales rewards, and NormalizeReward around the environment does "
+        "too; allowed: one of them"
+    )
     once = VecNormalize(make_vec_env("Pendulum-v1"), norm_reward=False)
     model = SAC("ScalePolicy", once, policy_kwargs=parts, **SETTINGS)
     with pytest.raises(Sb3ScaleError, match=re.escape(expected)):

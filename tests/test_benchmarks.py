@@ -11,8 +11,6 @@ import torch
 import zoo_commands
 from small_models import make as make_small
 from stable_baselines3.common.env_util import make_vec_env
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from cost_growth import power_law
 from diagnostic_curves import measurements
@@ -27,22 +25,10 @@ from sb3_scale import SAC, register_envs
 from sb3_scale.compare.evaluations import gradient_steps_per_decision
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.nn.linear import linear_layers
+from sb3_scale.recipes.costs import FlopCounter
 
 BATCH = 64
 PROGRAMS = Path(__file__).parents[1] / "benchmarks"
-
-
-class FlopCounter(TorchDispatchMode):
-    """PyTorch's formulas; its own FlopCounterMode cannot follow ``torch.autograd.grad``."""
-
-    flops = 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        result = function(*args, **(kwargs or {}))
-        if function._overloadpacket in flop_registry:
-            formula = flop_registry[function._overloadpacket]
-            self.flops += formula(*args, **(kwargs or {}), out_val=result)
-        return result
 
 
 def run(folder: Path, program: str, *options: str) -> str:

@@ -51,6 +51,12 @@ def test_mistakes(given: object, sentence: str) -> None:
     assert sentence in str(raised.value)
 
 
+def test_a_training_that_did_not_start_can_be_ended() -> None:
+    callback = CSVLogger()
+    callback.init_callback(make(SAC))
+    callback.on_training_end()
+
+
 def test_csv_has_the_logged_figures_and_keeps_older_files(tmp_path: Path) -> None:
     model = make(SAC)
     for _ in range(2):

@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -171,6 +172,38 @@ def test_runs_of_different_settings_are_no_seeds_of_one_configuration(unlike, ca
     )
     assert error(capsys, "compare", "logs") == expected
     assert error(capsys, "compare", f"sac={first}", str(second)) == expected
+
+
+def begin_with(run: Path, agent: Path) -> None:
+    arguments = next(run.glob("*/args.yml"))
+    text = re.sub(r"(- trained_agent\n +- ).*", rf"\g<1>{agent}", arguments.read_text())
+    assert str(agent) in text
+    arguments.write_text(text)
+
+
+def test_a_run_that_goes_on_is_no_other_seed(pendulum_run):
+    first, second, third = (
+        copy_run(pendulum_run, Path(f"logs/sac/Pendulum-v1_{seed}"), seed) for seed in (1, 2, 3)
+    )
+    for run, earlier in ((second, first), (third, second)):
+        begin_with(run, Path("elsewhere") / earlier / "Pendulum-v1.zip")
+        shutil.copy(run / "0.monitor.csv", run / "before.monitor.csv")
+        header = '#{"t_start": 0, "decisions": 0}\n'
+        rows = "r,l,t,finished_at\n0,1,1,1\n"
+        (run / "before.monitor.csv").write_text(header + rows)
+    summary, told = computed("logs")
+    assert [(one.seed, one.origin.source) for one in summary.field.trainings] == [(1, str(third))]
+    assert set(summary.field.trainings[0].table["seed"]) == {1}
+    for run, later in ((first, second), (second, third)):
+        assert f"'{run}' goes on in '{later}', and is left out" in told
+
+
+def test_a_run_that_began_with_a_trained_agent_is_no_seed_of_others(pendulum_run, capsys):
+    first, second = (
+        copy_run(pendulum_run, Path(f"logs/sac/Pendulum-v1_{seed}"), seed) for seed in (1, 2)
+    )
+    begin_with(second, first / "Pendulum-v1.zip")
+    assert f"trained_agent is not set in '{first}' and '{first}" in error(capsys, "compare", "logs")
 
 
 def test_a_label_that_the_user_gave_stays_with_a_remark(unlike):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,20 @@ def test_links_long_names_and_pipes_are_written_to(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with replacing(tmp_path / "pipe") as place:
         assert place == tmp_path / "pipe"
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_file(tmp_path: Path) -> None:
+    path = tmp_path / "best[1].zip"
+    ages = {"1-best[1].zip": 3600, "2-best[1].zip": 60, "3-other.zip": 3600}
+    for name, age in ages.items():
+        left = tmp_path / f".unfinished-{name}"
+        left.touch()
+        os.utime(left, (time.time() - age, time.time() - age))
+    with replacing(path) as unfinished:
+        unfinished.write_text("better")
+    # Somebody may still write to the second.
+    kept = {".unfinished-2-best[1].zip", ".unfinished-3-other.zip"}
+    assert {each.name for each in tmp_path.iterdir()} == {path.name, *kept}
 
 
 def test_two_who_write_one_file_do_not_meet(tmp_path: Path) -> None:

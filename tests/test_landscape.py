@@ -11,6 +11,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+import pictures
 import pytest
 import torch
 import yaml
@@ -158,13 +159,17 @@ def trained(algorithm: Any, folder: Path) -> Any:
     model.learn(250)
     model.replay_buffer.dones[::3] = 1
     model.replay_buffer.timeouts[:] = 0
-    model.save(folder / "Pendulum-v1.zip")
-    model.save_replay_buffer(folder / "replay_buffer.pkl")
-    (folder / "Pendulum-v1").mkdir()
-    arguments = {"algo": algorithm.__name__.lower(), "env": "Pendulum-v1", "seed": 0}
-    (folder / "Pendulum-v1/args.yml").write_text(yaml.safe_dump(arguments))
-    (folder / "Pendulum-v1/config.yml").write_text("{}")
+    keep_run(model, "Pendulum-v1", folder)
     return model
+
+
+def keep_run(model: Any, env_id: str, folder: Path) -> None:
+    model.save(folder / f"{env_id}.zip")
+    model.save_replay_buffer(folder / "replay_buffer.pkl")
+    (folder / env_id).mkdir()
+    arguments = {"algo": type(model).__name__.lower(), "env": env_id, "seed": 0}
+    (folder / env_id / "args.yml").write_text(yaml.safe_dump(arguments))
+    (folder / env_id / "config.yml").write_text("{}")
 
 
 def forward(part: str, weights: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
@@ -210,6 +215,19 @@ def test_the_target_is_that_of_the_algorithm(algorithm: Any, act: Any, tmp_path:
     expected = batch.rewards + 0.99 * (1 - batch.dones) * (smaller - alpha * log_prob)
     torch.testing.assert_close(given.target, expected, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(given.actions, batch.actions)
+
+
+@pytest.mark.parametrize("transitions", [5, 24])
+def test_copies_of_a_transition_count_once(transitions: int, tmp_path: Path) -> None:
+    env = Monitor(pictures.Pictures(), str(tmp_path / "0"))
+    model = pictures.make(SAC, env).learn(40)
+    keep_run(model, "Pictures-v0", tmp_path)
+    given = load_problem(tmp_path, None, transitions, seed=5)
+    assert given.features.shape[0] == given.actions.shape[0] == transitions
+    assert given.target.shape[-2:] == (transitions, 1)
+    with torch.no_grad():
+        loss = given.loss(given.critic(given.features, given.actions), given.target)
+    assert torch.isfinite(loss)
 
 
 @pytest.fixture(scope="module")

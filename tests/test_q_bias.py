@@ -28,6 +28,7 @@ from sb3_scale.collection.episodes import discounted_returns
 from sb3_scale.diagnostics.evaluation_env import evaluation_env
 from sb3_scale.diagnostics.randomness import own_random_numbers
 from sb3_scale.diagnostics.rollouts import episode
+from sb3_scale_envs.pixels import PixelObservation
 
 
 class Counter(gymnasium.Env[np.ndarray, np.ndarray]):
@@ -176,11 +177,22 @@ def test_arguments_and_wrappers_are_made_again(tmp_path: Path) -> None:
     (inner,) = again.unwrapped.envs
     assert inner.unwrapped is not env.envs[0].unwrapped
     assert inner.unwrapped.action_repeat == 4
-    assert inner.unwrapped.render_mode is None
     again.reset()
     for step in range(7):
         done = again.step(np.zeros((1, 1)))[2]
         assert done[0] == (step == 6)
+    again.close()
+
+
+def test_no_window_is_opened_again() -> None:
+    shown = DummyVecEnv([lambda: gymnasium.make("Pendulum-v1", render_mode="human")])
+    assert evaluation_env(shown).get_attr("render_mode") == [None]
+
+
+def test_an_environment_of_pictures_draws_them_again() -> None:
+    env = gymnasium.make("Pendulum-v1", render_mode="rgb_array")
+    again = evaluation_env(DummyVecEnv([lambda: PixelObservation(env, size=12)]))
+    assert again.reset().std() > 0
     again.close()
 
 

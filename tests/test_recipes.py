@@ -55,6 +55,10 @@ class Point(gymnasium.Env[Any, Any]):
         return self.position, -float(np.linalg.norm(self.position)), False, False, {}
 
 
+class Spaceless(gymnasium.Env[Any, Any]):
+    """Forgot them."""
+
+
 class Short(Point):
     """Says itself how long an episode is."""
 
@@ -177,6 +181,95 @@ def test_a_process_that_cannot_send_its_spec_is_named() -> None:
         sb3_scale.recipe("default", env, **NARROW)
 
 
+@pytest.mark.parametrize(("name", "own"), [("default", 1), ("xqc", 3), ("simbav2", 3)])
+def test_a_rate_for_all_is_for_parts_with_one_of_their_own_too(name: str, own: int) -> None:
+    start = resolve.plain({"recipe": name}, "sac", None)
+    assert len(resolve.own_rates(start)) == own
+    assert resolve.own_rates(resolve.changed(start, {"learning_rate": 0.5}, "sac", None)) == []
+    both = {"learning_rate": 0.5, "actor_learning_rate": 0.1}
+    assert resolve.changed(start, both, "sac", None)["actor_learning_rate"] == 0.1
+    model = sb3_scale.recipe(name, Point, learning_rate=0.5, learning_starts=5, **NARROW).learn(9)
+    rates = {each.optimizer.param_groups[0]["lr"] for each in model.learners}
+    assert rates == {0.5}
+
+
+class Repeats(Point):
+    """Repeats actions if nobody says how often."""
+
+    def __init__(self, action_repeat: int = 4) -> None:
+        super().__init__(action_repeat)
+
+
+class Callable:
+    def __call__(self, action_repeat: int = 1) -> Point:
+        return Point(action_repeat)
+
+
+@pytest.mark.filterwarnings("ignore:.*render_mode")
+@pytest.mark.parametrize(
+    ("env", "repeat"),
+    [
+        (Repeats, 4),
+        ("Registered-v0", 5),
+        (partial(Point, action_repeat=6), 6),
+        (partial(Point, start=0.5), 2),
+        (Callable(), 2),
+    ],
+    ids=["class", "id", "partial", "partial with another", "object"],
+)
+def test_an_own_number_of_repeats_stays(
+    env: Any, repeat: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gymnasium.register("Registered-v0", Point, kwargs={"action_repeat": 5})
+    try:
+        model = sb3_scale.recipe("default", env, **NARROW)
+        assert model.env.get_attr("action_repeat") == [repeat]
+        told = "without its action_repeat of 2" in capsys.readouterr().err
+        assert told == (repeat != 2)
+        other = sb3_scale.recipe("default", env, env_kwargs={"action_repeat": 3}, **NARROW)
+        assert other.env.get_attr("action_repeat") == [3]
+    finally:
+        del gymnasium.registry["Registered-v0"]
+
+
+def test_what_a_change_makes_of_a_recipe_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    sb3_scale.recipe("xqc", Point, n_envs=4, compile=False, buffer_size=100)
+    told = capsys.readouterr().err
+    assert "0.5 gradient steps per decision, since gradient_steps 2 are for a step of all 4" in told
+    parts = {"optimizer": "adamw"}
+    sb3_scale.recipe("xqc", Point, policy_kwargs=parts, compile=False, buffer_size=100)
+    told = capsys.readouterr().err
+    assert "policy_kwargs take the place of the recipe's, whose actor, critic, transforms" in told
+    assert "policy_kwargs.optimizer would change one alone" in told
+    assert "gradient steps per decision" not in told
+    sb3_scale.recipe("default", Point, **NARROW)
+    assert "predict takes model.get_vec_normalize_env()" in capsys.readouterr().err
+
+
+def test_networks_that_learned_from_normalised_observations_are_told_of_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = sb3_scale.recipe("default", Point, **NARROW)
+    model.save(tmp_path / "model")
+    wanted = "the algorithm learned from observations that VecNormalize had normalised"
+    capsys.readouterr()
+    again = type(model).load(tmp_path / "model", env=VecNormalize(make_vec_env(Point)))
+    assert wanted not in capsys.readouterr().err
+    again.set_env(Point())
+    assert wanted in capsys.readouterr().err
+    type(model).load(tmp_path / "model", env=Point())
+    assert wanted in capsys.readouterr().err
+    type(model).load(tmp_path / "model")
+    assert wanted not in capsys.readouterr().err
+
+
+def test_a_model_is_loaded_for_an_environment_by_its_id(tmp_path: Path) -> None:
+    model = sb3_scale.recipe("sac", "Pendulum-v1", **NARROW)
+    model.save(tmp_path / "model")
+    again = type(model).load(tmp_path / "model", env="Pendulum-v1")
+    assert again.env.get_attr("spec")[0].id == "Pendulum-v1"
+
+
 def test_actions_are_repeated_where_the_environment_takes_that(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -242,7 +335,9 @@ def test_schedules_noise_and_rates_of_rl_zoo(recipes: "Recipes") -> None:
     assert model.get_vec_normalize_env() is not None
 
 
-def test_callbacks_of_a_recipe_are_called_in_every_learn_and_saved(tmp_path: Path) -> None:
+def test_callbacks_of_a_recipe_are_called_in_every_learn_and_saved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """BRO is nothing without its resets."""
     quick = {"gradient_steps": 1, "learning_starts": 20, **NARROW, "callback.at": [40]}
     model = sb3_scale.recipe("bro", Point, **quick)
@@ -255,8 +350,9 @@ def test_callbacks_of_a_recipe_are_called_in_every_learn_and_saved(tmp_path: Pat
     again.learn(60)
     assert len(before) == len(list(again.policy.critic.parameters()))
     assert again.logger.name_to_value is not None
-    with pytest.raises(Sb3ScaleError, match="reset at is"):
-        again.learn(10)
+    capsys.readouterr()
+    again.learn(10)
+    assert "no reset: at is [40] and the run has 10 steps" in capsys.readouterr().err
 
 
 class Recipes:
@@ -344,7 +440,8 @@ def test_a_recipe_needs_a_default(recipes: Recipes) -> None:
             "td3",
             "CartPole-v1",
             {},
-            "the recipe td3 is for continuous actions; allowed: Box",
+            "the recipe td3 is for continuous actions; allowed: Box, or a recipe with 'discrete': "
+            "crossq, crossq-wn, crossq-wn-pixels, default, sac, sac-baseline, xqc, xqc-pixels",
         ),
         ("default", 3, {}, "env is 3; allowed: an environment of Gymnasium"),
         ("default", Point(), {"n_envs": 2}, "n_envs is 2, and the environment is made already"),
@@ -377,6 +474,32 @@ def test_a_recipe_needs_a_default(recipes: Recipes) -> None:
             {"env_kwargs": {"gg": 1}},
             "did you mean 'g'?",
         ),
+        (
+            "sac",
+            SpacesOnly(
+                spaces.Dict(
+                    {
+                        "eye": spaces.Box(0, 255, (3, 40, 40), np.uint8),
+                        "hand": spaces.Box(0, 255, (40, 40, 3), np.uint8),
+                    }
+                ),
+                Point.action_space,
+            ),
+            {},
+            "'eye' is an image with its channels first, 'hand' one with its channels last; allowed",
+        ),
+        (
+            "default",
+            Point,
+            {"critic.network.width": 8},
+            "there is no setting 'critic.network.width' (its value was 8); did you mean "
+            "'policy_kwargs.critic.network.width'?",
+        ),
+        ("default", Point, {"n_envs": 0}, "n_envs is 0; allowed: a whole number, at least 1"),
+        ("default", Point, {"n_envs": "2"}, "at least 1; write 2, not text"),
+        ("default", int, {}, "<class 'int'> cannot be made: no signature"),
+        ("default", Spaceless(), {}, "Spaceless has no observation_space; allowed"),
+        ("default", Spaceless, {}, "Spaceless has no observation_space; allowed"),
         ("default", Needy, {}, "env_kwargs needs the argument 'size'"),
         ("default", Broken, {}, "cannot be made: no such device"),
         ("default", Nested, {}, "the observation 'a' is a Dict"),
@@ -392,7 +515,7 @@ def test_a_recipe_needs_a_default(recipes: Recipes) -> None:
         ("default", Point, {"policy_kwargs.critic.network.widht": 8}, "did you mean 'width'?"),
         ("default", Point, {"policy_kwargs.critic.n_critics": "two"}, "n_critics is 'two'"),
     ],
-    ids=range(24),
+    ids=range(31),
 )
 def test_wrong_arguments(name: str, env: Any, changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(Sb3ScaleError, match=re.escape(sentence)):
@@ -422,6 +545,13 @@ def test_the_cost_of_a_gradient_step() -> None:
     }
     assert found.gigaflops == pytest.approx(2 * batch * sum(passes.values()) / 1e9, rel=0.01)
     assert found.milliseconds > 0
+
+
+def test_the_cost_of_a_recipe_for_pixels(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recipes", "crossq-wn-pixels", "sac", "--cost", "--json"]) == 0
+    pixels, numbers = yaml.safe_load(capsys.readouterr().out)
+    assert (pixels["observations"], numbers["observations"]) == ("9x84x84", "67")
+    assert pixels["GFLOP"] > numbers["GFLOP"] > 0
 
 
 def test_listed_with_their_networks(capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,6 +28,25 @@ def test_start_middle_and_end(rate: object, expected: list[float]) -> None:
     assert [function(remaining) for remaining in (1.0, 0.5, 0.0)] == pytest.approx(expected)
 
 
+def test_a_schedule_may_advance_with_the_steps_of_its_optimiser() -> None:
+    function = schedule("actor_learning_rate", "lin_3e-4_3e-5_steps", delay=3)
+    assert [function(remaining) for remaining in (1.0, 0.5, 0.0)] == pytest.approx(
+        [3e-4, 2.55e-4, 2.1e-4]
+    )
+    ends = {}
+    for delay in (1, 3):
+        model = SAC(
+            "ScalePolicy", "Pendulum-v1", learning_starts=20, device="cpu", policy_delay=delay,
+            actor_learning_rate="lin_2e-3_1e-3_steps", critic_learning_rate="lin_2e-3_1e-3_steps",
+            ent_coef_learning_rate="cos_2e-3_1e-3_steps",
+        )  # fmt: skip
+        model.learn(30)
+        ends[delay] = [each.schedule(0.0) for each in model.learners]
+    assert ends[1] == pytest.approx([1e-3, 1e-3, 1e-3])
+    # Critic, actor, temperature; a cosine is a quarter of the way down at a third.
+    assert ends[3] == pytest.approx([1e-3, 2e-3 - 1e-3 / 3, 1.75e-3])
+
+
 def test_cosine_at_a_third() -> None:
     rate = schedule("learning_rate", "cos_3.0_1.0")(2 / 3)
     assert rate == pytest.approx(1 + (1 + math.cos(math.pi / 3)))

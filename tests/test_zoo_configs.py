@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium
 import pytest
 import yaml
+from dm_control import suite
 from gymnasium import spaces
 
 import sb3_scale
@@ -26,7 +27,7 @@ ball_in_cup-catch cartpole-balance cartpole-balance_sparse cartpole-swingup
 cartpole-swingup_sparse cheetah-run finger-spin hopper-hop hopper-stand pendulum-swingup
 reacher-easy reacher-hard walker-run walker-stand walker-walk
 """.split()
-PIXELS = [f"{task}-pixels" for task in PAPER_1]
+PIXELS = [f"{'-'.join(pair)}-pixels" for pair in suite.ALL_TASKS]
 PAPER_3 = """
 acrobot-swingup cheetah-run dog-run dog-stand dog-trot dog-walk finger-turn_hard fish-swim
 hopper-hop humanoid-run humanoid-stand humanoid-walk pendulum-swingup quadruped-run walker-run
@@ -67,7 +68,7 @@ def tasks(name: str) -> dict[str, Any]:
     ("name", "wanted"),
     [
         ("sac", {*PAPER_1, *PIXELS, *PAPER_3, *MYOSUITE, *LEGGED, "default"}),
-        ("td3", {*PAPER_1, *LEGGED, "default"}),
+        ("td3", {*PAPER_1, *PIXELS, *LEGGED, "default"}),
     ],
 )
 def test_all_tasks_are_there_under_ids_that_exist(name: str, wanted: set[str]) -> None:

@@ -268,6 +268,49 @@ def test_a_search_over_parts_that_goes_on_and_a_trial_of_it(
         one_more("mine.yml", names)
 
 
+def test_a_trial_whose_parts_do_not_go_together_ends_alone(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """And a search sets the rate of parts that had one of their own."""
+    from sb3_scale.zoo import samplers
+
+    constraint = {"name": "unit-norm", "bias": False, "norm_params": True}
+    parts: dict[str, Any] = {
+        part: {**TASK["policy_kwargs"][part], "constraint": constraint}
+        for part in ("actor", "critic")
+    }
+    write(policy_kwargs=parts, actor_learning_rate=1.0)
+    monkeypatch.setattr(samplers, "WIDTHS", [32])
+    monkeypatch.setattr(samplers, "_networks", lambda: ["mlp"])
+    rates = []
+
+    class Watched(SAC):
+        def _setup_model(self) -> None:
+            rates.append(self.actor_learning_rate)
+            super()._setup_model()
+
+    monkeypatch.setitem(ALGOS, "sac", Watched)
+    search = "-optimize --n-evaluations 1 --eval-episodes 1 --sampler random --no-optim-plots"
+    norms = samplers._choices
+
+    def with_norms(allowed: list[str]) -> str:
+        monkeypatch.setattr(
+            samplers,
+            "_choices",
+            lambda name, *rest: allowed if name == "norm" else norms(name, *rest),
+        )
+        command(monkeypatch, *search.split(), "--n-trials", "6", "--seed", "0", "-conf", "mine.yml")
+        return capfd.readouterr().err
+
+    told = with_norms(["none", "layer"])
+    assert "trial 0 is left out: constraint 'unit-norm' with {'bias': False" in told
+    assert told.count("is left out") == 2
+    assert set(rates) == {None}
+    Path("study.log").unlink()
+    with pytest.raises(Sb3ScaleError, match=r"no trial was completed; the last: .*norm_params is"):
+        with_norms(["none"])
+
+
 def test_a_trial_that_is_not_there() -> None:
     write()
     sentence = refused(storage="study.log", study_name="one", trial_id=3)

@@ -1,11 +1,13 @@
 """Recipes, and environments of the user's own, by RL-Zoo's command."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 import pytest
+import rl_zoo3
 import yaml
 from rl_zoo3 import utils
 from zoo_commands import experiment, run, train
@@ -90,6 +92,12 @@ def test_an_environment_in_a_file_trains_by_a_recipe_and_is_watched(own: Path) -
             ["--conf-file", "default", "-params", "gamma.x:8"],
             "gamma is {'name': 'auto', 'x': 8}",
         ),
+        (
+            "Pendulum-v1",
+            ["--conf-file", "default", "-params", "recipe.critic.network.width:8"],
+            "there is no setting 'recipe.critic.network.width' (its value was 8); did you mean "
+            "'policy_kwargs.critic.network.width'?",
+        ),
         ("Pendulum-v1", ["--conf-file", "td3"], "the recipe 'td3' is for --algo td3"),
         (
             "CartPole-v1",
@@ -97,7 +105,7 @@ def test_an_environment_in_a_file_trains_by_a_recipe_and_is_watched(own: Path) -
             "the action space is Discrete(2), and the recipe bro is for continuous actions",
         ),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_mistakes(own: Path, env: str, more: list[str], sentence: str) -> None:
     done = run(own, *command(env, *more))
@@ -224,4 +232,17 @@ def test_a_video_shows_the_environment_of_the_training(
         "cartpole-swingup", hyperparams=settings, env_kwargs=given, should_render=False
     )
     assert env.get_attr("action_repeat") == [repeat]
+    env.close()
+
+
+def test_pictures_that_no_window_can_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As rl_zoo3.enjoy does without --no-render."""
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    settings = {"policy": "ScalePolicy", "env_kwargs": {"render_mode": "rgb_array"}}
+    assert rl_zoo3.create_test_env is utils.create_test_env
+    env = rl_zoo3.create_test_env("Pendulum-v1", hyperparams=settings)
+    env.reset()
+    assert env.render().shape == (500, 500, 3)
+    with pytest.raises(Sb3ScaleError, match="OpenCV, which is not installed; allowed: pip install"):
+        env.render("human")
     env.close()

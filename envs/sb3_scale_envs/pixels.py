@@ -1,5 +1,6 @@
 """Any environment that draws pictures, observed through them."""
 
+import math
 from typing import Any
 
 import gymnasium
@@ -28,11 +29,15 @@ class PixelObservation(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
     an episode's start all are the first one. A picture of another size becomes ``size`` x ``size``
     by the mean over areas.
 
+    An action that is repeated ends with the episode; its rewards are added, and only its last
+    picture is drawn.
+
     :param env: made with ``render_mode="rgb_array"``
     :param frame_stack: pictures in an observation
     :param size: of a picture in an observation, in pixels
     :param state: whether the environment's own observation stays, which gives a dictionary of
         ``"pixels"`` and ``"state"``
+    :param action_repeat: how often the environment takes an action, with one observation after it
     :raises Sb3ScaleError: if the environment draws no pictures, stacks them already, or draws with
         MuJoCo through a camera that there is not; at the first reset if its pictures are no RGB of
         uint8, or there is no OpenGL
@@ -44,10 +49,13 @@ class PixelObservation(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
         frame_stack: int = 3,
         size: int = 84,
         state: bool = False,
+        action_repeat: int = 1,
     ) -> None:
-        RecordConstructorArgs.__init__(self, frame_stack=frame_stack, size=size, state=state)
+        RecordConstructorArgs.__init__(
+            self, frame_stack=frame_stack, size=size, state=state, action_repeat=action_repeat
+        )
         super().__init__(env)
-        check_counts(frame_stack=frame_stack, size=size)
+        check_counts(frame_stack=frame_stack, size=size, action_repeat=action_repeat)
         _check_not_stacked(env)
         if env.render_mode != MODE:
             modes = env.metadata.get("render_modes", [])
@@ -59,6 +67,7 @@ class PixelObservation(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
         check_cameras(env)
         self.metadata = {**env.metadata, "render_modes": [MODE]}
         self.frame_stack = frame_stack
+        self.action_repeat = action_repeat
         self._size = size
         self._with_state = state
         self._draws = False
@@ -66,6 +75,16 @@ class PixelObservation(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
         self.observation_space = (
             spaces.Dict({"pixels": pixels, "state": env.observation_space}) if state else pixels
         )
+
+    @property
+    def max_episode_steps(self) -> int | None:
+        """Decisions in the longest episode, if the environment says how long that is."""
+        spec = self.env.spec
+        if self.env.has_wrapper_attr("max_episode_steps"):
+            steps = self.env.get_wrapper_attr("max_episode_steps")
+        else:
+            steps = None if spec is None else spec.max_episode_steps
+        return None if steps is None else math.ceil(steps / self.action_repeat)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -91,9 +110,14 @@ class PixelObservation(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
         :return: observation, and what the environment says beside it
         :raises Sb3ScaleError: if a picture is no RGB of uint8
         """
-        observation, reward, terminated, truncated, info = self.env.step(action)
+        rewards = 0.0
+        for _ in range(self.action_repeat):
+            observation, reward, terminated, truncated, info = self.env.step(action)
+            rewards += float(reward)
+            if terminated or truncated:
+                break
         self._stack = next_stack(self._stack, self._draw())
-        return self._observed(observation), reward, terminated, truncated, info
+        return self._observed(observation), rewards, terminated, truncated, info
 
     def _observed(self, observation: Any) -> Any:
         return {"pixels": self._stack, "state": observation} if self._with_state else self._stack

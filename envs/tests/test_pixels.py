@@ -9,7 +9,9 @@ from gymnasium.utils.env_checker import check_env as gymnasium_check_env
 from gymnasium.wrappers import FrameStackObservation, TransformObservation
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 from stable_baselines3.common.preprocessing import is_image_space_channels_first
+from stable_baselines3.common.vec_env import DummyVecEnv
 
+from sb3_scale.collection.time_limits import max_episode_steps
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale_envs.pixels import PixelObservation
 
@@ -231,3 +233,33 @@ def test_gymnasiums_tasks_say_that_there_is_no_opengl(run_python, variables):
         f"MUJOCO_GL={variables.get('MUJOCO_GL', '')} ("
     )
     assert one.endswith("set MUJOCO_GL=osmesa")
+
+
+class Ending(Counter):
+    """Says when it is over, after as many steps as it is asked for."""
+
+    def __init__(self, length):
+        super().__init__()
+        self.length = length
+
+    def step(self, action):
+        observation, reward, _, _, info = super().step(action)
+        return observation, reward, self.count > self.length, False, info
+
+
+def test_an_action_may_be_repeated():
+    env = PixelObservation(Ending(5), size=12, action_repeat=2)
+    env.reset()
+    seen = [env.step(env.action_space.sample()) for _ in range(3)]
+    assert [counts(step[0]) for step in seen] == [[1, 1, 3], [1, 3, 5], [3, 5, 6]]
+    # The episode ends within the third.
+    assert [step[1:3] for step in seen] == [(2.0, False), (2.0, False), (1.0, True)]
+    with pytest.raises(Sb3ScaleError, match="action_repeat is 0; allowed: a whole number"):
+        PixelObservation(Counter(), action_repeat=0)
+
+
+@pytest.mark.parametrize(("repeat", "decisions"), [(1, 200), (3, 67)])
+def test_the_longest_episode_counts_decisions(repeat, decisions):
+    env = gymnasium.make("Pendulum-v1", render_mode="rgb_array")
+    wrapped = DummyVecEnv([lambda: PixelObservation(env, size=12, action_repeat=repeat)])
+    assert max_episode_steps(wrapped) == decisions

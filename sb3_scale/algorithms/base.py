@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar, Literal, Self
 
+import gymnasium
 import numpy as np
 import torch as th
 from gymnasium import spaces
@@ -31,6 +32,7 @@ from sb3_scale.algorithms.checks import (
     check_number_of_envs,
     check_replay_buffer,
     check_transforms,
+    tell_of_statistics,
 )
 from sb3_scale.algorithms.generators import random_states, set_random_states
 from sb3_scale.algorithms.goals import check_first_episode, give_environment
@@ -108,6 +110,9 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
 
     own_callbacks: Sequence[PartConfig] = ()
     """Callbacks by name that join those of every ``learn``: a recipe's."""
+
+    saw_normalized: bool = False
+    """Whether the environments have been a ``VecNormalize`` of observations."""
 
     goes_on: bool = False
     """Whether the random states of a checkpoint wait for ``learn(reset_num_timesteps=False)``."""
@@ -383,6 +388,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             return
         check_stacked_once(self)
         check_transforms(self)
+        tell_of_statistics(self)
         check_layout(self)
         filled = fill_up_replay_buffer(self)
         give_environment(self)
@@ -440,7 +446,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
     def load(
         cls,
         path: str | pathlib.Path | io.BufferedIOBase,
-        env: GymEnv | None = None,
+        env: GymEnv | str | None = None,
         device: th.device | str = "auto",
         custom_objects: dict[str, Any] | None = None,
         print_system_info: bool = False,
@@ -452,7 +458,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         Load a checkpoint, see ``stable_baselines3.common.base_class.BaseAlgorithm.load``.
 
         :param path: of the zip file
-        :param env: environment to go on with, none for prediction
+        :param env: environment to go on with, or its id, none for prediction
         :param device: where to put the networks
         :param custom_objects: replacements for saved objects
         :param print_system_info: whether to print the versions used
@@ -466,6 +472,8 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :raises Sb3ScaleError: if the file is damaged, another algorithm's or needs trust, an
             argument is wrong, or a part's package is missing
         """
+        if isinstance(env, str):
+            env = gymnasium.make(env)
         checkpoint = Checkpoint.read(path, cls, custom_objects, kwargs, trust)
         file, data = io.BytesIO(checkpoint.content), checkpoint.data
         load = partial(super().load, file, env, device, data, print_system_info, force_reset)

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from gymnasium.wrappers import NormalizeReward
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import get_action_dim, get_obs_shape
@@ -254,16 +255,45 @@ def check_transforms(model: Any) -> None:
     :param model: with its policy and its environments
     :raises Sb3ScaleError: if rewards would be scaled twice
     """
-    normalize = model.get_vec_normalize_env()
-    if normalize is None or not normalize.norm_reward:
+    named = zip(model.policy.transforms, model.policy.parts["transforms"] or (), strict=True)
+    scaling = [shown(part) for transform, part in named if transform.scales_rewards]
+    if not scaling:
         return
-    parts = model.policy.parts["transforms"] or ()
-    for transform, part in zip(model.policy.transforms, parts, strict=True):
-        if transform.scales_rewards:
-            raise Sb3ScaleError(
-                f"transform {shown(part)} scales rewards, and VecNormalize has norm_reward: true; "
-                "allowed: one of them, for instance normalize: {norm_reward: false}"
-            )
+    if len(scaling) > 1:
+        raise Sb3ScaleError(
+            f"transforms {scaling[0]} and {scaling[1]} both scale rewards; allowed: one of them"
+        )
+    normalize = model.get_vec_normalize_env()
+    if normalize is not None and normalize.norm_reward:
+        raise Sb3ScaleError(
+            f"transform {scaling[0]} scales rewards, and VecNormalize has norm_reward: true; "
+            "allowed: one of them, for instance normalize: {norm_reward: false}"
+        )
+    # Environments that collectors make are not there to be asked.
+    if model.env is not None and any(model.env.env_is_wrapped(NormalizeReward)):
+        raise Sb3ScaleError(
+            f"transform {scaling[0]} scales rewards, and NormalizeReward around the environment "
+            "does too; allowed: one of them"
+        )
+
+
+def tell_of_statistics(model: Any) -> None:
+    """
+    Say so where networks that learned from normalised observations are to get others.
+
+    :param model: with the environments that it goes on in, which are remembered
+    """
+    if model.env is None:
+        return
+    normalize = model.get_vec_normalize_env()
+    normalized = normalize is not None and normalize.norm_obs
+    if model.saw_normalized and not normalized:
+        notice(
+            "the algorithm learned from observations that VecNormalize had normalised, and these "
+            "environments give them as they are; VecNormalize.load(path, env) brings the "
+            "statistics back"
+        )
+    model.saw_normalized = normalized
 
 
 def check_buffer_and_loss(model: Any) -> None:

@@ -12,13 +12,15 @@ from sb3_scale.quantities import Within, is_number
 RATE = Within(0)
 """Learning rates; 0 stands still."""
 
+OWN_STEPS = "steps"
+
 LearningRate = float | str | Schedule | None
 """
 A rate, ``"lin_3e-4"`` as in RL-Zoo, ``"lin_3e-4_3e-5"`` or ``"cos_3e-4_3e-5"`` with the rate at the
 end, a function of the remaining progress, or the common rate.
 
-``"cos_3e-4_3e-5_0.5"`` ends half-way: an optimiser that steps once in two gradient steps, and whose
-schedule advances with its own steps, comes no further.
+``"cos_3e-4_3e-5_steps"`` advances with the steps of its optimiser: one that steps once in two
+gradient steps comes half-way. ``"cos_3e-4_3e-5_0.5"`` ends half-way too.
 """
 
 
@@ -65,18 +67,19 @@ class PartOfTheWay:
         return self.whole(1 - self.share * (1 - progress_remaining))
 
 
-def schedule(name: str, rate: Any, text: bool = True) -> Schedule:
+def schedule(name: str, rate: Any, text: bool = True, delay: int = 1) -> Schedule:
     """
     :param name: of the argument, for the error
     :param rate: as the user writes it
     :param text: whether it may be text, which Stable-Baselines3 does not read
+    :param delay: gradient steps per step of the optimiser
     :return: a function of the remaining progress
     :raises Sb3ScaleError: if the rate cannot be understood, or is negative, infinite or no number
         at the start, in the middle or at the end
     """
     found: Schedule | None = None
     if isinstance(rate, str) and text:
-        found = _from_text(rate)
+        found = _from_text(rate, delay)
     elif callable(rate):
         found = rate
     elif is_number(rate):
@@ -127,10 +130,12 @@ def rate_at(name: str, found: Schedule, progress: float, given: object = None) -
     )
 
 
-def _from_text(rate: str) -> Schedule | None:
+def _from_text(rate: str, delay: int) -> Schedule | None:
     shape, *written = rate.split("_")
     if shape not in ("lin", "cos") or not 1 <= len(written) <= 3:
         return None
+    if written[2:] == [OWN_STEPS]:
+        written[2] = str(1 / delay)
     try:
         start, *rest = map(float, written)
     except ValueError:

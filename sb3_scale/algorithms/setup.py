@@ -28,6 +28,7 @@ from sb3_scale.algorithms.checks import (
     check_stock_policy,
     check_transforms,
     is_scale_policy,
+    tell_of_statistics,
 )
 from sb3_scale.algorithms.goals import check_goal_environment, give_environment
 from sb3_scale.algorithms.spaces import check_exploration, refuse_discrete
@@ -192,3 +193,4 @@ def _set_up_scaled(model: "ScaleAlgorithm", make: Callable[[], None]) -> None:
         check_layout(model)
     check_buffer_and_loss(model)
     check_transforms(model)
+    tell_of_statistics(model)

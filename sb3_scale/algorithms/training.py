@@ -155,7 +155,8 @@ class Training:
         """Those of the learners that the user gave rates of their own."""
         for name, rate in self.model.own_learning_rates().items():
             if rate is not None:
-                found = schedule(f"{name}_learning_rate", rate)
+                delay = 1 if name == "critic" else self.model.policy_delay
+                found = schedule(f"{name}_learning_rate", rate, delay=delay)
                 if name in vars(self.learners):
                     vars(self.learners)[name].schedule = found
 

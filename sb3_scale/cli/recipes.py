@@ -66,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
     console.print(table)
     if args.cost:
         console.print(
-            f"a gradient step with {args.observations} observations and {args.actions} actions, "
-            "without compilation"
+            f"a gradient step with {args.observations} observations, or three frames of pixels, "
+            f"and {args.actions} actions, without compilation"
         )
     return 0
 
@@ -84,7 +84,11 @@ def _record(spec: Recipe, cost: "Cost | None") -> dict[str, Any]:
         "steps per decision": settings.get("gradient_steps", 1),
     }
     if cost is not None:
-        record |= {"GFLOP": round(cost.gigaflops, 2), "ms": round(cost.milliseconds, 1)}
+        record |= {
+            "observations": "x".join(map(str, cost.observations)),
+            "GFLOP": round(cost.gigaflops, 2),
+            "ms": round(cost.milliseconds, 1),
+        }
     return record
 
 

@@ -15,8 +15,8 @@ LENGTHS = ("max_episode_steps", "_max_episode_steps")
 
 def max_episode_steps(env: VecEnv) -> int | None:
     """
-    Of the spec that Gymnasium keeps, of a ``TimeLimit``, or of an attribute ``max_episode_steps``,
-    which a class can have that ends its episodes itself.
+    The least of the spec that Gymnasium keeps, of a ``TimeLimit``, and of an attribute
+    ``max_episode_steps``, which a class can have that ends its episodes itself.
 
     :param env: the environments, of which the first counts
     :return: decisions in the longest episode, if that is known
@@ -27,7 +27,7 @@ def max_episode_steps(env: VecEnv) -> int | None:
     for name in LENGTHS:
         if env.has_attr(name):
             limits += env.get_attr(name, 0)
-    return next((int(each) for each in limits if _is_limit(each)), None)
+    return min((int(each) for each in limits if _is_limit(each)), default=None)
 
 
 def gymnasium_spec(env: VecEnv) -> EnvSpec | None:

@@ -19,9 +19,16 @@ CALLBACK = "callback"
 def settings_of(run: Run) -> dict[str, Any]:
     """
     :param run: what RL-Zoo wrote
-    :return: what decides its training beside the seed: algorithm, settings, ``env_kwargs``
+    :return: what decides its training beside the seed: algorithm, settings, ``env_kwargs`` and the
+        agent that it began with
     """
-    found = {"algo": run.algo, **run.settings, "env_kwargs": run.env_kwargs}
+    begins = None if run.counts_on or run.trained_agent is None else str(run.trained_agent)
+    found = {
+        "algo": run.algo,
+        **run.settings,
+        "env_kwargs": run.env_kwargs,
+        "trained_agent": begins,
+    }
     return {key: value for key, value in found.items() if key not in LEFT_OUT}
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ class Training:
     :param origin: how it was made
     :param settings: that decide it beside the seed; none where they are not known
     :param named: whether somebody gave the label: a user, a sweep or a table
+    :param continues: folder of the run in whose count it goes on, if it does
     """
 
     label: str
@@ -48,6 +50,7 @@ class Training:
     origin: Origin
     settings: dict[str, Any] | None = None
     named: bool = True
+    continues: Path | None = None
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ import pandas
 
 from sb3_scale.compare import published
 from sb3_scale.compare.alike import check_alike, settings_of
+from sb3_scale.compare.continued import without_continued
 from sb3_scale.compare.evaluations import COLUMNS, SECONDS, Training, evaluations
 from sb3_scale.compare.origins import UNKNOWN, Origin, read_origin, sweep_hardware
 from sb3_scale.compare.texts import GREATEST, read_csv, to_numbers
@@ -78,7 +79,7 @@ def together(parts: Sequence[Found], labels: Sequence[str]) -> Found:
     :raises Sb3ScaleError: if there is no such label, no training is left, two are alike, or a label
         that nobody gave has trainings of different settings
     """
-    trainings = [one for part in parts for one in part.trainings]
+    trainings, gone_on = without_continued([one for part in parts for one in part.trainings])
     known = list(dict.fromkeys(one.label for one in trainings))
     for label in labels:
         if label not in known:
@@ -99,7 +100,8 @@ def together(parts: Sequence[Found], labels: Sequence[str]) -> Found:
                 f"'{one.origin.source}'; allowed: one; LABEL=PATH tells them apart"
             )
     tables = [part.published for part in parts if len(part.published)]
-    notes = [*(note for part in parts for note in part.notes), *check_alike(chosen)]
+    notes = [note for part in parts for note in part.notes]
+    notes += [*gone_on, *check_alike(chosen)]
     return Found(chosen, pandas.concat(tables) if tables else published.none(), notes)
 
 
@@ -179,8 +181,10 @@ def _training(place: _Place) -> Training | str:
     origin = read_origin(place.folder, place.commit, place.hardware)
     table = evaluations(label, run).drop_duplicates("env_steps", keep="last")
     table = table.sort_values("env_steps", ignore_index=True)
-    named = bool(place.label)
-    return Training(label, run.env_id, run.seed, table, origin, settings_of(run), named)
+    before = run.trained_agent.parent if run.counts_on and run.trained_agent else None
+    return Training(
+        label, run.env_id, run.seed, table, origin, settings_of(run), bool(place.label), before
+    )
 
 
 def _check_finite(folder: Path, run: Run) -> None:

@@ -19,9 +19,15 @@ from stable_baselines3.common.vec_env import (
 from sb3_scale.collection.time_limits import gymnasium_spec
 from sb3_scale.errors import Sb3ScaleError
 
-MONITOR = "stable_baselines3.common.monitor:Monitor"
+LOOKING_ON = (
+    "stable_baselines3.common.monitor:Monitor",
+    "gymnasium.wrappers.rendering:RecordVideo",
+)
 RECORDERS = (VecMonitor, VecVideoRecorder)
-"""Wrappers that only look on."""
+"""Wrappers of one environment, and of several, that only look on."""
+
+DRAWN = "rgb_array"
+"""The render mode that draws nothing before a wrapper asks it to."""
 
 
 def evaluation_env(training_env: VecEnv) -> VecEnv:
@@ -53,7 +59,7 @@ def _spec(env: VecEnv) -> Any:
             f"{type(env).__name__} has no Gymnasium spec to make a second environment from; "
             "allowed: environments of gymnasium.make"
         )
-    wrappers = [wrapper for wrapper in spec.additional_wrappers if wrapper.entry_point != MONITOR]
+    wrappers = [each for each in spec.additional_wrappers if each.entry_point not in LOOKING_ON]
     for wrapper in wrappers:
         if wrapper.kwargs is None:
             raise Sb3ScaleError(
@@ -61,7 +67,9 @@ def _spec(env: VecEnv) -> Any:
                 "record of its arguments; allowed: wrappers derived from "
                 "gymnasium.utils.RecordConstructorArgs"
             )
-    kwargs = {key: value for key, value in spec.kwargs.items() if key != "render_mode"}
+    kwargs = {
+        key: value for key, value in spec.kwargs.items() if key != "render_mode" or value == DRAWN
+    }
     return replace(spec, additional_wrappers=tuple(wrappers), kwargs=kwargs)
 
 

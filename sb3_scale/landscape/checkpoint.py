@@ -67,6 +67,8 @@ def load_problem(
         policy, training = model.policy, model.training
         step = Step(model.sample(transitions))
         _, target = training.actor_critic.outputs_and_target(step)
+        # The features are those of the first copy, where a transform makes several.
+        target = target[..., : len(step.batch), :]
         features, actions = policy.action_code.critic_inputs(
             policy.extractor, step.features, step.batch.actions
         )

@@ -10,6 +10,9 @@ Settings = dict[str, Any]
 EVALUATED = ("policy_kwargs", "replay_buffer_class", "replay_buffer_kwargs")
 """Arguments of an algorithm that RL-Zoo evaluates as Python when they are strings."""
 
+REPEAT = "action_repeat"
+"""Argument of an environment: how often it takes an action."""
+
 PYTHON = (*EVALUATED, "normalize", "monitor_kwargs")
 """Settings that RL-Zoo evaluates as Python when they are strings; no such string names a part."""
 

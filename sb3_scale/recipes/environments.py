@@ -17,6 +17,7 @@ from sb3_scale.collection.time_limits import gymnasium_spec, max_episode_steps
 from sb3_scale.collection.unmade import UnmadeVecEnv, copied
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.observations import check_observations
+from sb3_scale.recipes.changes import REPEAT
 from sb3_scale.recipes.wrappers import check_arguments
 from sb3_scale.registration import env_hint, register_envs
 
@@ -86,15 +87,18 @@ def check_env_kwargs(env_id: str, env_kwargs: Mapping[str, Any]) -> None:
 def repeats_actions(env: AnyEnv) -> bool:
     """
     :param env: the environment
-    :return: whether it is still to be made, and takes ``action_repeat``
+    :return: whether it is still to be made, and takes ``action_repeat`` without one of its own
     """
-    if isinstance(env, str):
-        return "action_repeat" in parameters_of(env)
     if isinstance(env, (gymnasium.Env, VecEnv)):
         return False
-    if isinstance(env, partial) and "action_repeat" in env.keywords:
-        return False
-    return "action_repeat" in inspect.signature(env).parameters
+    if isinstance(env, str):
+        parameters, given = parameters_of(env), gymnasium.spec(env).kwargs
+    else:
+        with making(env):
+            parameters = inspect.signature(env).parameters
+        given = env.keywords if isinstance(env, partial) else {}
+    own = parameters.get(REPEAT)
+    return own is not None and REPEAT not in given and own.default in (1, None, own.empty)
 
 
 def id_of(env: AnyEnv) -> str | None:
@@ -146,7 +150,7 @@ def as_vec_env(
     if isinstance(env, VecEnv):
         return env
     if isinstance(env, gymnasium.Env):
-        return DummyVecEnv([lambda: readable(Monitor(env, **monitor_kwargs))])
+        return DummyVecEnv([lambda: Monitor(readable(env), **monitor_kwargs)])
     return _make(env, n_envs, env_kwargs, monitor_kwargs, DummyVecEnv)
 
 
@@ -210,8 +214,14 @@ def readable(env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
     """
     :param env: an environment
     :return: the same
-    :raises Sb3ScaleError: if no extractor can read its observations
+    :raises Sb3ScaleError: if it has no spaces, or no extractor can read its observations
     """
+    for name in ("observation_space", "action_space"):
+        if not isinstance(getattr(env, name, None), spaces.Space):
+            raise Sb3ScaleError(
+                f"{type(env.unwrapped).__name__} has no {name}; allowed: environments with a space "
+                "of Gymnasium"
+            )
     check_observations(env.observation_space)
     return env
 

@@ -104,8 +104,17 @@ def _of(path: Path) -> dict[str, Any]:
 
 def _for_discrete() -> Iterator[str]:
     for name, path in _paths():
-        if path.is_file() and DISCRETE in _of(path):
+        if path.is_file() and _takes_discrete(path):
             yield name
+
+
+def _takes_discrete(path: Path) -> bool:
+    """As one that begins with another does, which does."""
+    content = _of(path)
+    begins_with = content[DEFAULT].get("recipe")
+    if DISCRETE in content or begins_with is None:
+        return DISCRETE in content
+    return _takes_discrete(settings_path(find(begins_with)))
 
 
 def _paths() -> Iterator[tuple[str, Path]]:

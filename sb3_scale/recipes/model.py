@@ -13,11 +13,12 @@ from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.notices import notice
 from sb3_scale.parts import build, load_target
 from sb3_scale.plugins import manager
-from sb3_scale.recipes import environments, files, resolve
+from sb3_scale.quantities import Whole
+from sb3_scale.recipes import deviations, environments, files, resolve
 from sb3_scale.recipes.changes import Settings, together
 from sb3_scale.recipes.environments import AnyEnv
 from sb3_scale.recipes.noise import take_noise
-from sb3_scale.recipes.normalization import choose_normalization
+from sb3_scale.recipes.normalization import choose_normalization, normalizes_observations
 from sb3_scale.recipes.wrappers import check_monitor, check_normalize, with_tuples
 
 OF_ZOO = ("env_backend", "env_wrapper", "frame_stack", "vec_env_wrapper")
@@ -73,6 +74,7 @@ def recipe(name: str, env: AnyEnv, **changes: Any) -> ScaleAlgorithm:
         if left_out:
             decided.append(f"without env_kwargs {left_out}, since the environment is made already")
     collector = build("collector", settings.get("collector", "local"))
+    decided += deviations.of(start, change, settings, spec.algo, env_id)
     make = environments.for_collectors if collector.own_environments else environments.as_vec_env
     venv = make(
         env,
@@ -87,6 +89,11 @@ def recipe(name: str, env: AnyEnv, **changes: Any) -> ScaleAlgorithm:
             settings.pop(key, None)
     decided += resolve.choose_gamma(settings, max_episode_steps(venv))
     decided += choose_normalization(settings, venv.observation_space)
+    if normalizes_observations(settings):
+        decided.append(
+            "observations are normalised by running statistics; predict takes "
+            "model.get_vec_normalize_env().normalize_obs(observation)"
+        )
     for line in decided:
         notice(f"recipe {name}: {line}")
     callbacks = settings.pop("callback", None) or []
@@ -103,6 +110,8 @@ def _check_read(env: AnyEnv, changes: Settings) -> None:
             f"n_timesteps is {shown(changes['n_timesteps'])}, and a model learns as long as it is "
             "told; allowed: model.learn(STEPS)"
         )
+    if changes.get("n_envs") is not None:
+        Whole(1)("n_envs", changes["n_envs"])
     for key in ("n_envs", "monitor_kwargs"):
         if isinstance(env, VecEnv) and changes.get(key) is not None:
             raise environments.made_already(key, changes[key])

@@ -20,8 +20,8 @@ def choose_normalization(settings: Settings, observations: spaces.Space[Any]) ->
     :raises Sb3ScaleError: if rewards shall be normalised beside whole numbers as observations
     """
     given = settings.get("normalize")
-    given = {} if given is True else given
-    if not isinstance(given, dict) or not given.get("norm_obs", True) or "norm_obs_keys" in given:
+    given = given if isinstance(given, dict) else {}
+    if not normalizes_observations(settings) or "norm_obs_keys" in given:
         return []
     if isinstance(observations, spaces.Dict):
         keys = [key for key, space in observations.items() if _has_statistics(space)]
@@ -42,6 +42,15 @@ def choose_normalization(settings: Settings, observations: spaces.Space[Any]) ->
         )
     what = f"{', '.join(keys)} alone" if keys else "nothing"
     return [f"of the {_name(observations)} observations, {what} is normalised"]
+
+
+def normalizes_observations(settings: Settings) -> bool:
+    """
+    :param settings: plain
+    :return: whether their ``normalize`` is for observations
+    """
+    given = settings.get("normalize")
+    return given is True or (isinstance(given, dict) and bool(given.get("norm_obs", True)))
 
 
 def _has_statistics(space: spaces.Space[Any]) -> bool:

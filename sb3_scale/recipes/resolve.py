@@ -2,21 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from inspect import signature
 from typing import Any
 
 from gymnasium import spaces
 
 from sb3_scale.errors import Sb3ScaleError, shown
+from sb3_scale.policies import ScalePolicy
 from sb3_scale.quantities import Whole
 from sb3_scale.recipes import files
-from sb3_scale.recipes.changes import Settings, change, together
+from sb3_scale.recipes.changes import REPEAT, Settings, change, together
 
 AUTO = "auto"
 """Value of ``gamma`` that follows the length of an episode."""
 
 UNKNOWN_LENGTH_GAMMA = 0.99
 
-REPEAT = "action_repeat"
+RATE = "learning_rate"
+OF_A_PART = f"_{RATE}"
+"""What the names of rates end with that parts have of their own."""
+
 ENV_KWARGS = "env_kwargs"
 
 
@@ -113,9 +118,15 @@ def anywhere(
 def _with(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     arguments: Settings = {}
     for key, value in changes.items():
+        _check_no_part(key, value)
         change(settings, key, deepcopy(value))
         if _is_argument(key):
             change(arguments, key, value)
+    # A rate for all is for those too that had one of their own before.
+    if RATE in changes:
+        for key in own_rates(settings):
+            if key not in changes:
+                del settings[key]
     # The later of the two says how often, whichever way it is written.
     if not _repeats(arguments):
         if REPEAT in changes and _repeats(settings):
@@ -125,6 +136,24 @@ def _with(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     else:
         settings.pop(REPEAT, None)
     return settings
+
+
+def _check_no_part(key: str, value: Any) -> None:
+    """A path that begins with a part of the policy, or with the recipe."""
+    path = key.removeprefix("recipe.")
+    if path.partition(".")[0] in signature(ScalePolicy).parameters.keys() - {"use_sde"}:
+        raise Sb3ScaleError(
+            f"there is no setting {shown(key)} (its value was {shown(value, 150)}); did you mean "
+            f"'policy_kwargs.{path}'?"
+        )
+
+
+def own_rates(settings: Mapping[str, Any]) -> list[str]:
+    """
+    :param settings: of an algorithm
+    :return: names of the rates that parts have of their own
+    """
+    return [key for key in settings if key.endswith(OF_A_PART)]
 
 
 def has_env_kwargs(changes: Mapping[str, Any]) -> bool:

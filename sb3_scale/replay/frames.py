@@ -85,7 +85,9 @@ def check_stacks(space: spaces.Space[Any], frame_stack: int) -> spaces.Box:
     Whole(1)("frame_stack", frame_stack)
     images = space.dtype == np.uint8 and len(space.shape or ()) == 3
     if not (isinstance(space, spaces.Box) and images):
-        found = f"{type(space).__name__} of {space.dtype} {list(space.shape or ())}"
+        found = type(space).__name__
+        if space.shape is not None:
+            found += f" of {space.dtype} {list(space.shape)}"
         raise Sb3ScaleError(
             f"observations are {found:.80}, and a replay buffer of frames stores stacks of images; "
             "allowed: Box of uint8 (frame_stack * channels, height, width), or replay_buffer_class "

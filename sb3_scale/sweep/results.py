@@ -1,5 +1,6 @@
 """What came out of a sweep: a table per training, and one per cell of the grid."""
 
+import math
 import platform
 from collections.abc import Sequence
 from importlib import metadata
@@ -11,6 +12,7 @@ import pandas
 import psutil
 
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.runs import action_repeats
 from sb3_scale.sweep.training_folder import TrainingFolder
 from sb3_scale.tables import markdown_table
 
@@ -42,7 +44,11 @@ def _line(folder: TrainingFolder, last: int) -> dict[str, Any]:
         "episodes": 0,
         **dict.fromkeys(COUNTS, 0),
         # Known beforehand, and so also of a training that failed: it may be an axis.
-        "action_repeat": (training.settings.get("env_kwargs") or {}).get("action_repeat", 1),
+        "action_repeat": math.prod(
+            action_repeats(
+                training.settings.get("env_kwargs") or {}, training.settings.get("env_wrapper")
+            )
+        ),
         "minutes": round(state.seconds / 60, 2) if state else np.nan,
         "commit": state.commit if state else "",
         "error": state.error if state else "not finished",

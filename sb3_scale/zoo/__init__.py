@@ -7,7 +7,8 @@ train`` do the same. Three things of RL-Zoo change: its table of algorithms, its
 and how ``ExperimentManager`` reads a configuration: where it looks when no ``-conf`` is given, the
 key ``env_backend``, callbacks by name, and, for ScalePolicy, checks, a folder of its own, files
 replaced as wholes and signals that save. A folder after ``-i`` becomes its newest whole checkpoint.
-``--env module:Class`` registers an environment. Of a run that one of our errors stops before its
+``--env module:Class`` registers an environment. A trial of a search whose parts do not go together
+ends alone. Of a run that one of our errors stops before its
 first step no folder is left.
 """
 

@@ -16,6 +16,7 @@ from sb3_scale.algorithms.checkpoints import check_continues
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.plugins import manager as plugins
 from sb3_scale.protocols import PartConfig
+from sb3_scale.recipes import resolve
 from sb3_scale.recipes.environments import check_env_kwargs
 from sb3_scale.recipes.wrappers import with_tuples
 from sb3_scale.zoo import (
@@ -30,6 +31,7 @@ from sb3_scale.zoo import (
     resume,
     run_folder,
     samplers,
+    search,
     settings_files,
     shown_env,
     tracking,
@@ -56,6 +58,7 @@ def install() -> None:
     ExperimentManager.read_hyperparameters = _read_hyperparameters
     ExperimentManager.setup_experiment = _setup_experiment
     ExperimentManager.learn = _learn
+    search.install()
     shown_env.install()
 
 
@@ -176,8 +179,9 @@ def _choose_sampler(manager: Any, hyperparams: Hyperparams) -> None:
         # Before RL-Zoo evaluates a string, a trial is read beside the defaults.
         given = given if isinstance(given, dict) else {}
         base = {"actor": "squashed-gaussian", "critic": "ensemble", **own, **given}
-        HYPERPARAMS_SAMPLER[algo] = partial(samplers.sample, base=base)
-        HYPERPARAMS_CONVERTER[algo] = partial(samplers.convert, base=base)
+        rates = resolve.own_rates(hyperparams)
+        HYPERPARAMS_SAMPLER[algo] = partial(samplers.sample, base=base, rates=rates)
+        HYPERPARAMS_CONVERTER[algo] = partial(samplers.convert, base=base, rates=rates)
         return
     for table, original in (
         (HYPERPARAMS_SAMPLER, _zoo_sampler),

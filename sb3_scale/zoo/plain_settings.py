@@ -11,8 +11,8 @@ from gymnasium import spaces
 
 from sb3_scale.actions import is_discrete
 from sb3_scale.notices import notice
-from sb3_scale.recipes import environments, files, resolve
-from sb3_scale.recipes.changes import Settings, together
+from sb3_scale.recipes import deviations, environments, files, resolve
+from sb3_scale.recipes.changes import REPEAT, Settings, together
 from sb3_scale.recipes.normalization import choose_normalization
 from sb3_scale.zoo import backends, checks, notation, settings_files
 
@@ -107,6 +107,7 @@ def resolved(
         known = facts(env_id, settings.get("env_kwargs") or {}, wrapper)
         decided += resolve.choose_gamma(settings, known.max_episode_steps)
         decided += choose_normalization(settings, known.observations)
+    decided += deviations.of(task, changes, settings, algo, env_id)
     for line in decided:
         notice(f"{env_id}: {line}")
     return settings
@@ -118,8 +119,8 @@ def with_repeat(env_kwargs: Mapping[str, Any], replaced: Any) -> dict[str, Any]:
     :param replaced: those that they replace
     :return: the first, with the ``action_repeat`` of the second where they have none
     """
-    repeat = replaced.get(resolve.REPEAT) if isinstance(replaced, Mapping) else None
-    return {**({} if repeat is None else {resolve.REPEAT: repeat}), **env_kwargs}
+    repeat = replaced.get(REPEAT) if isinstance(replaced, Mapping) else None
+    return {**({} if repeat is None else {REPEAT: repeat}), **env_kwargs}
 
 
 def facts(

@@ -1,6 +1,6 @@
 """Optuna's search space over our parts: network, width, depth, norm and learning rate."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 WIDTHS = [128, 256, 512]
 DEPTHS = (2, 4)
+
+
+class StudyError(Sb3ScaleError):
+    """What ends a search, and not one of its trials."""
+
+
 NAMES = {"learning_rate", "network", "width", "depth", "norm"}
 
 
@@ -22,6 +28,7 @@ def sample(
     n_envs: int,
     additional_args: dict[str, Any],
     base: Mapping[str, Any],
+    rates: Sequence[str] = (),
 ) -> dict[str, Any]:
     """
     Sample settings, with the signature that RL-Zoo calls.
@@ -31,8 +38,9 @@ def sample(
     :param n_envs: without use
     :param additional_args: without use
     :param base: ``policy_kwargs`` of the task in the YAML file, with actor and critic
+    :param rates: names of those that parts have of their own
     :return: learning rate and policy arguments
-    :raises Sb3ScaleError: if the study began with other parameters, or with parts that are missing
+    :raises StudyError: if the study began with other parameters, or with parts that are missing
     """
     begun = _begun(trial.study)
     networks = _choices("network", _networks(), begun)
@@ -42,7 +50,7 @@ def sample(
     trial.suggest_categorical("width", WIDTHS)
     trial.suggest_int("depth", *DEPTHS)
     trial.suggest_categorical("norm", _choices("norm", norms, begun))
-    return convert(trial.params, base=base)
+    return convert(trial.params, base=base, rates=rates)
 
 
 def _begun(study: "optuna.Study") -> Mapping[str, Any]:
@@ -50,7 +58,7 @@ def _begun(study: "optuna.Study") -> Mapping[str, Any]:
     for trial in study.get_trials(deepcopy=False):
         space: dict[str, Any] = trial.distributions
         if others := space.keys() - NAMES:
-            raise Sb3ScaleError(
+            raise StudyError(
                 f"the study '{study.study_name}' searches over {', '.join(sorted(others))}: it "
                 "began with another policy; allowed: another --study-name"
             )
@@ -66,19 +74,22 @@ def _choices(name: str, present: list[str], begun: Mapping[str, Any]) -> list[st
         return present
     choices = list(begun[name].choices)
     for missing in set(choices) - set(present):
-        raise Sb3ScaleError(
+        raise StudyError(
             f"the study searches over {name} '{missing}', which no plugin has now; allowed: the "
             "plugins that it began with, or another --study-name"
         )
     return choices
 
 
-def convert(params: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
+def convert(
+    params: Mapping[str, Any], base: Mapping[str, Any], rates: Sequence[str] = ()
+) -> dict[str, Any]:
     """
     Turn the parameters of a trial into settings.
 
     :param params: what :func:`sample` suggested
     :param base: ``policy_kwargs`` of the task, whose other parts stay
+    :param rates: names of those that parts have of their own, for which the trial's counts
     :return: learning rate and policy arguments
     """
     network: dict[str, Any] = {
@@ -93,7 +104,11 @@ def convert(params: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any
         if isinstance(config, str):
             config = {"name": config}
         policy_kwargs[part] = {**config, "network": dict(network)}
-    return {"learning_rate": params["learning_rate"], "policy_kwargs": policy_kwargs}
+    return {
+        **dict.fromkeys(rates),
+        "learning_rate": params["learning_rate"],
+        "policy_kwargs": policy_kwargs,
+    }
 
 
 def _networks() -> list[str]:

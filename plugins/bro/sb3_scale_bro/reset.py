@@ -11,6 +11,7 @@ from torch import nn
 from sb3_scale.errors import Sb3ScaleError, check_at_least, suggestion
 from sb3_scale.learning.soft import Temperature
 from sb3_scale.learning.update import Learner
+from sb3_scale.notices import notice
 from sb3_scale.policies import ScalePolicy
 
 INTERVAL = 80_000
@@ -78,9 +79,7 @@ class Reset(BaseCallback):
         first = self.interval if self.at is None else self.at[0]
         if first >= total:
             given = f"interval is {self.interval}" if self.at is None else f"at is {self.at}"
-            raise Sb3ScaleError(
-                f"reset {given} and the run has {total} steps; allowed: below {total}"
-            )
+            notice(f"no reset: {given} and the run has {total} steps")
         known = {"loss", *(name for each in self.model.learners for name in each.modules)}
         for part in self.parts or ():
             if part not in known:

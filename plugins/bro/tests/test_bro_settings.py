@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from zoo_commands import FAST, SMALL, refused, run, train
+from zoo_commands import FAST, SMALL, train
 
 from sb3_scale.plugins import manager
 from sb3_scale.testing import check_component
@@ -113,11 +113,3 @@ def test_trains_through_rl_zoo(name: str, callback: str, tmp_path: Path) -> None
     )
     assert f"sb3_scale_bro/{name}.yml" in output
     assert list(tmp_path.glob("logs/sac/cartpole-balance_1/cartpole-balance.zip"))
-
-
-def test_interval_beyond_the_run_is_told_before_it_begins(tmp_path: Path) -> None:
-    command = "-m rl_zoo3.train --algo sac --env cartpole-balance -n 50000 --conf-file sr-sac"
-    sentence = refused(run(tmp_path, *command.split(), *FAST, *SMALL))
-    assert sentence == (
-        "error: reset interval is 80000 and the run has 50000 steps; allowed: below 50000"
-    )

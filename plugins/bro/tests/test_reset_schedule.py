@@ -174,12 +174,6 @@ def test_bad_parameters_get_one_sentence(params: dict[str, Any], sentence: str) 
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
-        ({"interval": 100}, "reset interval is 100 and the run has 100 steps; allowed: below 100"),
-        ({}, "reset interval is 80000 and the run has 100 steps; allowed: below 100"),
-        (
-            {"at": [100, 200]},
-            "reset at is [100, 200] and the run has 100 steps; allowed: below 100",
-        ),
         (
             {"interval": 50, "parts": ["critics"]},
             "reset parts has 'critics'; allowed: actor, critic, extractor, loss; did you mean "
@@ -197,6 +191,21 @@ def test_faults_that_only_the_run_shows(params: dict[str, Any], sentence: str) -
         model.learn(100, callback=Reset(**params))
     assert str(raised.value) == sentence
     assert model.num_timesteps == 0
+
+
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [
+        ({"interval": 100}, "no reset: interval is 100 and the run has 100 steps"),
+        ({}, "no reset: interval is 80000 and the run has 100 steps"),
+        ({"at": [100, 200]}, "no reset: at is [100, 200] and the run has 100 steps"),
+    ],
+)
+def test_a_run_too_short_for_a_reset_says_so(
+    params: dict[str, Any], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(SAC).learn(100, callback=Reset(**params))
+    assert sentence in capsys.readouterr().err
 
 
 def test_stock_policy_is_refused() -> None:

@@ -1,0 +1,42 @@
+"""Runs that were interrupted and went on in a folder of their own are one training."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sb3_scale.compare.evaluations import Training
+
+
+def without_continued(trainings: Sequence[Training]) -> tuple[list[Training], list[str]]:
+    """
+    :param trainings: of the folders that were found
+    :return: those that none of them goes on from, with the seed that they began with, since they
+        have the evaluations of the ones before; a sentence on each that is left out
+    """
+    folders = {Path(one.origin.source).resolve(): one for one in trainings if one.settings}
+    before = {id(one): _before(one, folders) for one in trainings}
+    left_out = {id(found): one for one in trainings if (found := before[id(one)])}
+    notes = [
+        f"'{one.origin.source}' goes on in '{left_out[id(one)].origin.source}', and is left out"
+        for one in trainings
+        if id(one) in left_out
+    ]
+    kept = [one for one in trainings if id(one) not in left_out]
+    return [_with_seed(one, before) for one in kept], notes
+
+
+def _before(one: Training, folders: dict[Path, Training]) -> Training | None:
+    if one.continues is None:
+        return None
+    # The path is as it was written when the training began, and folders may have moved together.
+    beside = Path(one.origin.source).resolve().parent / one.continues.name
+    found = folders.get(one.continues.resolve()) or folders.get(beside)
+    return None if found is one else found
+
+
+def _with_seed(one: Training, before: dict[int, Training | None]) -> Training:
+    first, seen = one, {id(one)}
+    while (earlier := before[id(first)]) and id(earlier) not in seen:
+        first = earlier
+        seen.add(id(first))
+    return replace(one, seed=first.seed, table=one.table.assign(seed=first.seed))
