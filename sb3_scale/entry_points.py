@@ -24,7 +24,11 @@ def entry_points() -> Iterable[tuple[str, str, metadata.EntryPoint]]:
     """
     seen: dict[str, metadata.Distribution] = {}
     for distribution in metadata.distributions():
-        name = distribution.metadata["Name"]
+        try:
+            name = distribution.metadata["Name"]
+        except Exception as error:
+            notice(f"a distribution is left out, whose metadata cannot be read: {told(error)}")
+            continue
         if name:
             seen.setdefault(normalized(name), distribution)
     for name in sorted(seen, key=lambda name: (name != "sb3-scale", name)):

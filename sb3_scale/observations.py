@@ -43,6 +43,19 @@ def _check_one(what: str, space: "spaces.Space[Any]", inside: str) -> None:
             f"{what} is a {type(space).__name__}, {shown(space, 150)}; {ALLOWED}{inside}, which a "
             "wrapper of the environment can make"
         )
+    if isinstance(space, (spaces.Discrete, spaces.MultiDiscrete)) and np.any(space.start):
+        raise Sb3ScaleError(
+            f"{what} is {space}, which begins with {space.start}; allowed: numbers from 0, which a "
+            "wrapper of the environment can make"
+        )
     shape: Any = space.shape
+    dimensions = len(shape)
+    if isinstance(space, spaces.Box) and not dimensions:
+        raise Sb3ScaleError(f"{what} has no dimension; allowed: a Box of shape (1,) or more")
+    if isinstance(space, spaces.MultiDiscrete) and dimensions > 1:
+        raise Sb3ScaleError(
+            f"{what} is MultiDiscrete of shape {shape}; allowed: one dimension, for which a "
+            "wrapper of the environment can flatten it"
+        )
     if np.prod(shape, dtype=np.int64) == 0:
         raise Sb3ScaleError(f"{what} has the shape {shape}, so no number; {ALLOWED}, not empty")

@@ -13,14 +13,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NoReturn
 
-import typeguard
-
 from sb3_scale.built import Built, completed, record
 from sb3_scale.errors import Sb3ScaleError, check_key, shortened, shown
 from sb3_scale.extractor_classes import class_spec, is_path
 from sb3_scale.guard import importing, telling, told
 from sb3_scale.plugins import manager
 from sb3_scale.specs import KINDS, ExtractorClass, Recipe, Spec, ZooConfig
+from sb3_scale.type_guard import typeguard
 
 _providers: ContextVar[Mapping[str, str] | None] = ContextVar("providers", default=None)
 _used: ContextVar[dict[str, str] | None] = ContextVar("used", default=None)

@@ -414,6 +414,11 @@ def check_spaces(action_space: spaces.Space[Any]) -> None:
             f"the action space is {action_space}; allowed with ScalePolicy: Box with finite "
             "bounds, Discrete, MultiDiscrete of one dimension"
         )
+    if action_space.dtype == np.bool_ or 0 in action_space.shape:
+        raise Sb3ScaleError(
+            f"the action space is {action_space}; allowed with ScalePolicy: a Box of at least one "
+            "number, or MultiDiscrete for choices between two"
+        )
     check_bounds(action_space)
     most = MOST_STEPS if has_whole_actions(action_space) else float(np.finfo(np.float32).max)
     widest = max(float(np.abs(each.astype(np.float64)).max()) for each in _bounds(action_space))

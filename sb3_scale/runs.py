@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,11 +172,19 @@ def _runs_below(folder: Path) -> str:
 def _read_monitor(
     folder: Path,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-    try:
+    with _monitors_of(folder):
         table = read_episodes(folder)
         columns = (table[name].to_numpy() for name in ("r", "finished_at", "t"))
         returns, finished_at, finished_after = columns
         return returns.astype(np.float64), finished_at.astype(np.int64), finished_after
+
+
+@contextmanager
+def _monitors_of(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except Sb3ScaleError:
+        raise
     except ImportError as error:
         raise Sb3ScaleError(f"{error}: pip install sb3-scale") from None
     except (
@@ -195,10 +204,12 @@ def read_episodes(folder: Path) -> "pandas.DataFrame":
     :param folder: of a run, with files of ``Monitor``
     :return: a row per episode with its return ``r``, length ``l``, end ``t`` in seconds of wall
         clock, and ``finished_at``, the decisions made when it ended
+    :raises Sb3ScaleError: if a file cannot be read
     """
     from stable_baselines3.common.monitor import load_results
 
-    table = load_results(str(folder))
+    with _monitors_of(folder):
+        table = load_results(str(folder))
     path = folder / EARLIER
     if not path.exists():
         table[FINISHED_AT] = table["l"].cumsum()

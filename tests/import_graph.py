@@ -20,7 +20,7 @@ CORE = "sb3_scale"
 
 ORDER = """
     docstrings errors extending notices plain specs
-    files guard hookspecs observations quantities structures trust
+    files guard hookspecs observations quantities structures trust type_guard
     built entry_points extractor_classes
     plugins
     memory parts registration

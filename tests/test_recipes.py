@@ -554,6 +554,19 @@ def test_the_cost_of_a_recipe_for_pixels(capsys: pytest.CaptureFixture[str]) -> 
     assert pixels["GFLOP"] > numbers["GFLOP"] > 0
 
 
+def test_a_recipe_that_cannot_be_read_does_not_hide_the_others(
+    recipes: "Recipes", capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipes.add("astray", default={"recipe": "nowhere"})
+    assert main(["recipes", "--json"]) == 0
+    listed, told = capsys.readouterr()
+    names = {record["name"] for record in yaml.safe_load(listed)}
+    assert {"default", "xqc"} <= names
+    assert "astray" not in names
+    assert "astray is left out: there is no recipe 'nowhere'" in told
+    assert main(["recipes", "astray"]) == 1
+
+
 def test_listed_with_their_networks(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recipes", "default", "td3", "--json"]) == 0
     first, second = yaml.safe_load(capsys.readouterr().out)

@@ -9,7 +9,9 @@ import threading
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
+import gymnasium
 import numpy as np
 import pytest
 import yaml
@@ -17,8 +19,11 @@ import zoo_commands
 from full_disk import full_disk
 from rl_zoo3.exp_manager import ExperimentManager
 from rl_zoo3.train import train
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from sb3_scale import SAC, Sb3ScaleError
+from sb3_scale.zoo import resume
+from sb3_scale.zoo.history import bring_episodes
 from sb3_scale.zoo.resume import name_checkpoint, newest
 from sb3_scale.zoo.run_folder import claim
 from sb3_scale.zoo.termination import Termination
@@ -126,6 +131,65 @@ def test_a_wrong_checksum_and_cut_statistics_are_left_out(run: Path, tmp_path: P
         newest(folder)
     with pytest.raises(Sb3ScaleError, match=r"'.*' has no whole checkpoint .*: it has no \*\.zip"):
         newest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "data", ["[1, 2]", "null", '{"num_timesteps": null}', '{"num_timesteps": Infinity}', "5" * 5000]
+)
+def test_a_strangers_archive_in_the_folder_is_left_out(
+    run: Path, tmp_path: Path, data: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    with ZipFile(folder / "notes.zip", "w") as archive:
+        archive.writestr("data", data)
+    assert newest(folder).name == "Pendulum-v1.zip"
+    assert "notes.zip' is damaged" in capfd.readouterr().err
+
+
+def goes_on(folder: Path, normalize: Any = True) -> Namespace:
+    agent = str(folder / "Pendulum-v1.zip")
+    manager = Namespace(continue_training=True, trained_agent=agent, env_name="Pendulum-v1")
+    manager._maybe_normalize = lambda env, _: VecNormalize(env)
+    resume.use(manager, normalize)
+    return manager
+
+
+def test_statistics_that_are_gone_or_damaged_stop_a_run_that_goes_on(
+    run: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    path = folder / "Pendulum-v1" / "vecnormalize.pkl"
+    env = DummyVecEnv([lambda: gymnasium.make("Pendulum-v1")])
+    assert goes_on(folder)._maybe_normalize(env, False).obs_rms.count > 100
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"VecNormalize", b"WecNormalize"))
+    with pytest.raises(Sb3ScaleError, match=r"statistics '.*vecnormalize.pkl' is damaged: "):
+        goes_on(folder)._maybe_normalize(env, False)
+    path.write_bytes(pickle.dumps([1]))
+    with pytest.raises(Sb3ScaleError, match=r"statistics '.*vecnormalize.pkl' is damaged: "):
+        goes_on(folder)._maybe_normalize(env, False)
+    path.unlink()
+    with pytest.raises(Sb3ScaleError, match="has no statistics to go on with; allowed: Pendulum"):
+        goes_on(folder)
+    goes_on(folder, normalize=False)
+
+
+@pytest.mark.parametrize("word", ["-i", "--trained-agent=there", "-optimize"])
+def test_a_run_is_taken_up_in_one_way(run: Path, word: str) -> None:
+    with pytest.raises(
+        Sb3ScaleError, match=rf"--resume and {word.partition('=')[0]}; allowed: one"
+    ):
+        name_checkpoint(["train", "--resume", str(run), word])
+
+
+def test_episodes_that_cannot_be_read_are_named(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    next(folder.glob("*monitor.csv")).write_bytes(b'#{"t_start": 0}\nr,l,t\n\xe9,1,1\n')
+    with pytest.raises(Sb3ScaleError, match=r"a \*.monitor.csv in '.*run' cannot be read: "):
+        bring_episodes(folder, tmp_path, 50)
 
 
 def test_a_folder_without_a_checkpoint_is_one_sentence(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def refused(**options: Any) -> str:
         ({"n_timesteps": 0}, "n_timesteps is 0; allowed: a whole number"),
         ({"n_timestep": 12}, "did you mean 'n_timesteps'?"),
         ({"n_envs": 0}, "n_envs is 0; allowed: a whole number, at least 1"),
+        ({"n_envs": 100_000_000}, "n_envs is 100000000; allowed: at most 65536"),
         ({"n_envs": "2"}, "n_envs is '2'; allowed: a whole number"),
         ({"n_envs": True}, "n_envs is True; allowed: a whole number"),
         ({"frame_stack": "two"}, "frame_stack is 'two'; allowed: a whole number"),

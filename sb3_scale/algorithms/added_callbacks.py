@@ -1,14 +1,17 @@
 """Callbacks that an algorithm brings to ``learn``, or cannot have there."""
 
+import math
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
 from stable_baselines3.common.type_aliases import MaybeCallback
 
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.parts import build
 from sb3_scale.protocols import PartConfig
+from sb3_scale.quantities import is_number
 
 TRAINS_A_COPY = (
     "trains a copy that it loads as the library's own SAC or TQC and that does not know "
@@ -31,6 +34,35 @@ def with_callbacks(given: MaybeCallback, parts: Sequence[PartConfig]) -> Callbac
     else:
         users = [] if given is None else [ConvertCallback(given)]
     return CallbackList([*users, *(build("callback", part) for part in parts)])
+
+
+def check_learn(total_timesteps: Any, callback: Any, log_interval: Any) -> None:
+    """
+    :param total_timesteps: of ``learn``
+    :param callback: of ``learn``
+    :param log_interval: of ``learn``
+    :raises Sb3ScaleError: if one of them cannot be used
+    """
+    if not is_number(total_timesteps) or not 0 <= total_timesteps < math.inf:
+        raise Sb3ScaleError(
+            f"total_timesteps is {shown(total_timesteps)}; allowed: a number, at least 0"
+        )
+    if log_interval is not None and (not is_number(log_interval) or log_interval == 0):
+        raise Sb3ScaleError(
+            f"log_interval is {shown(log_interval)}; allowed: a number of episodes, or None"
+        )
+    for each in callback if isinstance(callback, list) else [callback]:
+        one = isinstance(each, BaseCallback)
+        if one or callback is None or (callback is each and callable(each) and not _is_class(each)):
+            continue
+        raise Sb3ScaleError(
+            f"callback is {shown(each)}; allowed: a callback such as "
+            "stable_baselines3.common.callbacks.EvalCallback(...), a list of them, or a function"
+        )
+
+
+def _is_class(value: Any) -> bool:
+    return isinstance(value, type)
 
 
 def refuse_parallel_training(given: MaybeCallback) -> None:

@@ -23,7 +23,11 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_scale.actions import is_discrete
 from sb3_scale.algorithms import buffer_files, options
-from sb3_scale.algorithms.added_callbacks import refuse_parallel_training, with_callbacks
+from sb3_scale.algorithms.added_callbacks import (
+    check_learn,
+    refuse_parallel_training,
+    with_callbacks,
+)
 from sb3_scale.algorithms.buffers import fill_up_replay_buffer
 from sb3_scale.algorithms.checkpoints import Checkpoint, name_of
 from sb3_scale.algorithms.checks import (
@@ -34,6 +38,7 @@ from sb3_scale.algorithms.checks import (
     check_transforms,
     tell_of_statistics,
 )
+from sb3_scale.algorithms.copies import copied_state
 from sb3_scale.algorithms.generators import random_states, set_random_states
 from sb3_scale.algorithms.goals import check_first_episode, give_environment
 from sb3_scale.algorithms.idle import ReplacedTrain
@@ -300,7 +305,9 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :param reset_num_timesteps: whether to count from 0, or to go on
         :param progress_bar: whether to show one
         :return: the algorithm
+        :raises Sb3ScaleError: if an argument cannot be used
         """
+        check_learn(total_timesteps, callback, log_interval)
         try:
             super().learn(
                 total_timesteps,
@@ -485,6 +492,13 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
 
         :param given: of :attr:`changed_after_loading`
         """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """With environments of its own also where ``VecNormalize`` leaves them out of copies."""
+        copy = type(self).__new__(type(self))
+        memo[id(self)] = copy
+        copy.__setstate__(copied_state(self, memo))
+        return copy
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what belongs to these very networks; a copy makes its own."""

@@ -31,7 +31,12 @@ def choose_replay_buffer(model: Any) -> None:
     ):
         model.replay_buffer_class = "compact"
     if isinstance(model.replay_buffer_class, str):
-        part = {"name": model.replay_buffer_class, **model.replay_buffer_kwargs}
+        numbers = {
+            key: value.item() if isinstance(value, np.generic) else value
+            for key, value in model.replay_buffer_kwargs.items()
+        }
+        model.replay_buffer_kwargs = numbers
+        part = {"name": model.replay_buffer_class, **numbers}
         model.replay_buffer_class, _, _ = resolve("replay-buffer", part)
     kind = model.replay_buffer_class
     ours = isinstance(kind, type) and issubclass(kind, CompactReplayBuffer)

@@ -223,6 +223,10 @@ def _check_parts(given: Any, stored: Mapping[str, Any], algorithm: Any, where: s
     check_same_parts(stored.get("policy_kwargs", {}), completed, where)
 
 
+OTHER_SPACES = ("Observation spaces do not match", "Action spaces do not match")
+"""How Stable-Baselines3 says that an environment is another one."""
+
+
 @contextmanager
 def _one_sentence(where: str) -> Iterator[None]:
     try:
@@ -232,4 +236,9 @@ def _one_sentence(where: str) -> Iterator[None]:
             raise
         # Where the names of networks and optimisers differ, or those of what they hold.
         reason = textwrap.shorten(str(error), 300)
+        if reason.startswith(OTHER_SPACES):
+            raise Sb3ScaleError(
+                f"env does not fit {where}: {reason}; allowed: an environment with the spaces of "
+                "the training"
+            ) from error
         raise Sb3ScaleError(f"{where} does not fit its own settings: {reason}") from error

@@ -293,7 +293,19 @@ def tell_of_statistics(model: Any) -> None:
             "environments give them as they are; VecNormalize.load(path, env) brings the "
             "statistics back"
         )
+    elif model.saw_normalized and model.num_timesteps > 0 and _counts_nothing(normalize):
+        notice(
+            "the algorithm learned from observations that VecNormalize had normalised, and the "
+            "statistics of these environments are new; VecNormalize.load(path, env) brings those "
+            "of the training back"
+        )
     model.saw_normalized = normalized
+
+
+def _counts_nothing(normalize: Any) -> bool:
+    """Whether its statistics have not seen an observation."""
+    found = normalize.obs_rms
+    return any(each.count < 1 for each in (found.values() if isinstance(found, dict) else [found]))
 
 
 def check_buffer_and_loss(model: Any) -> None:

@@ -37,7 +37,7 @@ from sb3_scale.algorithms.training import Training
 from sb3_scale.algorithms.trial import try_parts
 from sb3_scale.built import recorded_parts
 from sb3_scale.collection.unmade import copied
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.execution.allocator import fresh_pages
 from sb3_scale.execution.devices import check_device, check_device_name
 from sb3_scale.memory import networks_within
@@ -72,6 +72,8 @@ def construct(model: "ScaleAlgorithm", given: dict[str, Any]) -> None:
     own.update({name: given.pop(name) for name in own.keys() & given.keys()})
     setup = given.pop("_init_setup_model", True)
     env = given.get("env")
+    if is_scale_policy(given["policy"]):
+        _check_env(env, setup)
     if is_scale_policy(given["policy"]) and isinstance(env, (gym.Env, VecEnv)):
         check_observations(env.observation_space)
     given["policy_kwargs"] = model.check_arguments(
@@ -90,6 +92,17 @@ def construct(model: "ScaleAlgorithm", given: dict[str, Any]) -> None:
     vars(model).update(own)
     if setup:
         model._setup_model()
+
+
+def _check_env(env: Any, needed: bool) -> None:
+    """A checkpoint is read without one."""
+    made = isinstance(env, (str, gym.Env, VecEnv))
+    if made or (env is None and not needed) or not (env is None or callable(env)):
+        return
+    hint = f"; {env.__name__}() may make one" if isinstance(env, type) else ""
+    raise Sb3ScaleError(
+        f"env is {shown(env)}; allowed: an environment of Gymnasium, a VecEnv, or an id{hint}"
+    )
 
 
 def checked_policy_kwargs(

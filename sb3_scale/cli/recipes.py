@@ -1,6 +1,7 @@
 """``sb3-scale recipes``."""
 
 import argparse
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import track
@@ -8,6 +9,7 @@ from rich.progress import track
 from sb3_scale.cli.arguments import add_json
 from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.notices import notice
 from sb3_scale.plugins import manager
 from sb3_scale.specs import Recipe
 from sb3_scale.tables import make_table
@@ -55,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
         for spec in track(wanted, "measuring", disable=args.json, transient=True):
             costs[spec.name] = cost(spec.name, args.observations, args.actions)
-    records = [_record(spec, costs.get(spec.name)) for spec in wanted]
+    records = list(_records(wanted, costs, strict=bool(args.names)))
     if args.json:
         print_json(records)
         return 0
@@ -70,6 +72,19 @@ def run(args: argparse.Namespace) -> int:
             f"and {args.actions} actions, without compilation"
         )
     return 0
+
+
+def _records(
+    specs: Sequence[Recipe], costs: "Mapping[str, Cost]", strict: bool
+) -> Iterator[dict[str, Any]]:
+    """Those that can be read, and a line on each other one; ``strict``: none may be wrong."""
+    for spec in specs:
+        try:
+            yield _record(spec, costs.get(spec.name))
+        except Sb3ScaleError as error:
+            if strict:
+                raise
+            notice(f"{spec.name} is left out: {error}")
 
 
 def _record(spec: Recipe, cost: "Cost | None") -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Environments whose answers are looked at before anybody uses them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
@@ -14,6 +15,7 @@ from stable_baselines3.common.vec_env import (
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.guard import told
 from sb3_scale.replay.finite import all_finite, first_wrong
 
 
@@ -43,15 +45,36 @@ class CheckedAnswers(VecEnvWrapper):
     def reset(self) -> VecEnvObs:
         """
         :return: first observations
+        :raises Sb3ScaleError: if they are of no kind that Stable-Baselines3 reads
         """
-        return self.venv.reset()
+        with self._readable():
+            return self.venv.reset()
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except Sb3ScaleError:
+            raise
+        except Exception as error:
+            # What an environment itself raises is for the one who wrote it.
+            if not _raised_by_reader(error):
+                raise
+            step = self._num_timesteps() + self.num_envs
+            raise Sb3ScaleError(
+                f"an environment ({_name(self.venv, 0)}) gave an answer at timestep {step} that "
+                f"Stable-Baselines3 cannot read: {told(error)}; allowed: reset(seed=..., "
+                "options=...) -> (observation, info), and step(action) -> (observation, reward, "
+                "terminated, truncated, info) with a number as reward and a dictionary as info"
+            ) from error
 
     def step_wait(self) -> VecEnvStepReturn:
         """
         :return: what the environments answer
-        :raises Sb3ScaleError: if a number in it is not finite, or an observation has another shape
+        :raises Sb3ScaleError: if a number in it is not finite, an observation has another shape, or
+            it is of no kind that Stable-Baselines3 reads
         """
-        with self.shapes:
+        with self._readable(), self.shapes:
             if self._normalize is None or self._raw is None:
                 answer = self.venv.step_wait()
                 self._check(*answer)
@@ -161,6 +184,17 @@ def _batch_of_one(observation: Any) -> Any:
     if isinstance(observation, Mapping):
         return {key: np.asarray(each)[None] for key, each in observation.items()}
     return np.asarray(observation)[None]
+
+
+def _raised_by_reader(error: BaseException) -> bool:
+    """Whether Stable-Baselines3 raised it, or NumPy for it or for us, and no environment."""
+    last = None
+    trace = error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_globals.get("__name__", "").partition(".")[0]
+        last = last if name == "numpy" else name
+        trace = trace.tb_next
+    return last in ("stable_baselines3", "sb3_scale")
 
 
 def _name(env: VecEnv, index: int) -> str:

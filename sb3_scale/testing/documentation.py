@@ -3,7 +3,6 @@
 import inspect
 from typing import Any
 
-import typeguard
 import yaml
 
 from sb3_scale.catalogue import settable
@@ -11,6 +10,7 @@ from sb3_scale.docstrings import docstring_parameters, parameter_docs
 from sb3_scale.parts import annotations, load_target, type_name
 from sb3_scale.specs import Env, Recipe, ZooConfig
 from sb3_scale.testing.part_under_test import Subject
+from sb3_scale.type_guard import typeguard
 
 
 def check_documentation(subject: Subject) -> None:

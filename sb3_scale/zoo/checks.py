@@ -30,6 +30,8 @@ GIVEN_BY_ZOO = {
 }
 """Arguments of an algorithm that RL-Zoo gives itself, and its options for them."""
 
+MOST_ENVS = 1 << 16
+
 _LINEAR = re.compile(r"lin_\d*\.?\d+(e[+-]?\d+)?", re.IGNORECASE)
 
 
@@ -158,6 +160,12 @@ def _whole(key: str, value: Any) -> None:
         )
 
 
+def _number_of_envs(key: str, value: Any) -> None:
+    _whole(key, value)
+    if value > MOST_ENVS:
+        raise Sb3ScaleError(f"{key} is {value}; allowed: at most {MOST_ENVS}")
+
+
 def _steps(key: str, value: Any) -> None:
     # YAML has 1e5 as a fraction, and RL-Zoo makes it whole.
     _whole(key, int(value) if isinstance(value, float) and value.is_integer() else value)
@@ -193,7 +201,7 @@ def _noise_std(key: str, value: Any) -> None:
 
 
 _CHECKS: dict[str, Callable[[str, Any], None]] = {
-    "n_envs": _whole,
+    "n_envs": _number_of_envs,
     "n_timesteps": _steps,
     "frame_stack": _frames,
     "learning_rate": _learning_rate,

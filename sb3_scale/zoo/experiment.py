@@ -140,7 +140,7 @@ def _prepare(manager: Any, hyperparams: Hyperparams, backend: PartConfig) -> Non
     check_stacked_once(
         env_id, {**(hyperparams.get("env_kwargs") or {}), **(manager.env_kwargs or {})}, hyperparams
     )
-    resume.use(manager)
+    resume.use(manager, hyperparams.get("normalize"))
     run_folder.claim(manager)
     whole_files.use(manager)
     history.use(manager)

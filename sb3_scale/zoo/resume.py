@@ -18,6 +18,8 @@ OPTIONS = ("-i", "--trained-agent")
 RESUME = "--resume"
 """Our own, which RL-Zoo reads as the first of its options: the run is the same, and counts on."""
 
+SEARCH = ("-optimize", "--optimize-hyperparameters")
+
 CHECKPOINT = "rl_model_"
 BEST = "best_model.zip"
 
@@ -25,12 +27,16 @@ _continued: set[Path] = set()
 """Checkpoints that the command line names to count on from."""
 
 _DAMAGE = (
+    AttributeError,
     BadZipFile,
     EOFError,
     KeyError,
+    MemoryError,
     NotImplementedError,
     OSError,
+    OverflowError,
     RuntimeError,
+    TypeError,
     ValueError,
     struct.error,
 )
@@ -64,6 +70,9 @@ def _name_continued(words: list[str]) -> None:
                 f"{RESUME} is {shown(given)}; allowed: the folder of a run, such as "
                 "logs/sac/dog-run_1"
             )
+        for other in words:
+            if other.partition("=")[0] in (*OPTIONS, *SEARCH):
+                raise Sb3ScaleError(f"{RESUME} and {other.partition('=')[0]}; allowed: one of them")
         checkpoint = newest(Path(given))
         _continued.add(checkpoint)
         words[at : at + (1 if value else 2)] = [OPTIONS[0], str(checkpoint)]
@@ -127,20 +136,28 @@ def whole(folder: Path) -> tuple[Path, list[str]]:
     raise Sb3ScaleError(f"folder '{folder}' has no whole checkpoint to go on from: {reason}")
 
 
-def use(manager: Any) -> None:
+def use(manager: Any, normalize: Any) -> None:
     """
     Let a run that goes on from a checkpoint have the statistics that were saved with it.
 
     RL-Zoo takes the newest, which may be those of a later best model.
 
     :param manager: RL-Zoo's ``ExperimentManager``
-    :raises Sb3ScaleError: if their file is damaged
+    :param normalize: of the settings
+    :raises Sb3ScaleError: if their file is damaged, or missing where the settings ask for some
     """
     if not manager.continue_training:
         return
-    path = _statistics(Path(manager.trained_agent), manager.env_name)
-    if path is None:
+    agent = Path(manager.trained_agent)
+    path = _statistics(agent, manager.env_name)
+    if path is None and normalize in (None, False, "False"):
         return
+    if path is None:
+        raise Sb3ScaleError(
+            f"normalize is {shown(normalize)}, and '{agent.parent}' has no statistics to go on "
+            f"with; allowed: {manager.env_name}/vecnormalize.pkl there, or normalize: false for an "
+            "agent that learned without"
+        )
     try:
         _check_pickle(path)
     except _DAMAGE as error:
@@ -152,7 +169,11 @@ def _normalize(path: Path, zoo: Any, env: VecEnv, eval_env: bool) -> VecEnv:
     wrapped: VecEnv = zoo(env, eval_env)
     if not isinstance(wrapped, VecNormalize):
         return wrapped
-    own = VecNormalize.load(str(path), env)
+    try:
+        own = VecNormalize.load(str(path), env)
+    # Whatever a changed byte of a pickle makes it raise.
+    except Exception as error:
+        raise Sb3ScaleError(f"statistics {_told(path, error)}") from None
     own.training, own.norm_reward = wrapped.training, wrapped.norm_reward
     return own
 
