@@ -10,6 +10,9 @@ from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.notices import notice
 from sb3_scale.zoo.samplers import StudyError
 
+ATTEMPTS = 4
+"""Of a search in no trial of which parts went together: a short one may be unlucky."""
+
 _zoo_objective = ExperimentManager.objective
 _zoo_search = ExperimentManager.hyperparameters_optimization
 
@@ -34,10 +37,16 @@ def _objective(self: Any, trial: optuna.Trial) -> Any:
 
 @wraps(_zoo_search)
 def _search(self: Any) -> None:
-    self.last_refusal = None
-    try:
-        _zoo_search(self)
-    except ValueError as error:
-        if self.last_refusal is None or isinstance(error, Sb3ScaleError):
-            raise
-        raise Sb3ScaleError(f"no trial was completed; the last: {self.last_refusal}") from error
+    seed = self.seed
+    for attempt in range(ATTEMPTS):
+        # The same seed would choose the same.
+        self.seed, self.last_refusal = seed + attempt, None
+        try:
+            _zoo_search(self)
+            return
+        except ValueError as error:
+            if self.last_refusal is None or isinstance(error, Sb3ScaleError):
+                raise
+        finally:
+            self.seed = seed
+    raise Sb3ScaleError(f"no trial was completed; the last: {self.last_refusal}")
