@@ -10,6 +10,7 @@ from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 from PIL import Image
 
+from sb3_scale.collection.time_limits import least, lengths_of
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale_envs.control_steps import check_counts
 from sb3_scale_envs.frames import Frames, first_stack, frame_space, next_stack
@@ -80,10 +81,8 @@ class PixelObservation(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
     def max_episode_steps(self) -> int | None:
         """Decisions in the longest episode, if the environment says how long that is."""
         spec = self.env.spec
-        if self.env.has_wrapper_attr("max_episode_steps"):
-            steps = self.env.get_wrapper_attr("max_episode_steps")
-        else:
-            steps = None if spec is None else spec.max_episode_steps
+        limits = [] if spec is None else [spec.max_episode_steps]
+        steps = least([*limits, *lengths_of(self.env).values()])
         return None if steps is None else math.ceil(steps / self.action_repeat)
 
     def reset(

@@ -263,3 +263,11 @@ def test_the_longest_episode_counts_decisions(repeat, decisions):
     env = gymnasium.make("Pendulum-v1", render_mode="rgb_array")
     wrapped = DummyVecEnv([lambda: PixelObservation(env, size=12, action_repeat=repeat)])
     assert max_episode_steps(wrapped) == decisions
+
+
+@pytest.mark.parametrize("none", [None, -1, np.inf])
+def test_no_longest_episode(none):
+    env = Counter()
+    env.max_episode_steps = none
+    wrapped = DummyVecEnv([lambda: PixelObservation(env, size=12, action_repeat=2)])
+    assert max_episode_steps(wrapped) is None

@@ -51,18 +51,15 @@ def check_learn(total_timesteps: Any, callback: Any, log_interval: Any) -> None:
         raise Sb3ScaleError(
             f"log_interval is {shown(log_interval)}; allowed: a number of episodes, or None"
         )
+    if callback is None or (callable(callback) and not isinstance(callback, type)):
+        return
     for each in callback if isinstance(callback, list) else [callback]:
-        one = isinstance(each, BaseCallback)
-        if one or callback is None or (callback is each and callable(each) and not _is_class(each)):
-            continue
-        raise Sb3ScaleError(
-            f"callback is {shown(each)}; allowed: a callback such as "
-            "stable_baselines3.common.callbacks.EvalCallback(...), a list of them, or a function"
-        )
-
-
-def _is_class(value: Any) -> bool:
-    return isinstance(value, type)
+        if not isinstance(each, BaseCallback):
+            raise Sb3ScaleError(
+                f"callback is {shown(each)}; allowed: a callback such as "
+                "stable_baselines3.common.callbacks.EvalCallback(...), a list of them, or a "
+                "function"
+            )
 
 
 def refuse_parallel_training(given: MaybeCallback) -> None:

@@ -10,6 +10,7 @@ from stable_baselines3.common.preprocessing import get_action_dim, get_obs_shape
 from sb3_scale.execution.allocator import fresh_pages
 from sb3_scale.notices import notice
 from sb3_scale.parts import resolve
+from sb3_scale.plain import plain
 from sb3_scale.policies import has_whole_actions
 from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale.replay.hindsight import HindsightStorage
@@ -32,7 +33,7 @@ def choose_replay_buffer(model: Any) -> None:
         model.replay_buffer_class = "compact"
     if isinstance(model.replay_buffer_class, str):
         numbers = {
-            key: value.item() if isinstance(value, np.generic) else value
+            key: plain(value) if isinstance(value, np.generic) else value
             for key, value in model.replay_buffer_kwargs.items()
         }
         model.replay_buffer_kwargs = numbers

@@ -96,8 +96,8 @@ def construct(model: "ScaleAlgorithm", given: dict[str, Any]) -> None:
 
 def _check_env(env: Any, needed: bool) -> None:
     """A checkpoint is read without one."""
-    made = isinstance(env, (str, gym.Env, VecEnv))
-    if made or (env is None and not needed) or not (env is None or callable(env)):
+    wrong = needed if env is None else callable(env)
+    if not wrong or isinstance(env, (gym.Env, VecEnv)):
         return
     hint = f"; {env.__name__}() may make one" if isinstance(env, type) else ""
     raise Sb3ScaleError(

@@ -1,7 +1,7 @@
 """``sb3-scale recipes``."""
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import track
@@ -51,13 +51,9 @@ def run(args: argparse.Namespace) -> int:
             raise Sb3ScaleError(f"--{key} is {getattr(args, key)}; allowed: at least 1")
     offered = [spec for _, spec in manager().specs("recipe") if isinstance(spec, Recipe)]
     wanted = [files.find(name) for name in args.names] or sorted(offered, key=lambda s: s.name)
-    costs: dict[str, Cost] = {}
-    if args.cost:
-        from sb3_scale.recipes.costs import cost
-
-        for spec in track(wanted, "measuring", disable=args.json, transient=True):
-            costs[spec.name] = cost(spec.name, args.observations, args.actions)
-    records = list(_records(wanted, costs, strict=bool(args.names)))
+    measure = _measure(args) if args.cost else lambda _: None
+    shown = track(wanted, "measuring", disable=args.json or not args.cost, transient=True)
+    records = list(_records(shown, measure, strict=bool(args.names)))
     if args.json:
         print_json(records)
         return 0
@@ -74,13 +70,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _measure(args: argparse.Namespace) -> "Callable[[Recipe], Cost]":
+    from sb3_scale.recipes.costs import cost
+
+    return lambda spec: cost(spec.name, args.observations, args.actions)
+
+
 def _records(
-    specs: Sequence[Recipe], costs: "Mapping[str, Cost]", strict: bool
+    specs: Iterable[Recipe], measure: "Callable[[Recipe], Cost | None]", strict: bool
 ) -> Iterator[dict[str, Any]]:
     """Those that can be read, and a line on each other one; ``strict``: none may be wrong."""
     for spec in specs:
         try:
-            yield _record(spec, costs.get(spec.name))
+            yield _record(spec, measure(spec))
         except Sb3ScaleError as error:
             if strict:
                 raise

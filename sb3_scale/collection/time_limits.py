@@ -1,9 +1,11 @@
 """How long an episode may be."""
 
 import math
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
+import gymnasium
 from gymnasium.envs.registration import EnvSpec
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -27,6 +29,23 @@ def max_episode_steps(env: VecEnv) -> int | None:
     for name in LENGTHS:
         if env.has_attr(name):
             limits += env.get_attr(name, 0)
+    return least(limits)
+
+
+def lengths_of(env: "gymnasium.Env[Any, Any]") -> dict[str, Any]:
+    """
+    :param env: one environment
+    :return: its attributes of :data:`LENGTHS`, unchecked
+    """
+    return {name: env.get_wrapper_attr(name) for name in LENGTHS if env.has_wrapper_attr(name)}
+
+
+def least(limits: Iterable[Any]) -> int | None:
+    """
+    :param limits: lengths, some of which may stand for none
+    :return: the shortest, if one is a limit
+    :raises Sb3ScaleError: if one is no length
+    """
     return min((int(each) for each in limits if _is_limit(each)), default=None)
 
 

@@ -11,7 +11,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecTransposeImage
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
-from sb3_scale.collection.time_limits import LENGTHS
+from sb3_scale.collection.time_limits import lengths_of
 from sb3_scale.errors import Sb3ScaleError
 
 MakeEnv = Callable[[], gymnasium.Env[Any, Any]]
@@ -47,11 +47,7 @@ class UnmadeVecEnv(VecEnv):
         # VecEnv asks for it when it is made.
         self.render_mode = example.render_mode
         self.spec = example.spec
-        self._lengths = {
-            name: example.get_wrapper_attr(name)
-            for name in LENGTHS
-            if example.has_wrapper_attr(name)
-        }
+        self._lengths = lengths_of(example)
         super().__init__(len(self.env_fns), example.observation_space, example.action_space)
         example.close()
 

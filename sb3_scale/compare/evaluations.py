@@ -10,6 +10,7 @@ import pandas
 from numpy.typing import NDArray
 
 from sb3_scale.compare.origins import Origin
+from sb3_scale.recipes.gradient_steps import per_decision
 from sb3_scale.runs import Run
 
 COLUMNS = (
@@ -80,16 +81,11 @@ def gradient_steps_per_decision(algo: str, settings: Mapping[str, Any]) -> float
     :param settings: of a run
     :return: once the training has begun; not a number where they are not counted by decisions
     """
-    steps, every = settings.get("gradient_steps", 1), settings.get("train_freq", 1)
-    if isinstance(every, (list, tuple)) and len(every) == 2 and every[1] == "step":
-        every = every[0]
-    n_envs, collector = settings.get("n_envs", 1), settings.get("collector", "local")
+    collector = settings.get("collector", "local")
     name = collector.get("name") if isinstance(collector, Mapping) else collector
-    counted = all(isinstance(value, int) for value in (steps, every, n_envs))
-    if not counted or every < 1 or n_envs < 1 or algo in ON_POLICY or name not in TAKING_TURNS:
+    if algo in ON_POLICY or name not in TAKING_TURNS:
         return float("nan")
-    # A negative number stands for as many as there were decisions.
-    return 1.0 if steps < 0 else float(steps / (every * n_envs))
+    return per_decision(settings)
 
 
 def evaluations(label: str, run: Run) -> pandas.DataFrame:

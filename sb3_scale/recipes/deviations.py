@@ -1,10 +1,12 @@
 """What changes make of a recipe beside what they say, in words."""
 
 from collections.abc import Mapping
+from math import isnan
 from typing import Any
 
 from sb3_scale.parts import build
 from sb3_scale.recipes import resolve
+from sb3_scale.recipes.gradient_steps import per_decision
 
 PARTS = "policy_kwargs"
 
@@ -48,14 +50,13 @@ def _without(
 
 def _steps(changes: Mapping[str, Any], plain: Mapping[str, Any]) -> list[str]:
     """Stable-Baselines3 counts a step of all environments as one."""
-    n_envs = changes.get("n_envs")
-    steps, every = plain.get("gradient_steps", 1), plain.get("train_freq", 1)
-    whole = all(isinstance(each, int) for each in (n_envs, steps, every))
-    if not whole or n_envs is None or n_envs < 2 or steps < 1:
+    n_envs, steps = changes.get("n_envs", 1), plain.get("gradient_steps", 1)
+    share = per_decision(plain)
+    if isnan(share) or n_envs in (None, 1) or steps < 1:
         return []
     if build("collector", plain.get("collector", "local")).own_environments:
         return []
     return [
-        f"{steps / (every * n_envs):g} gradient steps per decision, since gradient_steps {steps} "
+        f"{share:g} gradient steps per decision, since gradient_steps {steps} "
         f"are for a step of all {n_envs} environments"
     ]

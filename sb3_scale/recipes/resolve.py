@@ -24,6 +24,9 @@ OF_A_PART = f"_{RATE}"
 
 ENV_KWARGS = "env_kwargs"
 
+OF_POLICY = signature(ScalePolicy).parameters.keys() - {"use_sde"}
+"""Arguments of the policy, which are no settings of an algorithm."""
+
 
 def asks(settings: Mapping[str, Any]) -> bool:
     """
@@ -141,7 +144,7 @@ def _with(settings: Settings, changes: Mapping[str, Any]) -> Settings:
 def _check_no_part(key: str, value: Any) -> None:
     """A path that begins with a part of the policy, or with the recipe."""
     path = key.removeprefix("recipe.")
-    if path.partition(".")[0] in signature(ScalePolicy).parameters.keys() - {"use_sde"}:
+    if path.partition(".")[0] in OF_POLICY:
         raise Sb3ScaleError(
             f"there is no setting {shown(key)} (its value was {shown(value, 150)}); did you mean "
             f"'policy_kwargs.{path}'?"

@@ -13,13 +13,11 @@ if TYPE_CHECKING:
 
 WIDTHS = [128, 256, 512]
 DEPTHS = (2, 4)
+NAMES = {"learning_rate", "network", "width", "depth", "norm"}
 
 
 class StudyError(Sb3ScaleError):
     """What ends a search, and not one of its trials."""
-
-
-NAMES = {"learning_rate", "network", "width", "depth", "norm"}
 
 
 def sample(
