@@ -80,7 +80,7 @@ def test_count_by_hand():
 
 
 @pytest.mark.parametrize(
-    "name", ["sac-256", "crossq", "crossq-wn", "modern2", "xqc", "simbav2", "flashsac"]
+    "name", ["sac-256", "crossq", "crossq-wn", "modern2", "xqc", "simbav2", "flashsac-512"]
 )
 def test_count_equals_that_of_pytorch(name):
     """Autograd alone computes more: the gradient by the features in the actor's step."""

@@ -12,7 +12,7 @@ from stable_baselines3.common.logger import Logger
 
 import sb3_scale
 from lib.measuring import Spaces, fill
-from sb3_scale.recipes import files, resolve
+from sb3_scale.recipes import resolve
 from sb3_scale_crossq.algorithm import CrossQ
 
 OBSERVATIONS, ACTIONS = 223, 38
@@ -148,13 +148,14 @@ def densenet(width: int, title: str) -> Configuration:
     )
 
 
-def published(name: str, title: str) -> Configuration:
+def published(name: str, title: str, **changes: Any) -> Configuration:
     """
     :param name: of a recipe for SAC
     :param title: for a table
+    :param changes: of the recipe, by their paths
     :return: SAC with the parts and the policy delay of the recipe
     """
-    entry = resolve.plain(files.settings_for(files.path_of(name, "sac")), "sac", None)
+    entry = resolve.plain({"recipe": name, **changes}, "sac", None)
     settings = {"policy_delay": entry.get("policy_delay", 1)}
     return Configuration(title, sb3_scale.SAC, entry["policy_kwargs"], settings=settings)
 
@@ -172,6 +173,9 @@ CONFIGURATIONS: dict[str, Configuration] = {
     "xqc": published("xqc", "XQC"),
     "simbav2": published("simbav2", "SimbaV2, one critic"),
     "flashsac": published("flashsac", "FlashSAC"),
+    "flashsac-512": published(
+        "flashsac", "FlashSAC, critic 512", **{"policy_kwargs.critic.network.width": 512}
+    ),
 }
 
 
