@@ -9,10 +9,11 @@ import pytest
 import rl_zoo3
 
 import sb3_scale.zoo.__main__ as zoo_main
-from sb3_scale import SAC, Algorithm, Env, Sb3ScaleError, Spec, hookimpl
+from sb3_scale import SAC, Algorithm, Env, Sb3ScaleError, Spec, ZooConfig, hookimpl
 from sb3_scale.plugins import PluginManager, manager
 from sb3_scale.registration import import_packages, register_envs
 from sb3_scale.zoo import _install_algorithms
+from sb3_scale.zoo.configs import by_name
 
 CHOOSE = "uninstall one, or choose with SB3_SCALE_DISABLE_PLUGINS="
 
@@ -27,6 +28,7 @@ def second_plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[PluginManager]:
             yield Algorithm("sac", "sb3_scale:SAC")
             yield Env("robot arm", "sb3_scale:SAC")
             yield Env("navigation-2", "sb3_scale:SAC")
+            yield ZooConfig("xqc", "test_collisions:xqc.yml", algo="sac")
 
     monkeypatch.setattr(gymnasium.envs.registration, "registry", {})
     monkeypatch.setattr(gymnasium, "registry", gymnasium.envs.registration.registry)
@@ -57,6 +59,13 @@ def test_a_task_offered_twice_says_so_when_it_is_made(second_plugin: PluginManag
     assert str(raised.value).startswith("env 'navigation-2' is offered by ")
     # What the refused name came beside is there.
     assert "pendulum-swingup" in gymnasium.registry
+
+
+def test_settings_of_a_recipes_name_are_neither_of_them(second_plugin: PluginManager) -> None:
+    with pytest.raises(Sb3ScaleError) as raised:
+        by_name("sac", "xqc")
+    assert str(raised.value).startswith("--conf-file xqc is a recipe of ")
+    assert " and a zoo-config of 'second' " in str(raised.value)
 
 
 def test_a_module_of_the_present_folder_is_found_behind_what_is_installed(

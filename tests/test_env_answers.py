@@ -8,6 +8,7 @@ import pytest
 from gymnasium import spaces
 from small_models import make
 from stable_baselines3.common.callbacks import EvalCallback
+from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFrameStack, VecNormalize
 
 from sb3_scale import SAC, Sb3ScaleError
@@ -79,6 +80,26 @@ def test_a_wrong_number_is_told_before_it_is_stored(
         model.learn(100)
     assert str(refused.value).startswith(
         f"environment 1 (Faulty) gave {told} at timestep {2 * WRONG_STEP}, "
+    )
+    assert model.replay_buffer.size() == WRONG_STEP - 1
+    assert_clean(model)
+
+
+@pytest.mark.parametrize("collector", ["local", "overlapped"])
+def test_an_action_that_is_not_finite_is_told_before_it_is_played(collector: str) -> None:
+    class Late(NormalActionNoise):
+        calls = 0
+
+        def __call__(self) -> np.ndarray:
+            self.calls += 1
+            return super().__call__() * (np.nan if self.calls == WRONG_STEP else 1)
+
+    noise = Late(np.zeros(1), np.full(1, 0.1))
+    model = make(SAC, Faulty(), learning_starts=0, action_noise=noise, collector=collector)
+    with pytest.raises(Sb3ScaleError) as refused:
+        model.learn(30)
+    assert str(refused.value).startswith(
+        f"action[0] = nan was chosen for environment 0 (Faulty) at timestep {WRONG_STEP}, "
     )
     assert model.replay_buffer.size() == WRONG_STEP - 1
     assert_clean(model)

@@ -21,7 +21,7 @@ from sb3_scale.replay.finite import all_finite, first_wrong
 
 class CheckedAnswers(VecEnvWrapper):
     """
-    Stops where environments answer with a number that is not finite, before it is stored or moves
+    Stops where an action or an answer of environments has a number that is not finite, before it is stored or moves
     the statistics of ``VecNormalize``, or with a shape that ``DummyVecEnv`` would spread.
 
     :param venv: the environments
@@ -67,6 +67,21 @@ class CheckedAnswers(VecEnvWrapper):
                 "options=...) -> (observation, info), and step(action) -> (observation, reward, "
                 "terminated, truncated, info) with a number as reward and a dictionary as info"
             ) from error
+
+    def step_async(self, actions: np.ndarray) -> None:
+        """
+        :param actions: chosen by the networks and their noise, one row an environment
+        :raises Sb3ScaleError: if one of them is not finite
+        """
+        if not all_finite(actions):
+            (index, *place), value = first_wrong(actions)
+            step = self._num_timesteps() + self.num_envs
+            raise Sb3ScaleError(
+                f"action{place or ''} = {value} was chosen for environment {index} "
+                f"({_name(self.venv, index)}) at timestep {step}, by the policy or its "
+                "action_noise, and nothing of that step is stored; allowed: finite numbers"
+            )
+        self.venv.step_async(actions)
 
     def step_wait(self) -> VecEnvStepReturn:
         """

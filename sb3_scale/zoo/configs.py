@@ -60,8 +60,8 @@ def by_name(algo: str, name: str) -> Path | None:
     :param name: what the user gave as ``--conf-file``
     :return: the file of the recipe, or of the settings, that a plugin offers under this name;
         nothing if it is a path
-    :raises Sb3ScaleError: if the name is that of another algorithm's file, a misspelled one, or of
-        a file that is missing
+    :raises Sb3ScaleError: if the name is that of another algorithm's file, a misspelled one, of
+        a file that is missing, or of both a recipe and other settings
     """
     if {"/", "."} & set(name) or Path(name).is_file():
         return None
@@ -69,6 +69,12 @@ def by_name(algo: str, name: str) -> Path | None:
     # The Python module that RL-Zoo allows too, which a folder in the present one is as well.
     if not kinds and (Path(name).exists() or find_spec(name)):
         return None
+    if len(kinds) == 2:
+        offers = [f"a {kind} of {manager().find(kind, name)[0].label}" for kind in sorted(kinds)]
+        raise Sb3ScaleError(
+            f"--conf-file {name} is {' and '.join(offers)}; allowed: the path of the file, or one "
+            "of them blocked by SB3_SCALE_DISABLE_PLUGINS"
+        )
     if "zoo-config" not in kinds:
         return files.path_of(name, algo)
     _, spec = manager().find("zoo-config", name)
