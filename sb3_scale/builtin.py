@@ -194,7 +194,7 @@ def sb3_scale_components() -> Iterator[Spec]:
     yield ReplayBuffer(
         "frames",
         "sb3_scale.replay.frames:FrameReplayBuffer",
-        summary="The same for stacks of images; each frame is stored once.",
+        summary="The same for stacks of images, alone or in a Dict; each frame is stored once.",
         reference="Mnih et al., Human-level control through deep reinforcement learning, 2015",
     )
     yield Callback(

@@ -261,7 +261,13 @@ def test_frames_of_short_episodes_that_do_not_fit_are_refused(
     [
         (spaces.Box(0, 1, (9, 4, 4), np.float32), {}, "Box of float32.*allowed: Box of uint8"),
         (spaces.Box(0, 255, (9,), np.uint8), {}, r"Box of uint8 \[9\].*allowed: Box of uint8"),
-        (spaces.Dict({"pixels": SPACE}), {}, "observations are Dict.*allowed: Box of uint8"),
+        (
+            spaces.Dict({"pose": ACTIONS}),
+            {},
+            "observations are Dict of 'pose', none of them an image",
+        ),
+        (spaces.Dict({"eye": SPACE}), {"frame_stack": 4}, r"'eye' \[9, 10, 11\] have 9 channels"),
+        (spaces.Dict({"eye": SPACE, "word": spaces.Text(3)}), {}, "'word' is a Text; allowed"),
         (SPACE, {"frame_stack": 4}, "frame_stack is 4.* 9 channels; allowed: a divisor of 9"),
         (SPACE, {"frame_stack": 0}, "frame_stack is 0; allowed: a whole number, at least 1"),
         (SPACE, {"frame_stack": 1.5}, "frame_stack is 1.5; allowed: a whole number"),

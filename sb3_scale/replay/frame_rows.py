@@ -7,18 +7,24 @@ import numpy as np
 import torch as th
 from gymnasium import spaces
 
+from sb3_scale.replay.frame_layouts import StackLayout
 from sb3_scale.replay.frame_store import FrameStore, frames_for
 from sb3_scale.replay.rows import outcome_fields
 from sb3_scale.replay.sharing import Sharing
 from sb3_scale.replay.table import Table, check_range, upload
 
+STATES = ("state", "next_state")
+"""Fields of what observations hold beside their frames."""
 
-def frame_row_type(action_space: spaces.Space[Any]) -> np.dtype[Any]:
+
+def frame_row_type(layout: StackLayout, action_space: spaces.Space[Any]) -> np.dtype[Any]:
     """
+    :param layout: of the observations
     :param action_space: of the environment
     :return: what one transition stores beside its frames
     """
-    return np.dtype(outcome_fields(action_space), align=True)
+    states = [(name, np.uint8, (layout.state_bytes,)) for name in STATES if layout.state_bytes]
+    return np.dtype([*outcome_fields(action_space), *states], align=True)
 
 
 class FrameRows(Table):
@@ -32,9 +38,8 @@ class FrameRows(Table):
     :param n_envs: number of streams
     :param row: of :func:`frame_row_type`
     :param place: device that holds them
+    :param layout: of the observations
     :param frame_stack: frames in an observation
-    :param width: bytes of a frame
-    :param channels: of an observation
     """
 
     def __init__(
@@ -43,17 +48,18 @@ class FrameRows(Table):
         n_envs: int,
         row: np.dtype[Any],
         place: th.device,
+        layout: StackLayout,
         frame_stack: int,
-        width: int,
-        channels: int,
     ) -> None:
         super().__init__(length, n_envs, row, place)
         self.frame_stack = frame_stack
+        self.stack_bytes, self.has_state = layout.stack_bytes, layout.state_bytes > 0
+        width = layout.stack_bytes // frame_stack
         self.store = FrameStore(frames_for(length * n_envs, n_envs, frame_stack), width, place)
         # Of the observation and of the next one.
         self.stacks = np.zeros((length, n_envs, 2, frame_stack), np.int32)
         self.follows = np.zeros((length, n_envs), bool)
-        self.sharing = Sharing(n_envs, frame_stack, channels)
+        self.sharing = Sharing(n_envs, frame_stack, layout.channels)
         self._begin()
 
     def _begin(self) -> None:
@@ -91,10 +97,13 @@ class FrameRows(Table):
         for step, (now, after) in enumerate(zip(observations, next_observations, strict=True)):
             for stream, pair in enumerate(zip(now, after, strict=True), streams.start):
                 self._link(position + step, stream, *map(self._split, pair))
+        if self.has_state:
+            for name, each in zip(STATES, (observations, next_observations), strict=True):
+                rows[name] = each[..., self.stack_bytes :]
         self.write_rows(position, streams, rows)
 
     def _split(self, observation: np.ndarray) -> list[bytes]:
-        frames = np.asarray(observation, np.uint8).reshape(self.frame_stack, -1)
+        frames = np.asarray(observation, np.uint8)[: self.stack_bytes].reshape(self.frame_stack, -1)
         return [frame.tobytes() for frame in frames]
 
     def _link(self, position: int, stream: int, now: list[bytes], after: list[bytes]) -> None:
@@ -144,6 +153,10 @@ class FrameRows(Table):
         pairs = self.store.read(numbers.reshape(-1), pinned).view(2 * len(index), -1)
         where = upload(index, self.place)
         ends = where if last is index else upload(last, self.place)
+        if self.has_state:
+            both = zip(STATES, (where, ends), strict=True)
+            states = th.cat([self.gather(name, rows, pinned) for name, rows in both])
+            pairs = th.cat((pairs, states), 1)
         return pairs, self.gather("action", where, pinned), self.gather("outcome", ends, pinned)
 
     def follow(self, index: np.ndarray) -> np.ndarray:
@@ -168,15 +181,20 @@ class FrameRows(Table):
 
     def _stacked(self, which: int) -> np.ndarray:
         found = self.store.read(self.stacks[:, :, which].reshape(-1), pinned=False).cpu().numpy()
+        found = found.reshape(self.length, self.n_envs, -1)
+        if self.has_state:
+            found = np.concatenate((found, self.to_numpy(STATES[which])), axis=-1)
         found.flags.writeable = False
-        return found.reshape(self.length, self.n_envs, -1)
+        return found
 
     def numbers(self, what: str) -> np.ndarray:
         """
         :param what: ``observations`` or ``next_observations``
-        :return: nothing: all bytes are finite
+        :return: states; frames are bytes, all finite
         """
-        return np.zeros(0, np.uint8)
+        if not self.has_state:
+            return np.zeros(0, np.uint8)
+        return self.to_numpy(STATES[what == "next_observations"])
 
     def arrays(self, longest: int) -> dict[str, np.ndarray | th.Tensor]:
         """

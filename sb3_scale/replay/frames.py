@@ -8,14 +8,12 @@ import torch as th
 from gymnasium import spaces
 from stable_baselines3.common.buffers import BaseBuffer
 
-from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.extending import extends
-from sb3_scale.quantities import Whole
 from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale.replay.contents import CompactContents
+from sb3_scale.replay.frame_layouts import StackLayout, stack_layout
 from sb3_scale.replay.frame_rows import FrameRows, frame_row_type
 from sb3_scale.replay.frame_store import frames_for
-from sb3_scale.replay.observations import BoxLayout
 
 
 class FrameStorage(BaseBuffer):
@@ -23,21 +21,17 @@ class FrameStorage(BaseBuffer):
 
     frame_stack: int
     row: np.dtype[Any]
+    layout: Any
 
-    def _make_layout(self, space: spaces.Space[Any]) -> BoxLayout:
-        return BoxLayout(check_stacks(space, self.frame_stack))
+    def _make_layout(self, space: spaces.Space[Any]) -> StackLayout:
+        return stack_layout(space, self.frame_stack)
 
     def _make_row(self) -> np.dtype[Any]:
-        return frame_row_type(self.action_space)
+        return frame_row_type(self.layout, self.action_space)
 
     def _make_table(self, place: th.device) -> FrameRows:
-        channels, *_ = self.observation_space.shape or ()
-        own = self.frame_stack, self._frame_bytes, channels
+        own = self.layout, self.frame_stack
         return FrameRows(self.buffer_size, self.n_envs, self.row, place, *own)
-
-    @property
-    def _frame_bytes(self) -> int:
-        return math.prod(self.observation_space.shape or ()) // self.frame_stack
 
     @property
     def transition_bytes(self) -> int:
@@ -45,7 +39,8 @@ class FrameStorage(BaseBuffer):
         rows = self.buffer_size * self.n_envs
         frames = frames_for(rows, self.n_envs, self.frame_stack)
         numbers = 2 * self.frame_stack * np.dtype(np.int32).itemsize
-        each = self._frame_bytes + np.dtype(np.int32).itemsize
+        frame_bytes: int = self.layout.stack_bytes // self.frame_stack
+        each = frame_bytes + np.dtype(np.int32).itemsize
         return self.row.itemsize + numbers + 1 + math.ceil(frames * each / rows)
 
 
@@ -59,10 +54,11 @@ class FrameReplayBuffer(FrameStorage, CompactReplayBuffer):
     If most of the first hundred transitions of an environment share none, ``frame_stack`` is not
     that of the environment, and the training ends; 1 is for observations that are no stacks. With
     ``n_steps`` above 1 batches are those of ``NStepReplayBuffer``. All else is as in
-    ``CompactReplayBuffer``; ``observations`` is a copy that is made when it is read.
+    ``CompactReplayBuffer``; ``observations`` is a copy that is made when it is read. In a ``Dict``
+    all images are stacks of so many frames; its other keys are stored as they are, twice.
 
     :param frame_stack: frames in an observation
-    :raises Sb3ScaleError: if a parameter is out of its range, the observations are no stacks of
+    :raises Sb3ScaleError: if a parameter is out of its range, the observations hold no stacks of
         frames, or there is not enough memory
     """
 
@@ -73,29 +69,3 @@ class FrameReplayBuffer(FrameStorage, CompactReplayBuffer):
     def __init__(self, *args: Any, frame_stack: int = 3, **options: Any) -> None:
         self.frame_stack = frame_stack
         super().__init__(*args, **options)
-
-
-def check_stacks(space: spaces.Space[Any], frame_stack: int) -> spaces.Box:
-    """
-    :param space: of observations
-    :param frame_stack: frames in one of them
-    :return: the same space
-    :raises Sb3ScaleError: if they are no stacks of so many frames
-    """
-    Whole(1)("frame_stack", frame_stack)
-    images = space.dtype == np.uint8 and len(space.shape or ()) == 3
-    if not (isinstance(space, spaces.Box) and images):
-        found = type(space).__name__
-        if space.shape is not None:
-            found += f" of {space.dtype} {list(space.shape)}"
-        raise Sb3ScaleError(
-            f"observations are {found:.80}, and a replay buffer of frames stores stacks of images; "
-            "allowed: Box of uint8 (frame_stack * channels, height, width), or replay_buffer_class "
-            "compact"
-        )
-    if space.shape[0] % frame_stack:
-        raise Sb3ScaleError(
-            f"frame_stack is {frame_stack}, and observations {list(space.shape)} have "
-            f"{space.shape[0]} channels; allowed: a divisor of {space.shape[0]}"
-        )
-    return space

@@ -1,6 +1,6 @@
 """How observations stand in the rows of a replay buffer: one array, or the keys of a Dict."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -149,14 +149,7 @@ class DictLayout:
         :return: ``(*lead, *shape)``
         :raises Sb3ScaleError: if keys are missing or of another shape than in the space
         """
-        if not isinstance(observations, Mapping) or not self._keys.keys() <= observations.keys():
-            found = "no mapping"
-            if isinstance(observations, Mapping):
-                found = f"a mapping with the keys {', '.join(map(repr, observations))}"
-            raise Sb3ScaleError(
-                f"{name} is {found:.200}; allowed: a mapping with the keys "
-                f"{', '.join(map(repr, self._keys))}"
-            )
+        check_keys(name, observations, self._keys)
         packed = np.zeros(lead, self._row)
         for key, (field, given, shape) in self._keys.items():
             array = np.asarray(observations[key])
@@ -181,17 +174,19 @@ class DictLayout:
         :return: observations and next observations by key, ``(b, *shape of the key)`` each; keys
             that are not normalised are views of the same memory
         """
-        pairs = pairs.to(device, non_blocking=True)
-        both = {key: self.part(pairs, key) for key in self._keys}
-        if env is not None:
-            both = normalize_keys(
-                both, {key: shape for key, (*_, shape) in self._keys.items()}, env
-            )
-        found: list[dict[str, th.Tensor]] = [{}, {}]
-        for key, (*_, shape) in self._keys.items():
-            halves = both[key].view(2, len(pairs) // 2, *shape)
-            found[0][key], found[1][key] = halves.unbind()
-        return found
+        return halves(self.parts(pairs.to(device, non_blocking=True)), self.shapes, env)
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """Of one observation, by key."""
+        return {key: shape for key, (*_, shape) in self._keys.items()}
+
+    def parts(self, rows: th.Tensor) -> dict[str, th.Tensor]:
+        """
+        :param rows: ``(n, width)``
+        :return: :meth:`part` of each key
+        """
+        return {key: self.part(rows, key) for key in self._keys}
 
     def part(self, rows: th.Tensor, key: str) -> th.Tensor:
         """
@@ -243,3 +238,39 @@ class DictLayout:
         :return: the same memory in its own types, by key
         """
         return self.unpacked(rows)
+
+
+def halves(
+    both: dict[str, th.Tensor], shapes: Mapping[str, Shape], env: VecNormalize | None
+) -> list[dict[str, th.Tensor]]:
+    """
+    :param both: observations, then next observations, by key, ``(2 b, numbers)`` each; may be
+        overwritten
+    :param shapes: of one observation, by key
+    :param env: whose statistics normalise them
+    :return: observations and next observations by key, ``(b, *shape of the key)`` each
+    """
+    if env is not None:
+        both = normalize_keys(both, dict(shapes), env)
+    found: list[dict[str, th.Tensor]] = [{}, {}]
+    for key, each in both.items():
+        pair = each.view(2, len(each) // 2, *shapes[key])
+        found[0][key], found[1][key] = pair.unbind()
+    return found
+
+
+def check_keys(name: str, observations: Any, keys: Iterable[str]) -> None:
+    """
+    :param name: of the observations, for messages
+    :param observations: that should be a mapping
+    :param keys: that it should have
+    :raises Sb3ScaleError: if it is none, or one is missing
+    """
+    keys = list(keys)
+    if not isinstance(observations, Mapping) or not set(keys) <= observations.keys():
+        found = "no mapping"
+        if isinstance(observations, Mapping):
+            found = f"a mapping with the keys {', '.join(map(repr, observations))}"
+        raise Sb3ScaleError(
+            f"{name} is {found:.200}; allowed: a mapping with the keys {', '.join(map(repr, keys))}"
+        )

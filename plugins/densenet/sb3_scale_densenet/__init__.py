@@ -69,7 +69,7 @@ def sb3_scale_components() -> Iterator[Spec]:
     yield ReplayBuffer(
         "prioritized-frames",
         "sb3_scale_densenet.prioritized_frames:PrioritizedFrameReplayBuffer",
-        summary="The same for stacks of images; each frame is stored once.",
+        summary="The same for stacks of images, alone or in a Dict; each frame is stored once.",
         reference="Schaul et al., Prioritized Experience Replay, 2016",
         equation="p_i = (|error_i| + eps)^alpha, weights (N p_i / sum p)^-beta / max",
     )

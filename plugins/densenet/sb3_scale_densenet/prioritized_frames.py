@@ -13,8 +13,8 @@ class PrioritizedFrameReplayBuffer(FrameStorage, PrioritizedReplayBuffer):
     Draws as ``PrioritizedReplayBuffer`` does, and stores each frame of stacked images once.
 
     :param frame_stack: frames in an observation
-    :raises Sb3ScaleError: if a parameter is out of its range, the observations are no stacks of
-        frames, or there is not enough memory
+    :raises Sb3ScaleError: if a parameter is out of its range, the observations hold no stacks
+        of frames, or there is not enough memory
     """
 
     contents = PrioritizedContents
