@@ -21,8 +21,9 @@ from sb3_scale.replay.finite import all_finite, first_wrong
 
 class CheckedAnswers(VecEnvWrapper):
     """
-    Stops where an action or an answer of environments has a number that is not finite, before it is stored or moves
-    the statistics of ``VecNormalize``, or with a shape that ``DummyVecEnv`` would spread.
+    Stops where an action or an answer of environments has a number that is not finite, before it
+    is stored or moves the statistics of ``VecNormalize``, or with a shape that ``DummyVecEnv``
+    would spread.
 
     :param venv: the environments
     :param num_timesteps: gives the steps of all environments before this one
