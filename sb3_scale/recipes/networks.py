@@ -12,8 +12,9 @@ def described(settings: Mapping[str, Any]) -> str:
     kwargs = settings.get("policy_kwargs") or {}
     critic, actor = (_mapping(kwargs.get(key)) for key in ("critic", "actor"))
     extractor = _mapping(kwargs.get("extractor"))
+    n_critics = critic.get("n_critics", 2)
     words = [
-        f"{critic.get('n_critics', 2)} critics {_network(critic.get('network'))}",
+        f"{n_critics} critic{'s' if n_critics != 1 else ''} {_network(critic.get('network'))}",
         f"actor {_network(actor.get('network'))}",
     ]
     return ", ".join([*words, *([extractor["name"]] if "name" in extractor else [])])
