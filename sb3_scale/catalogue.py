@@ -15,11 +15,12 @@ from typing import Any
 import yaml
 
 from sb3_scale.docstrings import docstring_parameters, parameter_docs
-from sb3_scale.parts import annotations, build, load_target, parameters, type_name
+from sb3_scale.parts import build, load_target, parameters
 from sb3_scale.plugins import CORE, Plugin, manager
 from sb3_scale.protocols import PartConfig
 from sb3_scale.recipes import files, resolve
 from sb3_scale.specs import DiscreteActor, DiscreteCritic, Env, EnvBackend, Recipe, Spec, ZooConfig
+from sb3_scale.value_types import annotations, type_name
 
 POLICY_KINDS = (
     "network",
@@ -140,8 +141,21 @@ def _parameters(spec: Spec, known: Mapping[str, inspect.Parameter]) -> Iterator[
     hints, docs = annotations(target), parameter_docs(target)
     for name, parameter in known.items():
         required = parameter.default is inspect.Parameter.empty
-        default = "required" if required else flow(parameter.default)
+        default = "required" if required else _written(parameter.default)
         yield Parameter(name, _type(hints.get(name, Any)), default, docs.get(name, ""))
+
+
+def _written(value: Any) -> str:
+    """As YAML writes it, or as Python does where YAML cannot hold it."""
+    return flow(value) if _is_plain(value) else repr(value)
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        flow(value)
+    except yaml.YAMLError:
+        return False
+    return True
 
 
 def _type(hint: Any) -> str:
@@ -259,8 +273,11 @@ def _example(spec: Spec, known: Mapping[str, inspect.Parameter]) -> tuple[str, s
         if isinstance(spec, (DiscreteActor, DiscreteCritic)):
             env_id = "CartPole-v1"
         given = {name: parameter.default for name, parameter in known.items()}
-        missing = (None, inspect.Parameter.empty)
-        shown = {name: value for name, value in given.items() if value not in missing}
+        if any(value is inspect.Parameter.empty for value in given.values()):
+            # What a required parameter may be, its author knows alone.
+            return "", ""
+        shown = {name: value for name, value in given.items() if _is_plain(value)}
+        shown = {name: value for name, value in shown.items() if value is not None}
         part = {"name": spec.name, **shown}
         if spec.kind == "callback":
             settings["callback"] = [part]

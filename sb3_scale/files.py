@@ -34,10 +34,12 @@ def replacing(path: Path) -> Iterator[Path]:
     :param path: of the file, which may exist; what a link leads to is replaced, and a device or
         a pipe written to in place
     :return: where to write; its ending is that of ``path``, and patterns of a shell skip it
-    :raises UnwritableError: if the disk is full, the folder read-only or the like
+    :raises UnwritableError: if it is a folder, the disk is full, the folder read-only or the like
     """
     path = Path(os.path.realpath(path))
     there = path.exists()
+    if path.is_dir():
+        raise UnwritableError(f"'{path}' cannot be written: it is a folder")
     if there and not path.is_file():
         yield path
         return

@@ -6,6 +6,7 @@ import pandas
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
+from sb3_scale.files import replacing
 from sb3_scale.runs import Run
 
 TRAINING, EVALUATION, RANDOM = "#0072B2", "#D55E00", "#555555"
@@ -19,6 +20,7 @@ def draw(training: Run, random_return: float | None, path: Path) -> None:
     :param training: the run
     :param random_return: mean return of a random policy
     :param path: of the picture
+    :raises UnwritableError: if it cannot be written
     """
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
@@ -46,4 +48,5 @@ def draw(training: Run, random_return: float | None, path: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False)
-    figure.savefig(path, dpi=150)
+    with replacing(path) as unfinished:
+        figure.savefig(unfinished, dpi=150)

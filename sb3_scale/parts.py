@@ -5,21 +5,21 @@ From a part in a YAML file to an object: find the spec, check the parameters, ca
 import importlib
 import inspect
 import sys
-import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from sb3_scale.built import Built, completed, record
-from sb3_scale.errors import Sb3ScaleError, check_key, shortened, shown
+from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.extractor_classes import class_spec, is_path
 from sb3_scale.guard import importing, telling, told
 from sb3_scale.plugins import manager
+from sb3_scale.quantities import Whole
 from sb3_scale.specs import KINDS, ExtractorClass, Recipe, Spec, ZooConfig
-from sb3_scale.type_guard import typeguard
+from sb3_scale.value_types import annotations, check_type, is_tuple
 
 _providers: ContextVar[Mapping[str, str] | None] = ContextVar("providers", default=None)
 _used: ContextVar[dict[str, str] | None] = ContextVar("used", default=None)
@@ -81,7 +81,8 @@ def settings_path(spec: ZooConfig | Recipe) -> Path:
     package, _, name = spec.target.partition(":")
     try:
         with telling() if package in sys.modules else importing():
-            folder = Path(str(files(package)))
+            # Of a folder without __init__.py the text is no path.
+            folder = Path(str(files(package) / "file")).parent
     except Sb3ScaleError as error:
         raise Sb3ScaleError(f"the settings '{spec.name}' are in '{spec.target}': {error}") from None
     # In a checkout the core's files lie next to the package, in a wheel inside.
@@ -165,6 +166,8 @@ def _check_members(kind: type[Spec], name: str, part: Any) -> None:
             raise Sb3ScaleError(
                 f"{kind.kind} '{name}' has no attribute '{attribute}'; allowed: {allowed}"
             )
+    if "features_dim" in kind.attributes:
+        Whole(1)(f"features_dim of {kind.kind} '{name}'", part.features_dim)
     if kind.takes_training and "training" not in inspect.signature(part.forward).parameters:
         raise Sb3ScaleError(
             f"{kind.kind} '{name}' has no argument 'training' in forward; allowed: "
@@ -183,8 +186,7 @@ def resolve(kind: str, config: str | type | Mapping[str, Any]) -> tuple[Any, str
     """
     name, params = _split(kind, config)
     spec = _find(kind, name)
-    _check(spec, params)
-    return load_target(spec), spec.name, params
+    return load_target(spec), spec.name, _checked(spec, params)
 
 
 def spec_of(kind: str, config: str | type | Mapping[str, Any]) -> Spec:
@@ -223,114 +225,29 @@ def _split(kind: str, config: str | type | Mapping[str, Any]) -> tuple[Any, dict
     return name, params
 
 
-def _check(spec: Spec, params: Mapping[str, Any]) -> None:
+def _checked(spec: Spec, params: Mapping[str, Any]) -> dict[str, Any]:
     known = parameters(spec)
     hints = annotations(load_target(spec))
+    found = {}
     for key, value in params.items():
         check_key(f"{spec.kind} '{spec.name}' has no parameter", key, value, known)
-        check_type(f"{spec.kind} '{spec.name}'", key, value, hints.get(key, Any))
+        hint = hints.get(key, Any)
+        # YAML has no tuples.
+        found[key] = tuple(value) if isinstance(value, list) and is_tuple(hint) else value
+        # An author's own default may be None where the annotation forgets it.
+        if value is not None or known[key].default is not None:
+            check_type(f"{spec.kind} '{spec.name}'", key, found[key], hint)
     missing = [
         key
         for key, parameter in known.items()
         if parameter.default is inspect.Parameter.empty and key not in params
     ]
     if missing:
-        raise Sb3ScaleError(f"{spec.kind} '{spec.name}' needs the parameter '{missing[0]}'")
-
-
-def annotations(target: Any) -> dict[str, Any]:
-    """
-    :param target: a class or a function
-    :return: the types of its arguments, without those that cannot be resolved at run time
-    """
-    try:
-        return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    except (NameError, AttributeError, SyntaxError, TypeError):
-        # Names that exist for the type checker alone; what is no string is resolved already.
-        found = {name: par.annotation for name, par in inspect.signature(target).parameters.items()}
-        known = {name: hint for name, hint in found.items() if not isinstance(hint, str)}
-        return {name: hint for name, hint in known.items() if hint is not inspect.Parameter.empty}
-
-
-def check_type(owner: str, key: str, value: Any, hint: Any) -> None:
-    """
-    :param owner: what the value belongs to, for the message
-    :param key: name of the value
-    :param value: what the user wrote
-    :param hint: the type that it must have
-    :raises Sb3ScaleError: if it has another type, or holds a number that is none
-    """
-    if "bool" not in str(hint) and "Any" not in str(hint) and _holds(value, _is_flag):
-        _refuse_type(owner, key, value, hint)
-    if _holds(value, _is_no_number) and "Any" not in str(hint):
-        raise Sb3ScaleError(
-            f"{owner}: {shortened(key)} is {shown(value)}; allowed: numbers of 64 bits, not nan"
-        )
-    try:
-        typeguard.check_type(
-            value, hint, collection_check_strategy=typeguard.CollectionCheckStrategy.ALL_ITEMS
-        )
-    except typeguard.TypeCheckError:
-        _refuse_type(owner, key, value, hint)
-
-
-def _refuse_type(owner: str, key: str, value: Any, hint: Any) -> NoReturn:
-    raise Sb3ScaleError(
-        f"{owner}: {shortened(key)} is {shown(value)} ({type(value).__name__}); "
-        f"allowed: {type_name(hint)}{yaml_hint(value)}"
-    )
-
-
-def _holds(value: Any, wrong: Callable[[Any], bool]) -> bool:
-    """Whether a value, or one inside it, is wrong; parts inside are checked when they are built."""
-    if isinstance(value, Mapping):
-        return any(_holds(inner, wrong) for inner in value.values())
-    if isinstance(value, (list, tuple)):
-        return any(_holds(inner, wrong) for inner in value)
-    return wrong(value)
-
-
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_no_number(value: Any) -> bool:
-    """Not a number, or a whole one that no tensor holds."""
-    if isinstance(value, float):
-        return value != value
-    return isinstance(value, int) and value.bit_length() > 64
-
-
-def type_name(hint: Any) -> str:
-    """
-    :param hint: a type annotation
-    :return: the annotation as a reader would write it
-    """
-    if typing.get_origin(hint) is typing.Literal:
-        return ", ".join(repr(value) for value in typing.get_args(hint))
-    if any(typing.get_origin(each) is typing.Literal for each in typing.get_args(hint)):
-        return " | ".join(map(type_name, typing.get_args(hint)))
-    return getattr(hint, "__name__", "") if inspect.isclass(hint) else _plain(str(hint))
-
-
-def _plain(text: str) -> str:
-    return text.replace("typing.", "").replace("NoneType", "None")
-
-
-def yaml_hint(value: Any) -> str:
-    """
-    :param value: what the user wrote where a number is wanted
-    :return: how to write it where YAML reads a number as text, empty otherwise
-    """
-    if not isinstance(value, str):
-        return ""
-    try:
-        number = float(value)
-    except ValueError:
-        return ""
-    if "e" not in value.lower():
-        return ""
-    return f"; YAML reads {value} as text: write {int(number) if number.is_integer() else number}"
+        text = f"{spec.kind} '{spec.name}' needs the parameter '{missing[0]}'"
+        if not set(spec.context) <= inspect.signature(load_target(spec)).parameters.keys():
+            text += f"; its first arguments must be called {', '.join(spec.context)}"
+        raise Sb3ScaleError(text)
+    return found
 
 
 def kinds_of(name: str) -> list[str]:

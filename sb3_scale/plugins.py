@@ -6,17 +6,16 @@ same entry-point name without a word, and stops at the first plugin that raises.
 """
 
 import difflib
-import inspect
 import json
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import metadata
 from importlib.resources import files
 from types import ModuleType
-from typing import Any, Literal, get_origin
+from typing import Literal
 
 import pluggy
 
@@ -25,7 +24,8 @@ from sb3_scale.entry_points import entry_points, normalized
 from sb3_scale.errors import Sb3ScaleError, shown, suggestion
 from sb3_scale.guard import importing
 from sb3_scale.notices import notice
-from sb3_scale.specs import KINDS, Spec
+from sb3_scale.offers import check_hooks, specs_of
+from sb3_scale.specs import Spec
 
 CORE = "core"
 """The plugin of the built-in parts; it cannot be blocked."""
@@ -85,6 +85,7 @@ class PluginManager:
         self.pluggy.add_hookspecs(hookspecs)
         self.plugins: list[Plugin] = []
         self._owners: dict[tuple[str, str], list[tuple[Plugin, Spec]]] = {}
+        self._waiting: list[Callable[[], None]] | None = []
         self._load_entry_points(_names(environ, LOAD_VARIABLE), _names(environ, DISABLE_VARIABLE))
 
     def _load_entry_points(self, only: set[str], disabled: set[str]) -> None:
@@ -107,6 +108,18 @@ class PluginManager:
                 plugin.reason = f"its name is taken by the distribution {twin.distribution}"
             else:
                 self._activate(plugin, point)
+        waiting, self._waiting = self._waiting or [], None
+        for each in waiting:
+            each()
+
+    def when_complete(self, then: Callable[[], None]) -> None:
+        """
+        :param then: to be called now, or, while plugins are still loaded, after the last of them
+        """
+        if self._waiting is None:
+            then()
+        else:
+            self._waiting.append(then)
 
     def _owner(self, name: str) -> Plugin | None:
         same = (plugin for plugin in self.plugins if plugin.name == name)
@@ -130,16 +143,13 @@ class PluginManager:
 
     def _load(self, name: str, source: "metadata.EntryPoint | ModuleType | object") -> list[Spec]:
         module = source.load() if isinstance(source, metadata.EntryPoint) else source
-        _check_hooks(module)
+        check_hooks(module)
         self.pluggy.register(module, name)
         hook = self.pluggy.subset_hook_caller(
             "sb3_scale_components",
             [other for other in self.pluggy.get_plugins() if other is not module],
         )
-        specs = [spec for part in hook() for spec in part]
-        for spec in specs:
-            _check_spec(spec)
-        return specs
+        return specs_of(hook())
 
     def register(self, module: "ModuleType | object", name: str) -> Plugin:
         """
@@ -261,41 +271,19 @@ def _names(environ: "os._Environ[str] | dict[str, str]", variable: str) -> set[s
     return {normalized(name) for name in environ.get(variable, "").split(",") if name.strip()}
 
 
-def _check_spec(spec: object) -> None:
-    if not isinstance(spec, Spec) or type(spec).kind not in KINDS:
-        raise TypeError(
-            f"sb3_scale_components gave {spec!r:.200}, which is none of the specs "
-            f"{', '.join(cls.__name__ for cls in KINDS.values())}"
-        )
-    for each in fields(spec):
-        value, wanted = getattr(spec, each.name), get_origin(each.type) or each.type
-        assert isinstance(wanted, type), "annotations of specs are classes"
-        if not isinstance(value, wanted):
-            raise TypeError(
-                f"{spec.kind} {spec.name!r:.80} has {value!r:.80} as '{each.name}'; allowed: "
-                f"{wanted.__name__}"
-            )
-    if not spec.name:
-        raise ValueError(f"a {spec.kind} has no name")
+_shared: list[PluginManager] = []
 
 
-def _check_hooks(module: Any) -> None:
-    known = [name for name, _ in inspect.getmembers(hookspecs, inspect.isfunction)]
-    marked = [
-        name
-        for name, value in inspect.getmembers(module, inspect.isroutine)
-        if hasattr(value, f"{hookspecs.PROJECT}_impl")
-    ]
-    for name in marked:
-        if name not in known:
-            raise Sb3ScaleError(f"unknown hook '{name}'{suggestion(name, known)}")
-    if not marked:
-        raise Sb3ScaleError(f"has no function marked @hookimpl{suggestion('', known)}")
-
-
-@lru_cache(maxsize=1)
 def manager() -> PluginManager:
     """
-    :return: the plugins of this process, loaded at the first call
+    :return: the plugins of this process, loaded at the first call; the module of a plugin that
+        asks for it while it is loaded gets those before it
     """
-    return PluginManager()
+    if not _shared:
+        _shared.append(PluginManager.__new__(PluginManager))
+        try:
+            _shared[0].__init__()  # type: ignore[misc]
+        except BaseException:
+            _shared.clear()
+            raise
+    return _shared[0]

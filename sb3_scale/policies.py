@@ -18,10 +18,11 @@ from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.fitting_parts import check_fit_to_actions
 from sb3_scale.nn.base import Explorer, ReadsBytes
 from sb3_scale.nn.linear import linear_layers
-from sb3_scale.parts import build, check_type, spec_of
+from sb3_scale.parts import build, spec_of
 from sb3_scale.protocols import ExtractorConfig, PartConfig
 from sb3_scale.specs import StateActionExtractor
 from sb3_scale.stock_words import NO_SDE, in_our_words
+from sb3_scale.value_types import check_type
 
 MOST_STEPS = 2**24
 """Bound of whole actions, up to which float32 has all whole numbers."""

@@ -11,21 +11,44 @@ from typing import Any
 import gymnasium
 
 from sb3_scale.errors import Sb3ScaleError, nearest, shown
+from sb3_scale.guard import importing
 from sb3_scale.plugins import manager
 from sb3_scale.specs import Env
 
 
 def register_envs() -> None:
     """
-    Register each plugin's environments under their plain ids; ids that exist are left alone.
+    Register each plugin's environments under their plain ids, when all plugins are loaded.
 
-    A name that Gymnasium refuses is left out with a warning. One that several distributions offer
-    is registered, and says so when it is made.
+    A name that Gymnasium refuses, or that somebody else has registered, is left out with a warning.
+    One that several distributions offer is registered, and says so when it is made.
     """
+    manager().when_complete(_register)
+
+
+def registered_by_others(spec: Env) -> bool:
+    """
+    :param spec: of an environment
+    :return: whether Gymnasium knows another one under its id
+    """
+    known = gymnasium.registry.get(spec.name)
+    if known is None or isinstance(known.entry_point, _Offered):
+        return False
+    return known.entry_point != spec.target
+
+
+def _register() -> None:
     offers = list(manager().specs("env"))
     times = Counter(spec.name for _, spec in offers)
     for plugin, spec in offers:
-        if not isinstance(spec, Env) or spec.name in gymnasium.registry:
+        assert isinstance(spec, Env)
+        if registered_by_others(spec):
+            warnings.warn(
+                f"plugin {plugin.label}: its environment '{spec.name}' is left out, because "
+                "another package has registered that id first",
+                stacklevel=2,
+            )
+        if spec.name in gymnasium.registry:
             continue
         try:
             if times[spec.name] > 1:
@@ -86,6 +109,7 @@ def import_packages(option: str, packages: Sequence[str]) -> None:
         look_here()
     for package in packages:
         try:
-            import_module(package)
-        except (ImportError, ValueError) as error:
-            raise Sb3ScaleError(f"{option} names {shown(package)}: {error}") from None
+            with importing():
+                import_module(package)
+        except Sb3ScaleError as error:
+            raise Sb3ScaleError(f"{option} names {shown(package)}: {error}") from error.__cause__

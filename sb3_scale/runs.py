@@ -2,9 +2,11 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from glob import escape
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
@@ -14,6 +16,7 @@ import yaml
 from numpy.typing import NDArray
 
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.notices import notice
 from sb3_scale.structures import BoundedLoader, read_yaml
 from sb3_scale.trust.zips import DAMAGE, check_size
 
@@ -196,7 +199,8 @@ def _monitors_of(folder: Path) -> Iterator[None]:
         TypeError,
         ValueError,
     ) as error:
-        raise Sb3ScaleError(f"a *.monitor.csv in '{folder}' cannot be read: {error}") from None
+        text = " ".join(str(error).split())
+        raise Sb3ScaleError(f"a *.monitor.csv in '{folder}' cannot be read: {text}") from None
 
 
 def read_episodes(folder: Path) -> "pandas.DataFrame":
@@ -206,19 +210,56 @@ def read_episodes(folder: Path) -> "pandas.DataFrame":
         clock, and ``finished_at``, the decisions made when it ended
     :raises Sb3ScaleError: if a file cannot be read
     """
-    from stable_baselines3.common.monitor import load_results
+    from stable_baselines3.common.monitor import get_monitor_files
 
     with _monitors_of(folder):
-        table = load_results(str(folder))
-    path = folder / EARLIER
-    if not path.exists():
+        table = _read_lines([Path(name) for name in get_monitor_files(escape(str(folder)))])
+        _count_decisions(table, folder / EARLIER)
+        known = table[["r", "l", "t"]].notna().all(axis=1)
+    if not known.all():
+        notice(
+            f"{(~known).sum()} of {len(known)} episodes in '{folder}' lack their return, length or "
+            "time in *.monitor.csv, and are left out"
+        )
+    return table[known].reset_index(drop=True)
+
+
+def _read_lines(paths: Sequence[Path]) -> "pandas.DataFrame":
+    """As Stable-Baselines3 does, but for lines that were cut off."""
+    import pandas
+
+    tables, starts = [], []
+    for path in paths:
+        header, _, lines = path.read_text().partition("\n")
+        table = pandas.read_csv(StringIO(_uncut(path, lines)))
+        # What pandas makes of a first line that is longer than the header.
+        if not isinstance(table.index, pandas.RangeIndex):
+            raise ValueError(f"'{path.name}' has a line with more fields than its header")
+        starts.append(json.loads(header.removeprefix("#"))["t_start"])
+        table["t"] += starts[-1]
+        tables.append(table)
+    table = pandas.concat([one for one in tables if len(one)] or tables[:1])
+    table["t"] -= min(starts)
+    return table.sort_values("t", ignore_index=True)
+
+
+def _uncut(path: Path, lines: str) -> str:
+    """Without a last line that a killed process did not write to its end."""
+    whole, newline, cut = lines.rpartition("\n")
+    if not (newline and cut):
+        return lines
+    notice(f"the last line of '{path}' was cut off, and is left out")
+    return whole
+
+
+def _count_decisions(table: "pandas.DataFrame", earlier: Path) -> None:
+    if not earlier.exists():
         table[FINISHED_AT] = table["l"].cumsum()
-        return table
-    with path.open() as file:
+        return
+    with earlier.open() as file:
         decisions = json.loads(file.readline().removeprefix("#"))["decisions"]
     later = table[FINISHED_AT].isna()
     table.loc[later, FINISHED_AT] = decisions + table.loc[later, "l"].cumsum()
-    return table
 
 
 def _read_evaluations(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

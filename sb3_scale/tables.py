@@ -1,5 +1,6 @@
 """Tables of text, for a terminal and for a page of a documentation."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from rich.table import Table
@@ -27,6 +28,13 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """
     :param head: names of the columns
     :param rows: as many texts each
-    :return: the table, ready for a page of a documentation
+    :return: the table, ready for a page of a documentation; what would end a cell or a row is
+        escaped
     """
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
+    lines = (head, ["---"] * len(head), *rows)
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """One that is escaped already stays as it is."""
+    return re.sub(r"(?<!\\)\|", r"\\|", " ".join(text.splitlines()))

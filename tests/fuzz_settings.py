@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from sb3_scale.parts import annotations, load_target, parameters
+from sb3_scale.parts import load_target, parameters
 from sb3_scale.plugins import manager
 from sb3_scale.recipes import resolve
+from sb3_scale.value_types import annotations
 
 SMALL: dict[str, tuple[Any, ...]] = {
     "width": (4, 8),

@@ -21,7 +21,7 @@ CORE = "sb3_scale"
 ORDER = """
     docstrings errors extending notices plain specs
     files guard hookspecs observations quantities structures trust type_guard
-    built entry_points extractor_classes
+    built entry_points extractor_classes offers value_types
     plugins
     memory parts registration
     replay

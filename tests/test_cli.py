@@ -24,6 +24,15 @@ def sb3_scale_components():
     yield Critic({name!r}, "sb3_scale.nn.critics:EnsembleCritic", summary="Mine.")
 """
 
+STOCK_NAMES = """
+from sb3_scale import Algorithm, Env, hookimpl
+
+@hookimpl
+def sb3_scale_components():
+    yield Algorithm("ppo", "sb3_scale:SAC")
+    yield Env("Pendulum-v1", "sb3_scale:SAC")
+"""
+
 
 # plugins
 
@@ -221,7 +230,9 @@ def test_doctor_finds_faulty_plugins(tmp_path):
     install(tmp_path, "ccc-lost", lost)
     settings = ONE_CRITIC.format(name="forgotten").replace("Critic(", "ZooConfig(", 1)
     settings = settings.replace("sb3_scale.nn.critics:EnsembleCritic", "sb3_scale:no.yml")
+    settings = settings.replace("summary", 'algo="sac", summary')
     install(tmp_path, "ddd-forgets", settings.replace("import Critic", "import ZooConfig"))
+    install(tmp_path, "eee-stock", STOCK_NAMES)
     status, checks = doctor(path=tmp_path)
     assert status == 1
     assert "out of order" in checks["plugin 'aaa-broken' (aaa-broken 1.0)"]["detail"]
@@ -229,6 +240,8 @@ def test_doctor_finds_faulty_plugins(tmp_path):
     assert checks["critic 'ensemble'"]["status"] == "problem"
     assert "NoSuchCritic" in checks["critic 'lost'"]["detail"]
     assert "there is no " in checks["zoo-config 'forgotten'"]["detail"]
+    assert checks["algorithm 'ppo'"]["detail"] == "left out, its name was taken before"
+    assert checks["env 'Pendulum-v1'"]["detail"] == "left out, its name was taken before"
     table = run("doctor", path=tmp_path)
     assert table.returncode == 1
     assert "out of order" in table.stdout

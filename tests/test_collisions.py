@@ -7,6 +7,7 @@ from pathlib import Path
 import gymnasium
 import pytest
 import rl_zoo3
+from stable_baselines3 import PPO
 
 import sb3_scale.zoo.__main__ as zoo_main
 from sb3_scale import SAC, Algorithm, Env, Sb3ScaleError, Spec, ZooConfig, hookimpl
@@ -59,6 +60,26 @@ def test_a_task_offered_twice_says_so_when_it_is_made(second_plugin: PluginManag
     assert str(raised.value).startswith("env 'navigation-2' is offered by ")
     # What the refused name came beside is there.
     assert "pendulum-swingup" in gymnasium.registry
+
+
+def test_names_that_were_there_before_stay_what_they_are() -> None:
+    class Bold:
+        @hookimpl
+        def sb3_scale_components(self) -> Iterator[Spec]:
+            yield Algorithm("ppo", "sb3_scale:SAC")
+            yield Env("Pendulum-v1", "sb3_scale:SAC")
+
+    before = gymnasium.spec("Pendulum-v1").entry_point
+    assert manager().register(Bold(), "bold").status == "active"
+    try:
+        with pytest.warns(UserWarning, match=r"'bold' .* algorithm 'ppo' is left out"):
+            _install_algorithms()
+        with pytest.warns(UserWarning, match=r"'bold' .* environment 'Pendulum-v1' is left out"):
+            register_envs()
+    finally:
+        manager().unregister("bold")
+    assert rl_zoo3.ALGOS["ppo"] is PPO
+    assert gymnasium.spec("Pendulum-v1").entry_point == before
 
 
 def test_settings_of_a_recipes_name_are_neither_of_them(second_plugin: PluginManager) -> None:

@@ -11,9 +11,11 @@ from cli_commands import error
 from gymnasium import spaces
 from small_models import OFENET, SMALL, make
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+from written_runs import write_run
 
 from sb3_scale import SAC, TD3
 from sb3_scale.cli import main
+from sb3_scale.export import formats
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
@@ -164,3 +166,116 @@ def test_what_cannot_be_exported_is_told_and_leaves_no_file(tmp_path: Path, caps
     ):
         assert sentence in error(capsys, *wrong)
     assert {path.name for path in tmp_path.iterdir()} == {"model.zip"}
+
+
+def exported(capsys: Any, *words: str) -> str:
+    """What the command prints, in one line."""
+    assert main(list(words)) == 0
+    return " ".join(capsys.readouterr().out.split())
+
+
+FEW = ["--format", "torchscript", "--observations", "2"]
+
+
+def test_a_model_of_normalised_observations_needs_its_statistics(
+    tmp_path: Path, capsys: Any
+) -> None:
+    _, env, (*words, _, statistics) = saved(tmp_path, "vectors", normalized=True)
+    model = tmp_path / "model.zip"
+    start = f"'{model}' learned from normalised observations, and "
+    end = "; allowed: --normalize PKL, or a model in the folder of its run"
+    assert error(capsys, *words, *FEW) == f"{start}none have statistics beside it{end}"
+    env.norm_obs = False
+    env.save(str(tmp_path / "other.pkl"))
+    other = ["--normalize", str(tmp_path / "other.pkl")]
+    assert error(capsys, *words, *FEW, *other) == (
+        f"{start}'{tmp_path / 'other.pkl'}' normalises none{end}"
+    )
+    assert not (tmp_path / "model.pt").exists()
+    told = exported(capsys, *words, *FEW, "--normalize", statistics)
+    assert "normalisation within the file" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "statistics"),
+    [
+        ("best_model.zip", "Pendulum-v1/vecnormalize.pkl"),
+        ("rl_model_60_steps.zip", "rl_model_vecnormalize_60_steps.pkl"),
+        ("Pendulum-v1.zip", "Pendulum-v1/vecnormalize.pkl"),
+    ],
+)
+def test_statistics_of_the_run_are_found_beside_a_model(
+    name: str, statistics: str, tmp_path: Path, capsys: Any
+) -> None:
+    saved(tmp_path, "vectors", normalized=True)
+    run = write_run(tmp_path / "logs [1]" / "run")
+    (tmp_path / "model.zip").rename(run / name)
+    (tmp_path / "statistics.pkl").rename(run / statistics)
+    told = exported(capsys, "export", str(run / name), "--algo", "sac", *FEW)
+    assert "normalisation within the file" in told
+    if name == "Pendulum-v1.zip":
+        assert "normalisation within the file" in exported(capsys, "export", str(run), *FEW)
+        (run / statistics).unlink()
+        assert "learned from normalised observations" in error(capsys, "export", str(run), *FEW)
+
+
+@pytest.mark.parametrize("opset", [-7, 3, 11, 13, 1000])
+def test_versions_of_operators_that_nobody_writes_are_refused(
+    opset: int, tmp_path: Path, capsys: Any
+) -> None:
+    _, _, words = saved(tmp_path, "vectors")
+    told = error(capsys, *words, "--opset", str(opset))
+    assert told.startswith(f"--opset is {opset}; allowed: 14 to ")
+    assert {path.name for path in tmp_path.iterdir()} == {"model.zip"}
+
+
+def test_a_file_has_the_operators_that_were_asked_for(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnx
+
+    _, _, words = saved(tmp_path, "vectors")
+    exported(capsys, *words, "--opset", "21")
+    path = tmp_path / "model.onnx"
+    (operators,) = onnx.load(path).opset_import
+    assert (operators.domain, operators.version) == ("", 21)
+    path.unlink()
+    # Which versions PyTorch cannot write depends on its version.
+    written = formats._translated
+    monkeypatch.setattr(formats, "_translated", lambda *one: written(*one[:2], 18))
+    assert error(capsys, *words, "--opset", "20") == (
+        "this policy cannot be written with --opset 20: PyTorch translates it to 18; allowed: "
+        "another --opset or none, or --format torchscript"
+    )
+    assert not path.exists()
+
+
+def test_operators_that_onnxruntime_does_not_know_are_told(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise RuntimeError("INVALID_GRAPH\nmore")
+
+    _, _, words = saved(tmp_path, "vectors")
+    monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
+    told = error(capsys, *words, "--opset", "18")
+    assert told.startswith("this policy cannot be written with --opset 18: INVALID_GRAPH; allowed")
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_export(
+    tmp_path: Path, capsys: Any
+) -> None:
+    _, _, words = saved(tmp_path, "vectors", normalized=True)
+    before = (tmp_path / "model.zip").read_bytes()
+    for output, sentence in (
+        (tmp_path, "cannot be written: it is a folder; allowed: a file"),
+        (tmp_path / "model.zip" / "x.pt", "cannot be made: File exists"),
+        (tmp_path / "model.zip", "which it reads; allowed: another --output"),
+        (tmp_path / "statistics.pkl", "which it reads; allowed: another --output"),
+        (Path("/proc/x.pt"), "'/proc/x.pt' cannot be written: "),
+    ):
+        assert sentence in error(capsys, *words, *FEW, "--output", str(output))
+    assert (tmp_path / "model.zip").read_bytes() == before
+    exported(capsys, *words, *FEW, "--output", str(tmp_path / "new" / "folder" / "x.pt"))
+    assert (tmp_path / "new" / "folder" / "x.pt").exists()

@@ -26,9 +26,11 @@ from zoo_commands import run as run_python
 from sb3_scale import SAC, TD3
 from sb3_scale.cli import main
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.files import UnwritableError
 from sb3_scale.landscape import surface as surface_module
 from sb3_scale.landscape.checkpoint import Problem, load_problem
 from sb3_scale.landscape.directions import random_direction
+from sb3_scale.landscape.pictures import draw, draw_interactive
 from sb3_scale.landscape.surface import Surface
 from sb3_scale.nn.linear import fold_scales, linear_layers
 from sb3_scale.parts import build
@@ -360,3 +362,29 @@ def test_an_interrupted_surface_goes_on(folder: Path, tmp_path: Path, capsys) ->
 )
 def test_bad_options(folder: Path, capsys, option: tuple[str, str], sentence: str) -> None:
     assert error(capsys, "landscape", str(folder), *option) == sentence
+
+
+def test_places_that_cannot_be_written_are_one_sentence(tmp_path: Path, capsys) -> None:
+    trained(SAC, tmp_path / "run")
+    (tmp_path / "file").write_text("")
+    words = ["landscape", str(tmp_path / "run"), "--points", "3", "--transitions", "8"]
+    told = error(capsys, *words, "--output", str(tmp_path / "file" / "x"))
+    assert told == f"folder '{tmp_path / 'file'}' cannot be made: File exists"
+    for ending in ("npz", "png", "html"):
+        place = tmp_path / f"{ending}.{ending}"
+        place.mkdir()
+        assert error(capsys, *words, "--output", str(tmp_path / ending)) == (
+            f"'{place}' cannot be written: it is a folder; allowed: a file"
+        )
+    at, losses = np.arange(3.0), np.ones((3, 3))
+    for picture, path in ((draw, "/proc/x.png"), (draw_interactive, "/proc/x.html")):
+        with pytest.raises(UnwritableError, match=f"'{path}' cannot be written: "):
+            picture(at, losses, "a title", Path(path))
+
+
+def test_a_model_of_normalised_observations_needs_its_statistics(tmp_path: Path) -> None:
+    model = trained(SAC, tmp_path / "run")
+    model.saw_normalized = True
+    model.save(tmp_path / "run" / "Pendulum-v1.zip")
+    with pytest.raises(Sb3ScaleError, match=r"/vecnormalize\.pkl, and the model learned"):
+        load_problem(tmp_path / "run", None, 8, seed=0)

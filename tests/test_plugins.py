@@ -24,6 +24,14 @@ def sb3_scale_components():
     yield Loss("{name}-loss", "{module}_parts:Lost")
 """
 
+ENVIRONMENT = """
+from sb3_scale import Env, hookimpl
+
+@hookimpl
+def sb3_scale_components():
+    yield Env("{name}", "gymnasium.envs.classic_control:PendulumEnv")
+"""
+
 RECORDS = """
 from sb3_scale.plugins import manager
 answer = {
@@ -155,6 +163,30 @@ FAULTS = {
         "reference='', equation=''), which is none of the specs Network, Norm, Constraint, Actor, "
         "Critic, Value, Reduction, Extractor, Loss, Optimizer, ReplayBuffer, Transform, "
         "Collector, Callback, Algorithm, Env, EnvBackend, ZooConfig, Recipe",
+    ),
+    "forgets-yield": (
+        "from sb3_scale import Critic, hookimpl\n@hookimpl\n"
+        "def sb3_scale_components(): [Critic('x', 'y:Z')]",
+        "Sb3ScaleError: sb3_scale_components gave nothing; allowed: specs in a list, or by yield",
+    ),
+    "one-spec": (
+        "from sb3_scale import Critic, hookimpl\n@hookimpl\n"
+        "def sb3_scale_components(): return Critic('x', 'y:Z')",
+        "Sb3ScaleError: sb3_scale_components gave the spec Critic(name='x', target='y:Z', "
+        "summary='', reference='', equation='') itself; allowed: specs in a list, or by yield",
+    ),
+    "twice": (
+        GOOD.format(name="x", module="x") + "    yield Critic('x', 'y:Z')",
+        "Sb3ScaleError: critic 'x' is offered 2 times; allowed: once",
+    ),
+    "colon": (
+        GOOD.format(name="a:b", module="x"),
+        "ValueError: critic 'a:b' has ':' in its name; allowed: names without, as in KIND:NAME",
+    ),
+    "no-algo": (
+        "from sb3_scale import Recipe, hookimpl\n@hookimpl\n"
+        "def sb3_scale_components(): yield Recipe('x', 'y:z.yml')",
+        "ValueError: recipe 'x' has no algo; allowed: the name of its algorithm, as algo='sac'",
     ),
     "no-list": (
         "from sb3_scale import hookimpl\n@hookimpl\ndef sb3_scale_components(): return 3",
@@ -290,6 +322,31 @@ def test_a_part_of_a_faulty_plugin_says_why_it_is_missing(place: Place) -> None:
         "there is no critic 'nets-critic'; it came from plugin 'nets' (acme-nets 0.1), failed, "
         "ModuleNotFoundError: No module named 'absent_module'"
     )
+
+
+NESTED = """
+import sb3_scale.zoo
+from rl_zoo3 import ALGOS
+import gymnasium
+from sb3_scale.plugins import manager
+sb3_scale.zoo.install()
+answer = [
+    [p.reason for p in manager().plugins if p.status != "active"],
+    ALGOS["my-sac"].__name__,
+    [name in gymnasium.registry for name in ("first-v0", "second-v0", "dog-run")],
+]
+"""
+
+
+def test_a_plugin_whose_module_imports_an_algorithm_of_ours_is_complete(place: Place) -> None:
+    place.install("acme-first", ENVIRONMENT.format(name="first-v0"))
+    place.install(
+        "acme-nested",
+        "from sb3_scale import SAC, Algorithm, hookimpl\nclass MySAC(SAC): pass\n@hookimpl\n"
+        "def sb3_scale_components(): yield Algorithm('my-sac', 'acme_nested:MySAC')",
+    )
+    place.install("acme-second", ENVIRONMENT.format(name="second-v0"))
+    assert place.run(NESTED) == [[], "MySAC", [True, True, True]]
 
 
 def test_two_distributions_with_one_entry_point_name(place: Place) -> None:

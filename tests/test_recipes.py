@@ -558,13 +558,28 @@ def test_a_recipe_that_cannot_be_read_does_not_hide_the_others(
     recipes: "Recipes", capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipes.add("astray", default={"recipe": "nowhere"})
+    recipes.add("text", default={"policy_kwargs": "dict(critic='ensemble')"})
+    recipes.add("number", default={"policy_kwargs": {"critic": 5}})
+    recipes.add("key", default={True: 3})
+    recipes.add("odd", default={"gradient_steps": [1]})
     assert main(["recipes", "--json"]) == 0
     listed, told = capsys.readouterr()
     names = {record["name"] for record in yaml.safe_load(listed)}
     assert {"default", "xqc"} <= names
     assert "astray" not in names
     assert "astray is left out: there is no recipe 'nowhere'" in told
+    assert "number is left out: a part is 5; allowed: its name, or a mapping with it" in told
+    for name, why in (("text", "as policy_kwargs"), ("key", "allowed: settings by name")):
+        assert re.search(f"{name} is left out: .*{why}", told), name
+    assert main(["recipes"]) == 0
     assert main(["recipes", "astray"]) == 1
+
+
+def test_recipes_in_a_circle_do_not_hide_those_for_discrete_actions(recipes: "Recipes") -> None:
+    recipes.add("one", default={"recipe": "other"})
+    recipes.add("other", default={"recipe": "one"})
+    with pytest.raises(Sb3ScaleError, match=r"flashsac is for continuous .*default, .*xqc"):
+        sb3_scale.recipe("flashsac", "CartPole-v1")
 
 
 def test_listed_with_their_networks(capsys: pytest.CaptureFixture[str]) -> None:

@@ -172,6 +172,41 @@ def test_a_training_whose_state_is_none_is_trained_again(state, tmp_path):
     assert not folder.finished
     folder.prepare()
     assert [path.name for path in folder.path.iterdir()] == ["settings.yml"]
+    # It may have been one that finished.
+    (kept,) = (path for path in tmp_path.iterdir() if path != folder.path)
+    assert (kept.name, [path.name for path in kept.iterdir()]) == ("one.1", ["state.json"])
+
+
+@pytest.fixture
+def finished(tmp_path, pendulum_run) -> TrainingFolder:
+    one = Training({}, "sac", "Pendulum-v1", 0, {"n_timesteps": 400}, 200, 1, (), 0)
+    folder = TrainingFolder(one, tmp_path / "runs" / "one")
+    copy_run(pendulum_run, folder.run, 0)
+    folder.end(0, 1.0, 1, "none")
+    return folder
+
+
+def test_a_state_of_another_version_is_that_of_a_finished_training(finished):
+    path = finished.path / "state.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "host": "a"}))
+    assert finished.finished
+
+
+@pytest.mark.parametrize("lost", ["state.json", "evaluations.npz"])
+def test_a_training_that_may_have_finished_is_kept(finished, lost, capsys):
+    model = finished.run.relative_to(finished.path) / "best_model.zip"
+    (path,) = finished.path.rglob(lost)
+    path.write_text("of another version")
+    assert not finished.finished
+    kept = finished.path.with_name("one.1")
+    kept.mkdir()
+    finished.prepare()
+    assert (finished.path.with_name("one.2") / model).is_file()
+    assert not any(kept.iterdir())
+    assert [path.name for path in finished.path.iterdir()] == ["settings.yml"]
+    told = capsys.readouterr().err
+    assert lost in told
+    assert told.endswith(f": trained again; the folder is kept as '{finished.path}.2'\n")
 
 
 def test_a_file_in_place_of_a_folder_is_replaced_or_named(tmp_path):

@@ -3,9 +3,12 @@
 from datetime import date, datetime
 from pathlib import Path
 
+import gymnasium
 import pytest
+import rl_zoo3
 import yaml
 from cli_commands import error
+from gymnasium.envs.classic_control import PendulumEnv
 
 from sb3_scale.sweep.grid import read_sweep, trainings
 
@@ -29,6 +32,7 @@ def asked(tmp_path, monkeypatch):
     """Writes START with changes, and TASK beside it."""
     monkeypatch.chdir(tmp_path)
     Path("start.yml").write_text(yaml.safe_dump({"Pendulum-v1": TASK, "CartPole-v1": TASK}))
+    Path("start.py").touch()
 
     def write(**changes) -> Path:
         Path("grid.yml").write_text(yaml.safe_dump({**START, **changes}))
@@ -94,6 +98,7 @@ def test_tasks_without_a_file_have_the_settings_that_rl_zoo_would_choose(asked):
 
 
 WIDTH = "policy_kwargs.critic.network.width"
+NARROW = {"policy_kwargs.critic": {"name": "ensemble", "network": {"name": "mlp", "width": 4}}}
 
 
 def test_what_replaces_a_setting_keeps_the_changes_inside_it(asked):
@@ -366,8 +371,8 @@ WRONG = {
     ),
     "a package of tasks": (
         {"gym_packages": ["shimy"]},
-        "gym_packages names 'shimy': No module named 'shimy'",
-        "",
+        "gym_packages names 'shimy': ",
+        "No module named 'shimy'",
     ),
     "a package of tasks as a word for RL-Zoo": (
         {"train_args": ["--gym-packages", "shimmy"]},
@@ -398,6 +403,56 @@ WRONG = {
         {"grid": {"gama": [0.9, 0.99]}},
         "sac has no setting 'gama' (its value was 0.9); allowed: ",
         "did you mean 'gamma'?",
+    ),
+    "two axes of one setting": (
+        {"grid": {"gamma": [0.9], "preset": {"a": {"gamma": 0.5}, "b": {}}}},
+        "grid.gamma and grid.preset both give 'gamma'; allowed: one of them",
+        "",
+    ),
+    "an axis inside what an earlier one replaces": (
+        {"grid": {"a": {"narrow": NARROW}, WIDTH: [8]}},
+        f"grid.a and grid.{WIDTH}: 'policy_kwargs.critic' and '{WIDTH}' both give 'network.width'; "
+        "allowed: one of them",
+        "",
+    ),
+    "an axis that replaces what an earlier one is inside of": (
+        {"grid": {WIDTH: [8], "z": {"narrow": NARROW}}},
+        f"grid.{WIDTH} and grid.z: 'policy_kwargs.critic' and '{WIDTH}' both give 'network.width'; "
+        "allowed: one of them",
+        "",
+    ),
+    "no replay buffer": (
+        {"grid": {"buffer_size": [1000, 0]}},
+        "buffer_size is 0; allowed: a whole number, at least 1",
+        "",
+    ),
+    "no replay buffer behind a wrapper, of a stock policy": (
+        {
+            "settings": {"policy": "MlpPolicy", "buffer_size": -1, "env_wrapper": "no.Wrapper"},
+            "grid": {},
+        },
+        "buffer_size is -1; allowed: a whole number, at least 1",
+        "",
+    ),
+    "a replay buffer that no machine holds": (
+        {"grid": {"buffer_size": [10**15]}},
+        "buffer_size is 1000000000000000: at least ",
+        "",
+    ),
+    "no task": (
+        {"env": ""},
+        "grid.yml lacks the key env, and '8' brings none; allowed: the id of a task, such as ",
+        "",
+    ),
+    "a label without a task": (
+        {"env": "", "grid": {"on": {"a": {"env": "Pendulum-v1"}, "b": {}}}},
+        "grid.yml lacks the key env, and 'b' brings none; allowed: the id of a task, such as ",
+        "",
+    ),
+    "settings in Python": (
+        {"conf_file": "start.py"},
+        "conf_file is 'start.py'; allowed in a sweep: .yml, .yaml",
+        "",
     ),
     "a value of the last cell": (
         {"grid": {"gamma": [0.9, "high"]}},
@@ -461,6 +516,8 @@ WORDS = {
     "--uuid": "folders without it",
     "-o": "the key grid",
     "-i": "trainings from their beginning",
+    "--resume": "trainings from their beginning",
+    "--resume=logs/sac/Pendulum-v1_1": "trainings from their beginning",
 }
 
 
@@ -482,6 +539,33 @@ def test_all_other_words_are_for_rl_zoo(asked):
     ]
     found = trainings(read_sweep(asked(train_args=words)))
     assert all(one.train_args == tuple(words) for one in found)
+
+
+class OwnAtariEnv(PendulumEnv):
+    """A task that RL-Zoo takes for one of Atari's."""
+
+
+def test_a_task_of_atari_has_the_settings_that_rl_zoo_would_choose(asked, monkeypatch):
+    task = "OwnPong-v0"
+    spec = gymnasium.envs.registration.EnvSpec(task, OwnAtariEnv)
+    monkeypatch.setitem(gymnasium.registry, task, spec)
+    asked()
+    Path("grid.yml").write_text(yaml.safe_dump({"algo": "dqn", "env": task}))
+    (one,) = trainings(read_sweep(Path("grid.yml")))
+    zoo = yaml.safe_load((Path(rl_zoo3.__file__).parent / "hyperparams/dqn.yml").read_text())
+    assert one.settings == zoo["atari"]
+
+
+def test_a_file_without_a_task_says_so(asked, capsys):
+    Path("grid.yml").write_text(yaml.safe_dump({"algo": "sac"}))
+    told = error(capsys, "sweep", "grid.yml", "--dry-run")
+    assert told == "grid.yml lacks the key env; allowed: the id of a task, such as Pendulum-v1"
+
+
+def test_two_axes_may_say_the_same(asked):
+    grid = {"size": {"a": {"gamma": 0.9, "tau": 0.1}}, "kind": {"b": {"gamma": 0.9}}}
+    (one,) = trainings(read_sweep(asked(grid=grid)))
+    assert one.settings["gamma"] == 0.9
 
 
 def test_settings_that_only_rl_zoo_can_read_are_left_to_it(asked):

@@ -1,6 +1,7 @@
 """Sweeps that end when their labels are told apart: the test itself, and what is trained."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from scipy.stats import permutation_test
 from sb3_scale.cli import main
 from sb3_scale.sweep import pool
 from sb3_scale.sweep.adastop import decisions, least_probability
+from sb3_scale.sweep.grid import Training
+from sb3_scale.sweep.stopping import Stop, Stopping
 from sb3_scale.sweep.training_folder import TrainingFolder
 
 RETURNS = {"bad": -900, "fair": -100, "good": -100}
@@ -142,6 +145,8 @@ def test_a_label_with_a_failed_training_is_not_compared(sweep, monkeypatch):
 
 WRONG = {
     "another test": ({"stop": "adastpo"}, "stop is 'adastpo'; allowed: adastop"),
+    "nothing for a test": ({"stop": ""}, "stop is ''; allowed: adastop"),
+    "null for a test": ({"stop": None}, "stop is None (NoneType); allowed: str | dict[str, Any]"),
     "another parameter": (
         {"stop": {"name": "adastop", "sedes": 3}},
         "stop has no parameter 'sedes' (its value was 3); allowed: alpha, name, seeds; did",
@@ -156,6 +161,10 @@ WRONG = {
         {"stop": "adastop", "seeds": [0, 1, 2]},
         "3 seeds can decide nothing at stop.alpha 0.05, for the greatest difference of 3 pairs "
         "comes to 0.3 by chance; allowed: more seeds",
+    ),
+    "a part of a group, with the defaults": (
+        {"stop": {}, "seeds": [0, 1, 2, 3]},
+        "seeds has 4 numbers, and stop looks after every 3; allowed: a multiple of 3",
     ),
     "nothing to compare": (
         {"grid": {}},
@@ -174,3 +183,21 @@ def test_a_wrong_stop_is_one_sentence_before_anything_is_trained(
     Path("grid.yml").write_text(yaml.safe_dump({**GRID, **changes}))
     assert expected in error(capsys, "sweep", "grid.yml")
     assert not Path("logs").exists()
+
+
+def test_labels_with_commas_stay_apart(tmp_path):
+    training = Training({}, "sac", "Pendulum-v1", 0, {"n_timesteps": 10}, 10, 1, (), 0)
+    folders = [
+        TrainingFolder(
+            replace(training, labels={"p": p, "env": "any", "q": q}, seed=seed),
+            tmp_path / f"{p}-{q}-{seed}",
+        )
+        for p in ("w, x", "w") for q in ("y", "x, y") for seed in range(6)
+    ]  # fmt: skip
+    stopping = Stopping(Stop(2, 0.9), folders, 1)
+    assert len(stopping.open) == 6
+    first = next(stopping.interims())
+    assert len(first) == 8
+    told = stopping.sentences()
+    assert len(set(told)) == 6
+    assert any(one.startswith("Pendulum-v1: '\"w, x\", y' and 'w, \"x, y\"' are") for one in told)

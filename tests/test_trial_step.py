@@ -8,7 +8,14 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from faulty_parts import ChangesInPlace, NotANumber, PerSample, ShortensBatches, WrongWidth
+from faulty_parts import (
+    ChangesInPlace,
+    NotANumber,
+    PerSample,
+    ShortensBatches,
+    WrongWidth,
+    weights_only,
+)
 from small_models import SMALL
 from stable_baselines3.common.torch_layers import CombinedExtractor, FlattenExtractor
 from torch import nn
@@ -202,7 +209,7 @@ OFFERED = {
         PerSample, NotANumber, Number, FixedLoss, Cubic, HalfCubic, from_function, Vector, Panics
     ),
     specs.Transform: (ChangesInPlace, ShortensBatches, Tensors),
-    specs.Optimizer: (foreign,),
+    specs.Optimizer: (foreign, weights_only),
 }  # fmt: skip
 
 
@@ -287,6 +294,9 @@ def norm(name: str) -> dict[str, Any]:
          "forward; allowed: a Batch"),
         ({"critic_optimizer": "foreign"}, "optimizer 'foreign' trains parameters that are not "
          "those of the module that it was given; allowed: its parameters"),
+        ({"critic_optimizer": "weights_only"}, "optimizer 'weights_only' leaves out 5 of the "
+         "6 parameters that it was given, '1.network.linears.0.bias' the first; allowed: "
+         "all of them"),
     ],
 )  # fmt: skip
 def test_a_part_that_breaks_its_contract_is_named(parts: dict[str, Any], sentence: str) -> None:

@@ -21,9 +21,9 @@ from sb3_scale.algorithms.stored_weights import VARIABLES, check_weights
 from sb3_scale.errors import Sb3ScaleError, check_key
 from sb3_scale.execution.captured import release
 from sb3_scale.extractor_classes import check_imports
-from sb3_scale.parts import check_type
 from sb3_scale.plugins import manager
 from sb3_scale.policies import ScalePolicy
+from sb3_scale.value_types import check_type
 
 if TYPE_CHECKING:
     from sb3_scale.algorithms.base import ScaleAlgorithm

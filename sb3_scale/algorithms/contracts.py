@@ -287,17 +287,25 @@ def _written(shape: Shape) -> str:
 def check_optimizer(made: Built) -> None:
     """
     :param made: an optimiser of a policy's part
-    :raises Sb3ScaleError: if it has no learning rate, or parameters that are not the part's
+    :raises Sb3ScaleError: if it has no learning rate, parameters that are not the part's, or not
+        all of those
     """
-    own = {id(parameter) for parameter in made.context[0].parameters()}
+    own = dict(made.context[0].named_parameters())
     groups = made.part.param_groups
     if not isinstance(groups, list) or any("lr" not in group for group in groups):
         raise Sb3ScaleError(
             f"{_label(made)} has a group of parameters without 'lr'; allowed: groups as those of "
             "torch.optim.Optimizer"
         )
-    if any(id(parameter) not in own for group in groups for parameter in group["params"]):
+    trained = {id(parameter) for group in groups for parameter in group["params"]}
+    if not trained <= {id(parameter) for parameter in own.values()}:
         raise Sb3ScaleError(
             f"{_label(made)} trains parameters that are not those of the module that it was given; "
             "allowed: its parameters"
+        )
+    left = [name for name, each in own.items() if each.requires_grad and id(each) not in trained]
+    if left:
+        raise Sb3ScaleError(
+            f"{_label(made)} leaves out {len(left)} of the {len(own)} parameters that it was "
+            f"given, '{left[0]}' the first; allowed: all of them"
         )

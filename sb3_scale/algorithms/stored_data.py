@@ -18,11 +18,12 @@ from stable_baselines3.common.type_aliases import TrainFreq
 from sb3_scale.algorithms.generators import check_random_states
 from sb3_scale.algorithms.schedules import CosineSchedule
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.parts import check_type, load_target
+from sb3_scale.parts import load_target
 from sb3_scale.plugins import manager
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.trust.objects import STABLE_BASELINES, by_name, with_attributes
 from sb3_scale.trust.pickles import Names, read
+from sb3_scale.value_types import check_type
 
 if TYPE_CHECKING:
     from sb3_scale.algorithms.base import ScaleAlgorithm

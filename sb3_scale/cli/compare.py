@@ -3,6 +3,7 @@
 import argparse
 import shlex
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from rich.progress import Progress
 
 from sb3_scale.cli.arguments import at_least
 from sb3_scale.cli.output import make_console
+from sb3_scale.cli.places import check_places
 from sb3_scale.tables import make_table
 
 if TYPE_CHECKING:
@@ -81,18 +83,21 @@ def run(args: argparse.Namespace) -> int:
     :param args: ``paths``, ``output``, ``label``, ``published``, ``show``, ``normalize``, ``at``
     :return: 0
     :raises Sb3ScaleError: if a path has nothing to compare or cannot be read, an option is wrong,
-        or a file cannot be written
+        or a file cannot be written or is one that is read
     """
-    from sb3_scale.compare import files, markup
+    from sb3_scale.compare import files, markup, sources
 
+    read = [*(sources.labelled(word)[1] for word in args.paths), *args.published]
+    check_places(files.texts(args.output), read)
     console, errors = make_console(), Console(stderr=True)
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
         summary = compute(args, progress)
         general, by_task = files.planned(summary)
-        total = len(general) + sum(map(len, by_task.values()))
+        drawings = [*general, *chain.from_iterable(by_task.values())]
+        check_places(files.figure_file(args.output, drawing.name) for drawing in drawings)
         command = shlex.join(["sb3-scale", *sys.argv[1:]])
         written = files.write(summary, args.output, command)
-        for _ in progress.track(written, total, description="figures"):
+        for _ in progress.track(written, len(drawings), description="figures"):
             pass
     table = markup.aggregates(summary)
     console.print(make_table(table.head, table.rows))
@@ -115,8 +120,8 @@ def compute(args: argparse.Namespace, progress: Progress) -> "Summary":
     from sb3_scale.compare.summary import Summary, summarise, work
 
     ranges = read_ranges(args.normalize)
-    words = [*args.paths, *map(str, args.published)]
-    parts = list(progress.track(sources.read(words), len(words), description="reading"))
+    reading = progress.track(sources.read(args.paths), len(args.paths), description="reading")
+    parts = [*reading, *map(sources.read_published, args.published)]
     found = sources.together(parts, args.label)
     field = make_field(found.trainings, ranges, args.at)
     theirs = published.choose(found.published, args.show, field.tasks)

@@ -79,11 +79,12 @@ def _find(text: str) -> tuple[str, str]:
     :param text: ``NAME`` or ``KIND:NAME``
     :return: kind and name
     """
-    kind, colon, name = text.rpartition(":")
+    kind, colon, name = text.partition(":")
     if colon:
         if kind not in KINDS:
             raise Sb3ScaleError(f"there is no part kind {shown(kind)}{suggestion(kind, KINDS)}")
         return kind, name
+    name = text
     kinds = kinds_of(name)
     if len(kinds) > 1 and "recipe" in kinds:
         # A recipe may have the name of its algorithm, and then has to be asked for.
@@ -127,5 +128,6 @@ def _show(part: "Part", console: Console) -> None:
         console.print(Text("settings.yml", style="dim"))
         colored = Syntax(part.example, "yaml", background_color="default").highlight(part.example)
         console.print(colored, soft_wrap=True, end="")
-    console.print()
-    console.print(part.command, soft_wrap=True)
+    if part.command:
+        console.print()
+        console.print(part.command, soft_wrap=True)

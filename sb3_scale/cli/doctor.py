@@ -23,8 +23,8 @@ from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.entry_points import normalized
 from sb3_scale.errors import Sb3ScaleError, suggestion
 from sb3_scale.parts import load_target, settings_path
-from sb3_scale.plugins import DISABLE_VARIABLE, LOAD_VARIABLE, PluginManager, manager
-from sb3_scale.specs import KINDS, Recipe, ZooConfig
+from sb3_scale.plugins import DISABLE_VARIABLE, LOAD_VARIABLE, Plugin, PluginManager, manager
+from sb3_scale.specs import KINDS, Algorithm, Env, Recipe, Spec, ZooConfig
 from sb3_scale.tables import make_table
 
 Status = Literal["ok", "warning", "problem"]
@@ -244,11 +244,39 @@ def _parts(plugins: PluginManager) -> Iterator[Check]:
             if count > 1:
                 yield _collision(plugins, kind, name)
         for plugin, spec in offered:
+            what = f"{kind} '{spec.name}'"
             try:
-                settings_path(spec) if isinstance(spec, (Recipe, ZooConfig)) else load_target(spec)
+                _look(spec)
             except Sb3ScaleError as error:
                 hint = f"pip install --upgrade {plugin.distribution}"
-                yield Check(f"{kind} '{spec.name}'", "problem", str(error), hint)
+                yield Check(what, "problem", str(error), hint)
+            if _is_left_out(plugin, spec):
+                hint = f"another name in {plugin.distribution}"
+                yield Check(what, "problem", "left out, its name was taken before", hint)
+
+
+def _look(spec: Spec) -> None:
+    """Read what a part names."""
+    if isinstance(spec, Recipe):
+        from sb3_scale.recipes import resolve
+
+        resolve.plain({"recipe": spec.name}, spec.algo, None)
+    elif isinstance(spec, ZooConfig):
+        settings_path(spec)
+    else:
+        load_target(spec)
+
+
+def _is_left_out(plugin: Plugin, spec: Spec) -> bool:
+    if isinstance(spec, Env):
+        from sb3_scale.registration import registered_by_others
+
+        return registered_by_others(spec)
+    if isinstance(spec, Algorithm) and find_spec("rl_zoo3"):
+        from sb3_scale.zoo import takes_stock_name
+
+        return takes_stock_name(plugin, spec)
+    return False
 
 
 def _collision(plugins: PluginManager, kind: str, name: str) -> Check:

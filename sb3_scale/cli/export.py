@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sb3_scale.cli.output import make_console
+from sb3_scale.cli.places import check_places
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.files import replacing
+from sb3_scale.files import make_folder, replacing
 from sb3_scale.tables import make_table
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ def run(args: argparse.Namespace) -> int:
     """
     :param args: see :func:`add_arguments`
     :return: 0
-    :raises Sb3ScaleError: if there is no such model, it cannot be written in the format, or what
-        the file computes is not what the model predicts; no file is left then
+    :raises Sb3ScaleError: if there is no such model, its statistics are missing, it cannot be
+        written in the format or to that place, or what the file computes is not what the model
+        predicts; no file is left then
     """
     from sb3_scale.export.controller import Controller, keys_of, values
     from sb3_scale.export.formats import FORMATS, difference
@@ -53,27 +55,30 @@ def run(args: argparse.Namespace) -> int:
     if args.observations < 2:
         raise Sb3ScaleError(f"observations is {args.observations}; allowed: at least 2")
     trained = load(args.model, args.algo, args.normalize, args.trust)
+    folder = args.model if args.model.is_dir() else args.model.parent
+    output = args.output or folder / f"{trained.name}.{ENDINGS[args.format]}"
+    check_places([output], trained.files)
+    make_folder(output.parent)
     observations = trained.observations(args.observations)
     # Before constraints become part of the weights.
     actions = trained.predict(observations)
     keys = keys_of(trained.model.policy)
     observations = {key: observations[key] for key in keys}
     controller = Controller(trained.model.policy, trained.normalize).requires_grad_(False)
-    folder = args.model if args.model.is_dir() else args.model.parent
-    output = args.output or folder / f"{trained.name}.{ENDINGS[args.format]}"
     example = {key: each[:2] for key, each in observations.items()}
+    content, computed = FORMATS[args.format](controller, example, args.opset)
+    gap = difference(computed, observations, actions)
+    if not gap <= CLOSE:
+        raise Sb3ScaleError(
+            f"the file would differ from predict by {gap:.2g} of the largest action; allowed: "
+            f"{CLOSE:g}"
+        )
     with replacing(output) as unfinished:
-        file = FORMATS[args.format](controller, example, unfinished, args.opset)
-        gap = difference(file, observations, actions)
-        if not gap <= CLOSE:
-            raise Sb3ScaleError(
-                f"what was written differs from predict by {gap:.2g} of the largest action; "
-                f"allowed: {CLOSE:g}"
-            )
+        unfinished.write_bytes(content)
     space = trained.model.action_space
     normalized = trained.normalize is not None and trained.normalize.norm_obs
     rows = [
-        ("written", f"{output}, {output.stat().st_size / 1e6:.2f} MB"),
+        ("written", f"{output}, {len(content) / 1e6:.2f} MB"),
         *((key, _described(each)) for key, each in observations.items()),
         ("action", f"batch x {space.shape}, {values(space)}"),
         ("normalisation", "within the file" if normalized else "none"),

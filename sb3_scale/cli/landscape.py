@@ -7,6 +7,8 @@ from pathlib import Path
 from rich.progress import track
 
 from sb3_scale.cli.output import make_console
+from sb3_scale.cli.places import check_places
+from sb3_scale.files import make_folder
 from sb3_scale.tables import make_table
 
 
@@ -50,18 +52,19 @@ def run(args: argparse.Namespace) -> int:
         ``output`` and ``trust``
     :return: 0, or 130 if interrupted
     :raises Sb3ScaleError: if the run lacks what is needed, a number is out of its range, or
-        ``output`` has another surface
+        ``output`` has another surface or cannot be written
     """
     from sb3_scale.landscape.checkpoint import load_problem
     from sb3_scale.landscape.pictures import draw, draw_interactive
     from sb3_scale.landscape.surface import Surface
 
-    problem = load_problem(args.folder, args.model, args.transitions, args.seed, args.trust)
-    surface = Surface(problem, args.points, args.range, args.seed)
     output = args.output or args.folder / "landscape"
-    output.parent.mkdir(parents=True, exist_ok=True)
     # Not `with_suffix`, which would cut a name such as lr0.001.
     data, picture, page = (Path(f"{output}.{ending}") for ending in ("npz", "png", "html"))
+    check_places((data, picture, page))
+    problem = load_problem(args.folder, args.model, args.transitions, args.seed, args.trust)
+    surface = Surface(problem, args.points, args.range, args.seed)
+    make_folder(output.parent)
     surface.resume(data)
     rows, console, start = surface.missing(), make_console(), time.perf_counter()
     try:

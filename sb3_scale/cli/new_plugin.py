@@ -2,6 +2,7 @@
 
 import argparse
 import keyword
+import os
 import re
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -13,6 +14,7 @@ from textwrap import indent
 import yaml
 
 from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.files import make_folder
 from sb3_scale.parts import kinds_of
 from sb3_scale.specs import KINDS
 
@@ -64,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     """
     :param args: ``name``, ``kind`` and ``path``
     :return: 0
-    :raises Sb3ScaleError: if name or kind cannot be used, or the folder exists
+    :raises Sb3ScaleError: if name or kind cannot be used, or the folder exists or cannot be made
     """
     folder = write(args.name, args.kind, args.path)
     command = _values(args.name, args.kind)["command"]
@@ -88,8 +90,9 @@ def write(name: str, kind: str, path: Path) -> Path:
     folder = path / name
     if not path.is_dir():
         raise Sb3ScaleError(f"there is no folder '{path}'")
-    if folder.exists():
+    if os.path.lexists(folder):
         raise Sb3ScaleError(f"'{folder}' exists already")
+    make_folder(folder)
     for origin, goal in _files(kind).items():
         target = folder / Template(goal).substitute(values)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.notices import notice
 from sb3_scale.plugins import manager
+from sb3_scale.quantities import is_number
 from sb3_scale.specs import Recipe
 from sb3_scale.tables import make_table
 
@@ -110,4 +111,4 @@ def _record(spec: Recipe, cost: "Cost | None") -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
+    return f"{value:g}" if is_number(value) else str(value)

@@ -2,7 +2,8 @@
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,17 @@ from rich.console import Console
 
 from sb3_scale.cli.arguments import add_json
 from sb3_scale.cli.output import make_console, print_json
+from sb3_scale.cli.places import check_places
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.guard import telling
 from sb3_scale.registration import import_packages, register_envs
 from sb3_scale.runs import Run, read_run
 from sb3_scale.tables import make_table
 
 LAST_EPISODES = 10
+
+WITHOUT = "leave the comparison out with --random-episodes 0"
+"""What a user can do whose environment does not play."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,9 +122,12 @@ def run(args: argparse.Namespace) -> int:
     """
     :param args: ``folder``, ``random_episodes``, ``gym_packages``, ``env`` and ``json``
     :return: 0
-    :raises Sb3ScaleError: if the folder is not that of a run, or the environment is unknown
+    :raises Sb3ScaleError: if the folder is not that of a run, the environment is unknown or fails,
+        or the picture cannot be written
     """
     training = read_run(args.folder)
+    picture = args.folder / "learning_curve.png"
+    check_places([picture])
     if args.env:
         from sb3_scale.zoo.own_environments import name_env
 
@@ -130,7 +139,6 @@ def run(args: argparse.Namespace) -> int:
         random_policy = Returns.of(values)
     from sb3_scale.learning_curve import draw
 
-    picture = args.folder / "learning_curve.png"
     draw(training, random_policy.mean if random_policy else None, picture)
     report = summarise(training, random_policy, str(picture))
     if args.json:
@@ -187,29 +195,23 @@ def random_returns(training: Run, episodes: int, packages: Sequence[str]) -> NDA
     :param episodes: how many
     :param packages: modules to import because they register the environment
     :return: returns, shape ``(episodes,)``
-    :raises Sb3ScaleError: if a package or the environment cannot be found
+    :raises Sb3ScaleError: if a package or the environment cannot be found, or the latter fails
     """
     import_packages("--gym-packages", packages)
     register_envs()
-    without = "leave the comparison out with --random-episodes 0"
     # Gymnasium imports what stands before a colon.
     if ":" in training.env_id:
         raise Sb3ScaleError(
             f"the environment '{training.env_id}' of the run names a module; name the package with "
-            f"--gym-packages if you trust it, or {without}"
+            f"--gym-packages if you trust it, or {WITHOUT}"
         )
-    try:
+    with _guarded(training, "cannot be made"):
         env = gymnasium.make(training.env_id, **training.env_kwargs)
-    except gymnasium.error.UnregisteredEnv:
-        raise Sb3ScaleError(
-            f"the environment '{training.env_id}' of the run is not installed here; name its "
-            f"package with --gym-packages, or its class by --env MODULE:CLASS, or {without}"
-        ) from None
-    except (gymnasium.error.Error, TypeError, ValueError) as error:
-        raise Sb3ScaleError(
-            f"the environment '{training.env_id}' of the run cannot be made with its env_kwargs: "
-            f"{' '.join(str(error).split())}; {without}"
-        ) from error
+    with _guarded(training, "cannot be played"):
+        return _play(env, episodes)
+
+
+def _play(env: gymnasium.Env[Any, Any], episodes: int) -> NDArray[np.float64]:
     env.action_space.seed(0)
     returns = np.zeros(episodes)
     for episode in range(episodes):
@@ -221,3 +223,19 @@ def random_returns(training: Run, episodes: int, packages: Sequence[str]) -> NDA
             over = terminated or truncated
     env.close()
     return returns
+
+
+@contextmanager
+def _guarded(training: Run, lack: str) -> Iterator[None]:
+    """Whatever a stranger's environment raises becomes a sentence on what it lacks."""
+    try:
+        with telling():
+            yield
+    except Sb3ScaleError as error:
+        about = f"the environment '{training.env_id}' of the run"
+        if isinstance(error.__cause__, gymnasium.error.UnregisteredEnv):
+            raise Sb3ScaleError(
+                f"{about} is not installed here; name its package with --gym-packages, or its "
+                f"class by --env MODULE:CLASS, or {WITHOUT}"
+            ) from None
+        raise Sb3ScaleError(f"{about} {lack}: {error}; {WITHOUT}") from error

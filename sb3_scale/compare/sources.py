@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import pandas
@@ -12,6 +12,7 @@ from sb3_scale.compare import published
 from sb3_scale.compare.alike import check_alike, settings_of
 from sb3_scale.compare.continued import without_continued
 from sb3_scale.compare.evaluations import COLUMNS, SECONDS, Training, evaluations
+from sb3_scale.compare.folders import below
 from sb3_scale.compare.origins import UNKNOWN, Origin, read_origin, sweep_hardware
 from sb3_scale.compare.texts import GREATEST, read_csv, to_numbers
 from sb3_scale.errors import Sb3ScaleError, nearest
@@ -60,7 +61,7 @@ def read(words: Sequence[str]) -> Iterator[Found]:
     :raises Sb3ScaleError: if a path is missing, has no training with evaluations or cannot be read
     """
     for word in words:
-        label, path = _labelled(word)
+        label, path = labelled(word)
         found = _read_path(path)
         inner = {one.label for one in found.trainings}
         if label:
@@ -69,6 +70,16 @@ def read(words: Sequence[str]) -> Iterator[Found]:
                 for one in found.trainings
             ]
         yield found
+
+
+def read_published(path: Path) -> Found:
+    """
+    :param path: of a CSV file
+    :return: the figures that it has, and nothing else
+    :raises Sb3ScaleError: if it is missing, cannot be read, or has other columns
+    """
+    _check_there(path)
+    return Found(published=published.read_published(path))
 
 
 def together(parts: Sequence[Found], labels: Sequence[str]) -> Found:
@@ -110,15 +121,23 @@ def _relabelled(training: Training, label: str) -> Training:
     return replace(training, label=label, table=table, named=True)
 
 
-def _labelled(word: str) -> tuple[str, Path]:
+def labelled(word: str) -> tuple[str, Path]:
+    """
+    :param word: ``PATH`` or ``LABEL=PATH``
+    :return: label, empty where there is none, and path
+    :raises Sb3ScaleError: if there is no such path
+    """
     label, _, rest = word.partition("=")
     if not Path(word).exists() and rest and Path(rest).exists():
         return label, Path(rest)
-    path = Path(rest or word)
+    _check_there(Path(rest or word))
+    return "", Path(word)
+
+
+def _check_there(path: Path) -> None:
     if not path.exists():
         beside = [str(one) for one in path.parent.iterdir()] if path.parent.is_dir() else []
         raise Sb3ScaleError(f"there is no file or folder '{path}'{nearest(str(path), beside)}")
-    return "", Path(word)
 
 
 def _read_path(path: Path) -> Found:
@@ -142,10 +161,12 @@ def _is_results(path: Path) -> bool:
 
 def _search(path: Path) -> Found:
     """Sweeps below a folder, and what runs of RL-Zoo are in none of them."""
-    sweeps = [one.parent for one in sorted(path.rglob(RESULTS)) if _is_results(one)]
+    found = list(below(path))
+    sweeps = sorted(one for one, files in found if RESULTS in files and _is_results(one / RESULTS))
     parts = [_read_sweep(one) for one in sweeps]
-    runs = sorted({one.parent.parent for one in path.rglob("args.yml")})
-    runs = [one for one in runs if not any(one.is_relative_to(sweep) for sweep in sweeps)]
+    swept = {one.resolve() for sweep in sweeps for one, _ in below(sweep)}
+    runs = sorted({one.parent for one, files in found if "args.yml" in files})
+    runs = [one for one in runs if one.resolve() not in swept]
     if not sweeps and not runs:
         raise Sb3ScaleError(
             f"'{path}' has no run of RL-Zoo and no {RESULTS} of a sweep; allowed: folders with "
@@ -208,8 +229,10 @@ def _read_sweep(folder: Path) -> Found:
     hardware = sweep_hardware(folder)
     places = []
     for _, line in finished.iterrows():
-        run = folder / line["folder"]
-        if not run.is_dir() or not run.resolve().is_relative_to(folder.resolve()):
+        name = PurePath(line["folder"])
+        run = folder / name
+        # A link within the folder may lead to another disk.
+        if name.is_absolute() or ".." in name.parts or not run.is_dir():
             raise Sb3ScaleError(
                 f"'{path}' names the folder '{line['folder']}', which is not there; allowed: "
                 "folders in that of the sweep"

@@ -1,5 +1,6 @@
 """Tables of strangers, read as text and made numbers with a sentence for what is none."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +16,39 @@ GREATEST = 1e100
 def read_csv(path: Path) -> pandas.DataFrame:
     """
     :param path: of a CSV file
-    :return: its content, all of it text
-    :raises Sb3ScaleError: if it cannot be read, or has no line below its header
+    :return: its content, all of it text; a field that a line does not reach is empty
+    :raises Sb3ScaleError: if it cannot be read, has no line below its header, a column twice, or
+        fields beyond its header
     """
+    header, *lines = _read_lines(path)
+    if not lines:
+        raise Sb3ScaleError(f"'{path}' has no line below its header")
+    twice = next((name for name in header if name and header.count(name) > 1), None)
+    if twice is not None:
+        raise Sb3ScaleError(f"'{path}' has the column {shown(twice)} twice; allowed: once")
+    width = len(header)
+    for number, line in enumerate(lines, 2):
+        # An empty one is what a comma at the end of a line leaves.
+        if any(line[width:]):
+            raise Sb3ScaleError(
+                f"'{path}', line {number} has {len(line)} fields, and the header {width}; allowed: "
+                "as many as the header; quotes keep a comma within a field"
+            )
+    whole = [[*line[:width], *[""] * (width - len(line))] for line in lines]
+    return pandas.DataFrame(whole, columns=header, dtype=str)
+
+
+def _read_lines(path: Path) -> list[list[str]]:
+    """At least one, none of them empty."""
     try:
-        table = pandas.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = [line for line in csv.reader(file, strict=True) if line]
+    except (OSError, ValueError, csv.Error) as error:
         text = " ".join(str(error).split())
         raise Sb3ScaleError(f"'{path}' cannot be read as CSV: {text[:200]}") from None
-    if table.empty:
-        raise Sb3ScaleError(f"'{path}' has no line below its header")
-    return table.fillna("")
+    if not lines:
+        raise Sb3ScaleError(f"'{path}' cannot be read as CSV: it is empty")
+    return lines
 
 
 def to_numbers(

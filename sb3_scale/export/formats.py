@@ -1,11 +1,10 @@
-"""Files of a controller, each checked against the policy before it is kept."""
+"""Files of a controller, and whether they compute what the policy does."""
 
 import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from io import StringIO
-from pathlib import Path
+from io import BytesIO, StringIO
 from typing import Any
 
 import numpy as np
@@ -17,23 +16,28 @@ from sb3_scale.export.controller import Controller
 OUTPUT = "action"
 """Its name in a file of ONNX, whose inputs are named as the observations are."""
 
+OLDEST = 14
+"""Of the versions of ONNX's operators that its converter leads back to from PyTorch's 18."""
+
 Observations = dict[str, np.ndarray]
 """By key; one named ``observation`` where there are none."""
 
 Run = Callable[[Observations], np.ndarray]
 
 
-def write_onnx(controller: Controller, example: Observations, path: Path, opset: int | None) -> Run:
+def write_onnx(
+    controller: Controller, example: Observations, opset: int | None
+) -> tuple[bytes, Run]:
     """
     :param controller: to write
     :param example: observations, at least two, of their type
-    :param path: of the file
     :param opset: version of ONNX's operators, that of PyTorch's choice by default
-    :return: runs the file
-    :raises Sb3ScaleError: if a package is missing, or PyTorch cannot translate the policy
+    :return: content of a file, and what runs it
+    :raises Sb3ScaleError: if a package is missing, or PyTorch cannot translate the policy, or not
+        to these operators
     """
     try:
-        import onnx  # noqa: F401
+        import onnx
         import onnxruntime
         import onnxscript  # noqa: F401
     except ImportError as error:
@@ -41,15 +45,31 @@ def write_onnx(controller: Controller, example: Observations, path: Path, opset:
             f"an export to ONNX needs {error.name}; allowed: after pip install 'sb3-scale[export]',"
             " or --format torchscript"
         ) from None
+    newest = onnx.defs.onnx_opset_version()
+    if opset is not None and not OLDEST <= opset <= newest:
+        raise Sb3ScaleError(f"--opset is {opset}; allowed: {OLDEST} to {newest}")
+    model = _translated(controller, example, opset)
+    written = next(one.version for one in model.opset_import if not one.domain)
+    # Where the operators cannot be converted, PyTorch keeps others without an error.
+    if opset is not None and opset != written:
+        raise _of_other_operators(opset, f"PyTorch translates it to {written}")
+    content: bytes = model.SerializeToString()
+    try:
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    # Its exceptions have no base of their own.
+    except Exception as error:
+        raise _of_other_operators(written, _first_line(error)) from None
+    return content, lambda observations: np.asarray(session.run([OUTPUT], observations)[0])
+
+
+def _translated(controller: Controller, example: Observations, opset: int | None) -> Any:
     batch = th.export.Dim("batch")
     try:
         with _quiet():
-            th.onnx.export(
+            program: Any = th.onnx.export(
                 controller,
                 _tensors(example),
-                path,
                 dynamo=True,
-                external_data=False,
                 opset_version=opset,
                 input_names=list(example),
                 output_names=[OUTPUT],
@@ -60,28 +80,34 @@ def write_onnx(controller: Controller, example: Observations, path: Path, opset:
             f"PyTorch cannot translate this policy to ONNX: {_first_line(error)}; allowed: "
             "--format torchscript"
         ) from None
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return lambda observations: np.asarray(session.run([OUTPUT], observations)[0])
+    return program.model_proto
+
+
+def _of_other_operators(opset: int, reason: str) -> Sb3ScaleError:
+    return Sb3ScaleError(
+        f"this policy cannot be written with --opset {opset}: {reason}; allowed: another "
+        "--opset or none, or --format torchscript"
+    )
 
 
 def write_torchscript(
-    controller: Controller, example: Observations, path: Path, opset: int | None
-) -> Run:
+    controller: Controller, example: Observations, opset: int | None
+) -> tuple[bytes, Run]:
     """
     :param controller: to write
     :param example: observations, at least two, of their type
-    :param path: of the file
     :param opset: nothing: that is of ONNX
-    :return: runs the file
+    :return: content of a file, and what runs it
     :raises Sb3ScaleError: if an opset is asked for
     """
     if opset is not None:
         raise Sb3ScaleError(f"--opset is {opset} with --format torchscript; allowed: with onnx")
+    file = BytesIO()
     with _quiet():
         traced: Any = th.jit.trace(controller, _tensors(example))  # type: ignore[no-untyped-call]
-        traced.save(str(path))
-        loaded: Any = th.jit.load(str(path))  # type: ignore[no-untyped-call]
-    return lambda observations: np.asarray(loaded(*_tensors(observations)).numpy())
+        th.jit.save(traced, file)
+        loaded: Any = th.jit.load(BytesIO(file.getvalue()))  # type: ignore[no-untyped-call]
+    return file.getvalue(), lambda observations: np.asarray(loaded(*_tensors(observations)).numpy())
 
 
 def _tensors(observations: Observations) -> tuple[th.Tensor, ...]:
@@ -112,15 +138,17 @@ def difference(run: Run, observations: Observations, actions: np.ndarray) -> flo
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without what PyTorch tells of its own progress, and of the future of its formats."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), redirect_stdout(StringIO()), th.no_grad():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _first_line(error: BaseException) -> str:

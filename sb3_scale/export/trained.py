@@ -1,5 +1,6 @@
 """What is exported: a model, its statistics, and observations to try it with."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,13 @@ class Trained:
     :param model: the algorithm, on the CPU
     :param normalize: how it sees observations, if not as they are
     :param name: of what it was trained on
+    :param files: that all this was read from
     """
 
     model: Any
     normalize: VecNormalize | None
     name: str
+    files: tuple[Path, ...]
 
     def predict(self, observations: Observations) -> np.ndarray:
         """
@@ -68,17 +71,16 @@ def load(path: Path, algo: str | None, statistics: Path | None, trust: bool) -> 
     """
     :param path: of a run's folder, or of a model's zip file
     :param algo: name of the algorithm, for a zip file
-    :param statistics: of a ``VecNormalize``, by default those of the run
+    :param statistics: of a ``VecNormalize``, by default those beside the model
     :param trust: whether to run what is pickled in the model
     :return: what was trained
-    :raises Sb3ScaleError: if there is no such model, it is of another policy, or ``algo`` is
-        missing
+    :raises Sb3ScaleError: if there is no such model, it is of another policy, ``algo`` is missing,
+        or the statistics are that it learned with
     """
     name = path.stem
     if path.is_dir():
         run = read_run(path)
         algo, name = algo or run.algo, run.env_name
-        statistics = statistics or _of_run(path / name / "vecnormalize.pkl")
         path = path / f"{name}.zip"
     if algo is None:
         raise Sb3ScaleError(
@@ -86,8 +88,20 @@ def load(path: Path, algo: str | None, statistics: Path | None, trust: bool) -> 
             "its run"
         )
     model = load_model(algo, path, trust)
-    return Trained(model, read_vec_normalize(statistics) if statistics else None, name)
+    statistics = statistics or _beside(path)
+    normalize = read_vec_normalize(statistics) if statistics else None
+    if model.saw_normalized and not (normalize and normalize.norm_obs):
+        lack = f"'{statistics}' normalises none" if statistics else "none have statistics beside it"
+        raise Sb3ScaleError(
+            f"'{path}' learned from normalised observations, and {lack}; allowed: --normalize PKL, "
+            "or a model in the folder of its run"
+        )
+    return Trained(model, normalize, name, tuple(filter(None, (path, statistics))))
 
 
-def _of_run(statistics: Path) -> Path | None:
-    return statistics if statistics.is_file() else None
+def _beside(model: Path) -> Path | None:
+    """Statistics that were saved with a checkpoint, else those of the run in whose folder it is."""
+    own = re.sub(r"_(?=\d+_steps$)", "_vecnormalize_", model.stem)
+    places = [model.with_name(f"{own}.pkl")] if own != model.stem else []
+    places += [path.with_name("vecnormalize.pkl") for path in model.parent.glob("*/args.yml")]
+    return next((path for path in places if path.is_file()), None)

@@ -51,9 +51,9 @@ def load_problem(
     :param seed: of the draw, and of the actions in the targets, below ``2^32``
     :param trust: whether to run what is pickled in the model and the replay buffer
     :return: the problem
-    :raises Sb3ScaleError: if the run, its model, the package of a part or the replay buffer is
-        missing, the policy is no ``ScalePolicy``, there is no transition to draw, or a number is
-        out of its range
+    :raises Sb3ScaleError: if the run, its model, the package of a part, the replay buffer or the
+        statistics that it learned with are missing, the policy is no ``ScalePolicy``, there is no
+        transition to draw, or a number is out of its range
     """
     if transitions < 1:
         raise Sb3ScaleError(f"transitions is {transitions}; allowed: at least 1")
@@ -92,3 +92,8 @@ def _give_transitions(model: Any, folder: Path, env_name: str, trust: bool) -> N
     statistics = folder / env_name / "vecnormalize.pkl"
     if statistics.is_file():
         model._vec_normalize_env = read_vec_normalize(statistics)
+    elif model.saw_normalized:
+        raise Sb3ScaleError(
+            f"'{folder}' has no {env_name}/vecnormalize.pkl, and the model learned from normalised "
+            "observations; allowed: a folder with the statistics of its run"
+        )

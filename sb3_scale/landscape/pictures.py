@@ -7,6 +7,8 @@ import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from sb3_scale.files import replacing
+
 Array = NDArray[np.float64]
 X_LABEL, Y_LABEL = "first direction", "second direction"
 
@@ -17,6 +19,7 @@ def draw(at: Array, losses: Array, title: str, path: Path) -> None:
     :param losses: ``(k, k)``, a row per coordinate in the second direction
     :param title: of the picture
     :param path: of the PNG file
+    :raises UnwritableError: if it cannot be written
     """
     shown, label = _scaled(losses)
     figure = Figure(figsize=(11, 4.6), layout="constrained")
@@ -36,7 +39,8 @@ def draw(at: Array, losses: Array, title: str, path: Path) -> None:
     plane.set_aspect("equal")
     figure.colorbar(filled, ax=plane, label=label)
     figure.suptitle(title, fontweight="bold")
-    figure.savefig(path, dpi=130)
+    with replacing(path) as unfinished:
+        figure.savefig(unfinished, dpi=130)
 
 
 def draw_interactive(at: Array, losses: Array, title: str, path: Path) -> None:
@@ -45,6 +49,7 @@ def draw_interactive(at: Array, losses: Array, title: str, path: Path) -> None:
     :param losses: ``(k, k)``, a row per coordinate in the second direction
     :param title: of the picture
     :param path: of the HTML file, which needs no network
+    :raises UnwritableError: if it cannot be written
     """
     shown, label = _scaled(losses)
     surface = go.Surface(
@@ -58,7 +63,8 @@ def draw_interactive(at: Array, losses: Array, title: str, path: Path) -> None:
     figure = go.Figure(surface)
     axes = {"xaxis_title": X_LABEL, "yaxis_title": Y_LABEL, "zaxis_title": label}
     figure.update_layout(title=title, scene=axes)
-    figure.write_html(path)
+    with replacing(path) as unfinished:
+        figure.write_html(unfinished)
 
 
 def _scaled(losses: Array) -> tuple[Array, str]:

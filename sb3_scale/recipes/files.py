@@ -93,28 +93,35 @@ def _of(path: Path) -> dict[str, Any]:
             f"{path} is {shown(content)}; allowed for a recipe: settings by task, with a "
             f"'{DEFAULT}'"
         )
-    changes = content.get(DISCRETE, {})
-    if not isinstance(changes, Mapping) or not all(isinstance(key, str) for key in changes):
-        raise Sb3ScaleError(
-            f"{path} has {shown(changes)} for '{DISCRETE}'; allowed: settings by name, which "
-            "differ where actions are discrete"
-        )
+    for task, settings in content.items():
+        if not isinstance(settings, Mapping) or not all(isinstance(key, str) for key in settings):
+            raise Sb3ScaleError(
+                f"{path} has {shown(settings)} for {shown(task)}; allowed: settings by name"
+            )
+        kwargs = settings.get("policy_kwargs") or {}
+        if not isinstance(kwargs, Mapping):
+            raise Sb3ScaleError(
+                f"{path} has {shown(kwargs)} as policy_kwargs of {shown(task)}; allowed in a "
+                "recipe: a mapping"
+            )
     return dict(content)
 
 
 def _for_discrete() -> Iterator[str]:
     for name, path in _paths():
-        if path.is_file() and _takes_discrete(path):
-            yield name
+        # Another plugin's file may be wrong.
+        with suppress(Sb3ScaleError):
+            if _takes_discrete(path, seen=()):
+                yield name
 
 
-def _takes_discrete(path: Path) -> bool:
-    """As one that begins with another does, which does."""
+def _takes_discrete(path: Path, seen: tuple[Path, ...]) -> bool:
+    """As one that begins with another does, which does; those of a circle do not."""
     content = _of(path)
     begins_with = content[DEFAULT].get("recipe")
-    if DISCRETE in content or begins_with is None:
+    if DISCRETE in content or begins_with is None or path in seen:
         return DISCRETE in content
-    return _takes_discrete(settings_path(find(begins_with)))
+    return _takes_discrete(settings_path(find(begins_with)), (*seen, path))
 
 
 def _paths() -> Iterator[tuple[str, Path]]:

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sb3_scale.errors import Sb3ScaleError, shown
+
 
 def described(settings: Mapping[str, Any]) -> str:
     """
     :param settings: of a recipe, plain
     :return: its networks in a few words
+    :raises Sb3ScaleError: if a part is neither a name nor a mapping
     """
     kwargs = settings.get("policy_kwargs") or {}
     critic, actor = (_mapping(kwargs.get(key)) for key in ("critic", "actor"))
@@ -27,4 +30,8 @@ def _network(part: Any) -> str:
 
 
 def _mapping(part: Any) -> dict[str, Any]:
-    return {"name": part} if isinstance(part, str) else dict(part or {})
+    if isinstance(part, str):
+        return {"name": part}
+    if isinstance(part, Mapping) or part is None:
+        return dict(part or {})
+    raise Sb3ScaleError(f"a part is {shown(part)}; allowed: its name, or a mapping with it")

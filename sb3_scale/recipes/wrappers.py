@@ -8,7 +8,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_scale.errors import Sb3ScaleError, check_above, check_key, shown
-from sb3_scale.parts import annotations, check_type
+from sb3_scale.value_types import annotations, check_type
 
 
 def check_arguments(owner: str, target: Any, arguments: Mapping[Any, Any], passed: int = 0) -> None:

@@ -1,25 +1,25 @@
 """The file of a sweep: which trainings it asks for."""
 
 import hashlib
-import itertools
 import json
 import math
 import re
-from collections import Counter
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import rl_zoo3
+from rl_zoo3.exp_manager import ExperimentManager
 
-from sb3_scale.errors import Sb3ScaleError, check_key, shortened, shown
-from sb3_scale.parts import check_type
+from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.recipes.changes import Settings, together
 from sb3_scale.registration import import_packages
 from sb3_scale.structures import check_plain
+from sb3_scale.sweep.axes import Variation, cells
 from sb3_scale.sweep.settings import check_names, check_settings, check_train_args
-from sb3_scale.zoo import configs, install, plain_settings
+from sb3_scale.value_types import check_type
+from sb3_scale.zoo import configs, install, plain_settings, settings_files
 
 EVALUATIONS = 10
 """Per training, where the file does not say how often."""
@@ -43,9 +43,11 @@ class Sweep:
     :param save_freq: decisions between checkpoints, from which an interrupted training goes on;
         without, it begins again
     :param train_args: further words for RL-Zoo's command
-    :param stop: when to end early: ``adastop``, or a mapping with its name and parameters
+    :param stop: when to end early: ``adastop``, or a mapping with its name and parameters; all
+        trainings are made without
     :param gym_packages: modules to import before the task is looked up, as RL-Zoo's
         ``--gym-packages``
+    :param file: its name, which is no key of it
     """
 
     algo: str = "sac"
@@ -58,19 +60,10 @@ class Sweep:
     eval_episodes: int = 5
     save_freq: int = 0
     train_args: list[str | int | float] = field(default_factory=list)
-    stop: str | dict[str, Any] = ""
+    stop: str | dict[str, Any] | None = None
     gym_packages: list[str] = field(default_factory=list)
+    file: str = "the sweep"
 
-
-RESERVED = (
-    "env", "algo", "seed", "seeds", "return", "returns", "mean", "std", "episodes", "env_steps",
-    "decisions", "total_gradient_steps", "action_repeat", "minutes", "failed", "commit", "error",
-    "folder",
-)  # fmt: skip
-"""Columns of the results, which no axis with labels of its own may be named after."""
-
-VALUES = ("env", "algo", "action_repeat")
-"""Columns of them that have the values of an axis, where it lists such."""
 
 OWN_ARGUMENTS = ("seed", "verbose", "device", "tensorboard_log")
 """Settings that RL-Zoo gives to the algorithm itself."""
@@ -126,14 +119,6 @@ class Training:
         return f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.env_id)}_{self.algo}_seed{self.seed}_{digest}"
 
 
-class _Variation(NamedTuple):
-    """A value of an axis."""
-
-    axis: str
-    label: str
-    changes: Settings
-
-
 def read_sweep(path: Path) -> Sweep:
     """
     :param path: of the file
@@ -143,12 +128,14 @@ def read_sweep(path: Path) -> Sweep:
     if not path.is_file():
         raise Sb3ScaleError(f"there is no file '{path}'")
     content = configs.read_once(path)
-    hints = {one.name: one.type for one in fields(Sweep)}
+    hints: dict[str, Any] = {one.name: one.type for one in fields(Sweep) if one.name != "file"}
+    # Nothing stands for a key that is not there.
+    hints["stop"] = str | dict[str, Any]
     for key, value in content.items():
         check_key(f"{path} has no key", key, value, hints)
         check_plain(key, value)
         check_type(str(path), key, value, hints[key])
-    return Sweep(**content)
+    return Sweep(**content, file=str(path))
 
 
 def trainings(sweep: Sweep) -> list[Training]:
@@ -167,9 +154,8 @@ def trainings(sweep: Sweep) -> list[Training]:
         raise Sb3ScaleError(f"eval_episodes is {sweep.eval_episodes}; allowed: at least 1")
     if sweep.save_freq < 0:
         raise Sb3ScaleError(f"save_freq is {sweep.save_freq}; allowed: at least 0")
-    axes = [_axis(name, values) for name, values in sweep.grid.items()]
-    cells = [_training(sweep, variations) for variations in itertools.product(*axes)]
-    found = [replace(cell, seed=seed) for cell in cells for seed in sweep.seeds]
+    asked = [_training(sweep, variations) for variations in cells(sweep.grid)]
+    found = [replace(cell, seed=seed) for cell in asked for seed in sweep.seeds]
     _refuse_twins(found)
     return found
 
@@ -194,44 +180,17 @@ def _with_whole_numbers(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _axis(name: str, values: Any) -> list[_Variation]:
-    if isinstance(values, list) and values:
-        # The check of the settings says what to write in place of seeds as an axis.
-        if name in RESERVED and name not in (*VALUES, "seed"):
-            raise Sb3ScaleError(
-                f"grid.{name} lists values, and the results have a column {shown(name)} of their "
-                "own; allowed: settings by label, under another name"
-            )
-        return [_Variation(name, _label(value), {name: value}) for value in values]
-    if isinstance(values, dict) and values and all(isinstance(v, dict) for v in values.values()):
-        if name in RESERVED:
-            raise Sb3ScaleError(
-                f"grid.{name} has labels, and the results have a column {shown(name)} of their "
-                "own; allowed: another name"
-            )
-        for label, changes in values.items():
-            check_type(f"grid.{name}", str(label), changes, dict[str, Any])
-        found = [_Variation(name, str(label), changes) for label, changes in values.items()]
-        for label, times in Counter(one.label for one in found).items():
-            if times > 1:
-                raise Sb3ScaleError(
-                    f"grid.{shortened(name)} has the label {shown(label)} twice; allowed: once"
-                )
-        return found
-    raise Sb3ScaleError(
-        f"grid.{shortened(name)} is {shown(values)}; allowed: a list of values, or settings "
-        "by label"
-    )
-
-
-def _label(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _training(sweep: Sweep, variations: tuple[_Variation, ...]) -> Training:
+def _training(sweep: Sweep, variations: tuple[Variation, ...]) -> Training:
     """One combination, with the first seed."""
     changes = together([sweep.settings, *(one.changes for one in variations)])
     algo, env = changes.pop("algo", sweep.algo), changes.pop("env", sweep.env)
+    if env == "":
+        labels = ", ".join(one.label for one in variations)
+        raise Sb3ScaleError(
+            f"{sweep.file} lacks the key env"
+            + (f", and {shown(labels)} brings none" if variations else "")
+            + "; allowed: the id of a task, such as Pendulum-v1"
+        )
     env_id = check_names(algo, env)
     settings = plain_settings.resolved(
         _task_settings(algo, env_id, sweep.conf_file), changes, algo, env_id
@@ -279,12 +238,7 @@ def _task_settings(algo: str, env_id: str, conf_file: str) -> Settings:
         path = configs.choose(algo, env_id, path)
     if not path.is_file():
         raise Sb3ScaleError(f"there are no settings for --algo {algo}: '{path}' is missing")
-    content = configs.read(path)
-    for key in (env_id, "default"):
-        if key in content:
-            if not isinstance(content[key], dict):
-                raise Sb3ScaleError(
-                    f"{path} has {shown(content[key])} for '{key}'; allowed: settings by name"
-                )
-            return dict(plain_settings.named(deepcopy(content[key]), path, env_id, None))
-    raise Sb3ScaleError(f"{path} has no settings for '{env_id}', and no 'default'")
+    if not settings_files.is_yaml(str(path)):
+        raise Sb3ScaleError(f"conf_file is {shown(str(path))}; allowed in a sweep: .yml, .yaml")
+    task = settings_files.task(str(path), env_id, ExperimentManager.is_atari(env_id))
+    return dict(plain_settings.named(deepcopy(task), path, env_id, None))

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 
+# A label with dollars is a label, and no formula.
+@rc_context({"text.parse_math": False})
 def draw(cells: pandas.DataFrame, axes: Sequence[str], path: Path) -> None:
     """
     Draw the mean return of each cell: rows are the first axis of the grid, columns the second, and
@@ -45,7 +48,7 @@ def _panel(place: Axes, cells: pandas.DataFrame, rows: str, columns: str) -> Axe
         y, x = labels.index(cell[rows]), others.index(cell[columns])
         # What failed has no colour, and so a white ground.
         colour = "white" if values[y, x] <= middle else "black"
-        place.text(x, y, _text(cell), ha="center", va="center", color=colour, parse_math=False)
+        place.text(x, y, _text(cell), ha="center", va="center", color=colour)
     place.set_yticks(range(len(labels)), labels)
     place.set_xticks(range(len(others)), others)
     place.set_ylabel(rows)

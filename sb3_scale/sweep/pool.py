@@ -64,7 +64,8 @@ def locked(folder: Path) -> Iterator[int]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        opened = (folder / "lock").open("w")
+        # Not emptied: a file of this name may be somebody's.
+        opened = (folder / "lock").open("a")
     except OSError as error:
         raise Sb3ScaleError(f"'{folder}' cannot be written to: {error.strerror}") from None
     with opened as file:

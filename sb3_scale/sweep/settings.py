@@ -6,10 +6,12 @@ from copy import deepcopy
 from typing import Any
 
 import gymnasium
+import psutil
 import rl_zoo3
 from rl_zoo3 import exp_manager
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from sb3_scale.algorithms.arguments import ARGUMENTS
 from sb3_scale.errors import Sb3ScaleError, shown, suggestion
 from sb3_scale.execution.allocator import return_freed_memory
 from sb3_scale.parts import build
@@ -22,8 +24,10 @@ from sb3_scale.recipes.environments import (
     check_env_kwargs,
 )
 from sb3_scale.registration import env_hint
+from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale.zoo import backends, callbacks, checks, configs, plain_settings
 from sb3_scale.zoo.own_environments import OPTION, name_env
+from sb3_scale.zoo.resume import RESUME
 
 RESHAPING = {"env_wrapper", "frame_stack", "vec_env_wrapper"}
 """Settings that change what an agent observes or does."""
@@ -32,6 +36,9 @@ NOT_OF_THE_ALGORITHM = configs.ZOO_KEYS | {backends.KEY}
 
 NOT_TRIED = {"compile", "capture"}
 """Settings without effect before the first gradient step, but on what is imported and printed."""
+
+NOT_MADE = {"buffer_size", *NOT_TRIED}
+"""Settings of which the algorithm is made here with others."""
 
 OWN_OPTIONS = {
     "--algo": "the key algo",
@@ -53,6 +60,7 @@ OWN_OPTIONS = {
     "-uuid": "folders without it",
     "--trained-agent": "trainings from their beginning",
     "-i": "trainings from their beginning",
+    RESUME: "trainings from their beginning",
     "--trial-id": "the key settings",
     "--optimize-hyperparameters": "the key grid",
     "-optimize": "the key grid",
@@ -115,6 +123,8 @@ def check_settings(algo: str, env_id: str, settings: Settings) -> None:
     else:
         settings = {**settings, "policy_kwargs": {}}
     configs.check(algo, algorithm, settings)
+    for key in sorted(settings.keys() & NOT_MADE):
+        ARGUMENTS[key](key, settings[key])
     check_env_kwargs(env_id, settings.get("env_kwargs") or {})
     if not scale:
         return
@@ -151,16 +161,30 @@ def _make(algo: str, envs: DummyVecEnv, settings: Settings) -> None:
     # The collection below looks at what is new alone.
     gc.freeze()
     try:
-        rl_zoo3.ALGOS[algo](**arguments)
+        made = rl_zoo3.ALGOS[algo](**arguments)
+        _check_room(made.replay_buffer, settings.get("buffer_size", 1))
     except Sb3ScaleError:
         raise
     except Exception as error:
         raise Sb3ScaleError(f"--algo {algo} cannot be made with these settings: {error}") from error
     finally:
         # An algorithm refers to itself, and large networks should not pile up.
+        made = None
         gc.collect()
         gc.unfreeze()
         return_freed_memory()
+
+
+def _check_room(buffer: Any, transitions: int) -> None:
+    """Against all memory of the machine: what is free may be another when a training starts."""
+    if not isinstance(buffer, CompactReplayBuffer) or buffer.storage == "device":
+        return
+    each, room = buffer.row.itemsize, psutil.virtual_memory().total
+    if transitions * each > room:
+        raise Sb3ScaleError(
+            f"buffer_size is {transitions}: at least {transitions * each / 1e9:.1f} GB are needed, "
+            f"and the machine has {room / 1e9:.1f} GB; allowed: at most {room // each}"
+        )
 
 
 def _envs(known: Facts, n_envs: Any) -> DummyVecEnv:

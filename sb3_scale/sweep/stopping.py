@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sb3_scale.errors import Sb3ScaleError, check_key, shown
+from sb3_scale.errors import Sb3ScaleError, check_key, shown, suggestion
 from sb3_scale.sweep import adastop
 from sb3_scale.sweep.training_folder import TrainingFolder
 
@@ -17,12 +17,16 @@ NAME = "adastop"
 DEFAULTS: dict[str, Any] = {"name": NAME, "seeds": 3, "alpha": 0.05}
 
 
+Labels = tuple[str, ...]
+"""Of a training, on all axes but that of the task."""
+
+
 class Pair(NamedTuple):
-    """Two labels on a task."""
+    """Two combinations of labels on a task."""
 
     task: str
-    ours: str
-    theirs: str
+    ours: Labels
+    theirs: Labels
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ def read_stop(value: str | dict[str, Any]) -> Stop:
         check_key("stop has no parameter", key, inner, DEFAULTS)
     found = {**DEFAULTS, **given}
     if found["name"] != NAME:
-        raise Sb3ScaleError(f"stop is {shown(found['name'])}; allowed: {NAME}")
+        name = found["name"]
+        raise Sb3ScaleError(f"stop is {shown(name)}{suggestion(str(name), [NAME])}")
     seeds, alpha = found["seeds"], found["alpha"]
     if isinstance(seeds, bool) or not isinstance(seeds, int) or not 2 <= seeds <= 100:
         raise Sb3ScaleError(f"stop.seeds is {shown(seeds)}; allowed: a whole number, 2 to 100")
@@ -132,28 +137,28 @@ class Stopping:
         """
         found = []
         for (task, *labels), (sign, seeds) in self.decided.items():
-            high, low = labels[::sign]
+            high, low = map(_words, labels[::sign])
             found.append(f"{task}: '{high}' is above '{low}', decided with {seeds} seeds each.")
         for task, ours, theirs in self.open:
             seeds = self.looks * self.stop.seeds
-            both = f"'{ours}' and '{theirs}'"
+            both = f"'{_words(ours)}' and '{_words(theirs)}'"
             if Pair(task, ours, theirs) in self.failed:
                 found.append(f"{task}: {both} are not compared, for a training failed.")
             else:
                 found.append(f"{task}: {both} are not told apart by {seeds} seeds each.")
         return found
 
-    def _labels(self, task: str) -> list[str]:
+    def _labels(self, task: str) -> list[Labels]:
         here = (one for one in self.folders if one.training.env_id == task)
-        return list(dict.fromkeys(_label(one) for one in here))
+        return list(dict.fromkeys(_labels(one) for one in here))
 
     def _wanted(self, folder: TrainingFolder) -> bool:
         task = folder.training.env_id
         # A task with one label has nothing to decide, and is trained whole.
         if task not in self.contested:
             return True
-        label = _label(folder)
-        return any(pair.task == task and label in (pair.ours, pair.theirs) for pair in self.open)
+        labels = _labels(folder)
+        return any(pair.task == task and labels in (pair.ours, pair.theirs) for pair in self.open)
 
     def _look(self) -> None:
         returns = {
@@ -168,11 +173,11 @@ class Stopping:
             self.decided[pair] = (sign, self.looks * self.stop.seeds)
             self.open.remove(pair)
 
-    def _returns(self, task: str, label: str) -> adastop.Array:
+    def _returns(self, task: str, labels: Labels) -> adastop.Array:
         by_seed = {
             one.training.seed: one
             for one in self.folders
-            if one.training.env_id == task and _label(one) == label
+            if one.training.env_id == task and _labels(one) == labels
         }
         groups = self.groups[: self.looks]
         return np.array([[self._return(by_seed[seed]) for seed in group] for group in groups])
@@ -185,7 +190,12 @@ class Stopping:
         return self.known[folder.path]
 
 
-def _label(folder: TrainingFolder) -> str:
-    """Its labels on all axes but that of the task."""
-    labels = folder.training.labels
-    return ", ".join(label for axis, label in labels.items() if axis != "env")
+def _labels(folder: TrainingFolder) -> Labels:
+    return tuple(label for axis, label in folder.training.labels.items() if axis != "env")
+
+
+def _words(labels: Labels) -> str:
+    """Several with commas between them; one that has a comma of its own is quoted then."""
+    if len(labels) == 1:
+        return labels[0]
+    return ", ".join(f'"{label}"' if "," in label else label for label in labels)

@@ -1,20 +1,23 @@
 """The folder of a training: what is in it, and the command that fills it."""
 
 import glob
+import itertools
 import json
 import math
+import os
 import shutil
 import signal
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import yaml
 
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.files import replacing
+from sb3_scale.notices import notice
 from sb3_scale.runs import Run, env_name, read_evaluated
 from sb3_scale.sweep.grid import Training
 from sb3_scale.zoo.resume import RESUME, whole
@@ -48,6 +51,9 @@ class State:
             and type(self.attempts) is int
             and isinstance(self.commit, str)
         )
+
+
+STATE_KEYS = {one.name for one in fields(State)}
 
 
 @dataclass(frozen=True)
@@ -91,8 +97,10 @@ class TrainingFolder:
     def state(self) -> State | None:
         """How it ended; none if it did not start, or was interrupted."""
         try:
-            found = State(**json.loads((self.path / STATE).read_text()))
-        except (OSError, RecursionError, ValueError, TypeError):
+            content = json.loads((self.path / STATE).read_text())
+            # Another version may say more.
+            found = State(**{key: content[key] for key in content.keys() & STATE_KEYS})
+        except (OSError, RecursionError, ValueError, TypeError, AttributeError):
             return None
         return found if found.whole else None
 
@@ -102,16 +110,28 @@ class TrainingFolder:
         state = self.state
         return state is not None and not state.error and not self._error(0)
 
+    @property
+    def doubt(self) -> str:
+        """Why nobody can say whether it ended well, if something says that it ended."""
+        state = self.state
+        if state is None:
+            there = os.path.lexists(self.path / STATE)
+            return f"'{self.path / STATE}' cannot be read" if there else ""
+        return "" if state.error else self._error(0)
+
     def prepare(self) -> Path | None:
         """
         Empty the folder of what an earlier attempt left, unless this one goes on from it, and
-        write the settings.
+        write the settings. What may have ended well is kept beside it.
 
         :return: the run that it goes on from, if there is one
         :raises Sb3ScaleError: if it cannot be made
         """
-        before = self._interrupted()
+        doubt = self.doubt
+        before = None if doubt else self._interrupted()
         try:
+            if doubt:
+                notice(f"{doubt}: trained again; the folder is kept as '{self._set_aside()}'")
             if self.path.is_symlink() or self.path.is_file():
                 self.path.unlink()
             if before is None:
@@ -122,6 +142,10 @@ class TrainingFolder:
         content = {self.training.env_id: self.training.settings}
         (self.path / SETTINGS).write_text(yaml.safe_dump(content, sort_keys=False))
         return before
+
+    def _set_aside(self) -> Path:
+        beside = (self.path.with_name(f"{self.path.name}.{n}") for n in itertools.count(1))
+        return self.path.rename(next(path for path in beside if not os.path.lexists(path)))
 
     def command(self, before: Path | None) -> list[str]:
         """

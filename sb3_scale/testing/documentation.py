@@ -7,10 +7,11 @@ import yaml
 
 from sb3_scale.catalogue import settable
 from sb3_scale.docstrings import docstring_parameters, parameter_docs
-from sb3_scale.parts import annotations, load_target, type_name
+from sb3_scale.parts import load_target
 from sb3_scale.specs import Env, Recipe, ZooConfig
 from sb3_scale.testing.part_under_test import Subject
 from sb3_scale.type_guard import typeguard
+from sb3_scale.value_types import annotations, type_name
 
 
 def check_documentation(subject: Subject) -> None:

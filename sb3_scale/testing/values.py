@@ -6,10 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sb3_scale.parts import annotations, build, load_target
+from sb3_scale.parts import build, load_target
 from sb3_scale.testing.modules import check_copies, same
 from sb3_scale.testing.part_under_test import BATCH, MEMBERS, Subject
 from sb3_scale.testing.targets import TOLERANCE, check_descent, check_target, transitions
+from sb3_scale.value_types import annotations
 
 
 def check_value(subject: Subject) -> None:

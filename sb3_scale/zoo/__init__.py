@@ -23,8 +23,12 @@ from typing import Any
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.notices import notice
 from sb3_scale.parts import load_target
-from sb3_scale.plugins import manager
+from sb3_scale.plugins import Plugin, known_parts, manager
 from sb3_scale.registration import register_envs
+from sb3_scale.specs import Spec
+
+STOCK = ("stable_baselines3", "sb3_contrib")
+"""Packages whose algorithms RL-Zoo has."""
 
 _installed: set[str] = set()
 
@@ -79,15 +83,35 @@ def _install_algorithms() -> None:
 
     offers = list(manager().specs("algorithm"))
     times = Counter(spec.name for _, spec in offers)
-    for _, spec in offers:
+    for plugin, spec in offers:
         if times[spec.name] > 1:
             ALGOS[spec.name] = _Offered(spec.name)
+            continue
+        if takes_stock_name(plugin, spec):
+            warnings.warn(
+                f"plugin {plugin.label}: its algorithm '{spec.name}' is left out, because RL-Zoo "
+                "has one of that name",
+                stacklevel=2,
+            )
             continue
         # One algorithm that cannot be imported must not stop RL-Zoo for the others.
         try:
             ALGOS[spec.name] = load_target(spec)
         except Sb3ScaleError as error:
             warnings.warn(str(error), stacklevel=2)
+
+
+def takes_stock_name(plugin: Plugin, spec: Spec) -> bool:
+    """
+    :param plugin: of anybody
+    :param spec: of its algorithm
+    :return: whether RL-Zoo has an algorithm of that name, which no plugin of this project extends
+    """
+    from rl_zoo3 import ALGOS
+
+    of_this_project = known_parts()["algorithm"].get(spec.name, "sb3-scale")
+    module = getattr(ALGOS.get(spec.name), "__module__", "")
+    return module.partition(".")[0] in STOCK and plugin.distribution != of_this_project
 
 
 class _Offered:

@@ -16,9 +16,9 @@ from stable_baselines3.common.vec_env import VecEnvWrapper
 from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.algorithms.options import Options, defaults
 from sb3_scale.errors import Sb3ScaleError, shown, suggestion
-from sb3_scale.parts import yaml_hint
 from sb3_scale.recipes.noise import NOISES, check_noise
 from sb3_scale.recipes.wrappers import check_arguments, check_monitor, check_normalize
+from sb3_scale.value_types import yaml_hint
 from sb3_scale.zoo import notation
 
 GIVEN_BY_ZOO = {

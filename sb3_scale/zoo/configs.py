@@ -10,13 +10,14 @@ from typing import Any
 import gymnasium
 
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
-from sb3_scale.parts import annotations, check_type, kinds_of, settings_path
+from sb3_scale.parts import kinds_of, settings_path
 from sb3_scale.plugins import CORE, manager
 from sb3_scale.policies import ScalePolicy, check_policy_kwargs
 from sb3_scale.recipes import files
 from sb3_scale.recipes.changes import EVALUATED
 from sb3_scale.specs import ZooConfig
 from sb3_scale.structures import UniqueLoader, read_yaml
+from sb3_scale.value_types import annotations, check_type
 from sb3_scale.zoo import backends, checks, notation
 
 ZOO_KEYS = {

@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from functools import partial
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def bring_episodes(before: Path, folder: Path, decisions: int) -> None:
     :param folder: of the run that goes on
     :param decisions: made before the checkpoint
     """
-    if not get_monitor_files(os.fspath(before)):
+    if not get_monitor_files(escape(os.fspath(before))):
         return
     table = read_episodes(before).drop(columns="index", errors="ignore")
     table = table[table[FINISHED_AT] <= decisions]

@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from sb3_scale.errors import Sb3ScaleError, nearest, shown
+from sb3_scale.guard import importing
 
 
 def entries(value: Any) -> list[Any]:
@@ -49,14 +50,14 @@ def load(key: str, name: Any) -> Any:
     if not isinstance(name, str) or "." not in name.strip("."):
         raise Sb3ScaleError(f"{key} has {shown(name)}; allowed: MODULE.CLASS")
     module_name, _, attribute = name.rpartition(".")
-    # The module is a stranger's; whatever it raises becomes one sentence that names the key.
     try:
-        module = import_module(module_name)
-        found = getattr(module, attribute, None)
-    except Exception as error:
+        with importing():
+            module = import_module(module_name)
+            found = getattr(module, attribute, None)
+    except Sb3ScaleError as error:
         raise Sb3ScaleError(
-            f"{key} has '{name:.100}', which cannot be imported: {type(error).__name__}: {error}"
-        ) from error
+            f"{key} has '{name:.100}', which cannot be imported: {error}"
+        ) from error.__cause__
     if found is None:
         raise Sb3ScaleError(
             f"{key} has '{name:.100}', and there is no '{attribute:.100}' in {module_name}"

@@ -5,6 +5,7 @@ from importlib import import_module
 import gymnasium
 
 from sb3_scale.errors import Sb3ScaleError, nearest, shown
+from sb3_scale.guard import importing
 from sb3_scale.registration import look_here
 
 OPTION = "--env"
@@ -33,14 +34,13 @@ def _registered(name: str) -> str:
     """
     module_name, _, env_id = name.partition(":")
     look_here()
-    # The module is a stranger's; whatever it raises becomes one sentence that names it.
     try:
-        module = import_module(module_name)
-    except Exception as error:
+        with importing():
+            module = import_module(module_name)
+    except Sb3ScaleError as error:
         raise Sb3ScaleError(
-            f"{OPTION} is {shown(name)}, and '{module_name}' cannot be imported: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+            f"{OPTION} is {shown(name)}, and '{module_name}' cannot be imported: {error}"
+        ) from error.__cause__
     found = vars(module).get(env_id)
     if callable(found):
         target = f"{module_name}:{env_id}"
