@@ -51,8 +51,8 @@ install: $(STAMP)
 
 train: $(STAMP)
 	rm -rf $(RUN)
-	$(BIN)/python -m rl_zoo3.train --algo sac --env dog-stand --seed 0 -n 8000 \
-		--eval-freq 2000 --eval-episodes 5 -P -f $(RUN)
+	$(BIN)/python -m rl_zoo3.train --algo sac --env dog-stand --seed 0 -n 3600 \
+		--eval-freq 900 --eval-episodes 5 -P -f $(RUN)
 	$(BIN)/sb3-scale report $(RUN)/sac/dog-stand_1
 
 test: $(STAMP)
