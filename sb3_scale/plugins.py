@@ -263,6 +263,16 @@ def known_parts() -> dict[str, dict[str, str]]:
     return packages
 
 
+def is_of_this_project(plugin: Plugin, spec: Spec) -> bool:
+    """
+    :param plugin: of anybody
+    :param spec: of a part of it
+    :return: whether this project's own package brings it
+    """
+    package = known_parts().get(spec.kind, {}).get(spec.name, "sb3-scale")
+    return plugin.distribution == package
+
+
 def _fault(plugin: Plugin) -> str:
     return f"{plugin.status}, {plugin.reason}" if plugin.reason else plugin.status
 

@@ -12,7 +12,7 @@ import gymnasium
 
 from sb3_scale.errors import Sb3ScaleError, nearest, shown
 from sb3_scale.guard import importing
-from sb3_scale.plugins import manager
+from sb3_scale.plugins import Plugin, is_of_this_project, manager
 from sb3_scale.specs import Env
 
 
@@ -26,15 +26,17 @@ def register_envs() -> None:
     manager().when_complete(_register)
 
 
-def registered_by_others(spec: Env) -> bool:
+def takes_known_id(plugin: Plugin, spec: Env) -> bool:
     """
-    :param spec: of an environment
-    :return: whether Gymnasium knows another one under its id
+    :param plugin: of anybody
+    :param spec: of its environment
+    :return: whether Gymnasium knows another one under its id; those of this project give way to
+        those of the package that they are from
     """
     known = gymnasium.registry.get(spec.name)
     if known is None or isinstance(known.entry_point, _Offered):
         return False
-    return known.entry_point != spec.target
+    return known.entry_point != spec.target and not is_of_this_project(plugin, spec)
 
 
 def _register() -> None:
@@ -42,7 +44,7 @@ def _register() -> None:
     times = Counter(spec.name for _, spec in offers)
     for plugin, spec in offers:
         assert isinstance(spec, Env)
-        if registered_by_others(spec):
+        if takes_known_id(plugin, spec):
             warnings.warn(
                 f"plugin {plugin.label}: its environment '{spec.name}' is left out, because "
                 "another package has registered that id first",

@@ -269,9 +269,9 @@ def _look(spec: Spec) -> None:
 
 def _is_left_out(plugin: Plugin, spec: Spec) -> bool:
     if isinstance(spec, Env):
-        from sb3_scale.registration import registered_by_others
+        from sb3_scale.registration import takes_known_id
 
-        return registered_by_others(spec)
+        return takes_known_id(plugin, spec)
     if isinstance(spec, Algorithm) and find_spec("rl_zoo3"):
         from sb3_scale.zoo import takes_stock_name
 

@@ -23,7 +23,7 @@ from typing import Any
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.notices import notice
 from sb3_scale.parts import load_target
-from sb3_scale.plugins import Plugin, known_parts, manager
+from sb3_scale.plugins import Plugin, is_of_this_project, manager
 from sb3_scale.registration import register_envs
 from sb3_scale.specs import Spec
 
@@ -109,9 +109,8 @@ def takes_stock_name(plugin: Plugin, spec: Spec) -> bool:
     """
     from rl_zoo3 import ALGOS
 
-    of_this_project = known_parts()["algorithm"].get(spec.name, "sb3-scale")
     module = getattr(ALGOS.get(spec.name), "__module__", "")
-    return module.partition(".")[0] in STOCK and plugin.distribution != of_this_project
+    return module.partition(".")[0] in STOCK and not is_of_this_project(plugin, spec)
 
 
 class _Offered:
