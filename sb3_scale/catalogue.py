@@ -141,21 +141,16 @@ def _parameters(spec: Spec, known: Mapping[str, inspect.Parameter]) -> Iterator[
     hints, docs = annotations(target), parameter_docs(target)
     for name, parameter in known.items():
         required = parameter.default is inspect.Parameter.empty
-        default = "required" if required else _written(parameter.default)
+        default = "required" if required else _in_yaml(parameter.default) or repr(parameter.default)
         yield Parameter(name, _type(hints.get(name, Any)), default, docs.get(name, ""))
 
 
-def _written(value: Any) -> str:
-    """As YAML writes it, or as Python does where YAML cannot hold it."""
-    return flow(value) if _is_plain(value) else repr(value)
-
-
-def _is_plain(value: Any) -> bool:
+def _in_yaml(value: Any) -> str:
+    """As YAML writes it; empty where YAML cannot hold it."""
     try:
-        flow(value)
+        return flow(value)
     except yaml.YAMLError:
-        return False
-    return True
+        return ""
 
 
 def _type(hint: Any) -> str:
@@ -276,8 +271,9 @@ def _example(spec: Spec, known: Mapping[str, inspect.Parameter]) -> tuple[str, s
         if any(value is inspect.Parameter.empty for value in given.values()):
             # What a required parameter may be, its author knows alone.
             return "", ""
-        shown = {name: value for name, value in given.items() if _is_plain(value)}
-        shown = {name: value for name, value in shown.items() if value is not None}
+        shown = {
+            name: value for name, value in given.items() if value is not None and _in_yaml(value)
+        }
         part = {"name": spec.name, **shown}
         if spec.kind == "callback":
             settings["callback"] = [part]

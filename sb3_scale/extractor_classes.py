@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from sb3_scale.errors import Sb3ScaleError, nearest, shown
-from sb3_scale.guard import importing, telling
+from sb3_scale.guard import importing_module
 from sb3_scale.specs import ExtractorClass
 
 LIBRARIES = ("stable_baselines3", "sb3_contrib")
@@ -48,7 +48,7 @@ def class_spec(given: str | type) -> ExtractorClass:
 def _imported(path: str) -> Any:
     module, _, attribute = path.partition(":")
     try:
-        with telling() if module in sys.modules else importing():
+        with importing_module(module):
             holder: Any = importlib.import_module(module)
     except Sb3ScaleError as error:
         raise Sb3ScaleError(f"extractor {shown(path)} cannot be imported: {error}") from None

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from types import FrameType
 
 from sb3_scale.errors import Sb3ScaleError
@@ -60,6 +60,14 @@ def importing() -> Iterator[None]:
     """
     with _alone, _printing_to_errors(), telling():
         yield
+
+
+def importing_module(name: str) -> AbstractContextManager[None]:
+    """
+    :param name: of a stranger's module
+    :return: :func:`importing`, or :func:`telling` where an import of it runs nothing any more
+    """
+    return telling() if name in sys.modules else importing()
 
 
 @contextmanager

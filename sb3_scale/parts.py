@@ -4,7 +4,6 @@ From a part in a YAML file to an object: find the spec, check the parameters, ca
 
 import importlib
 import inspect
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,7 +14,7 @@ from typing import Any
 from sb3_scale.built import Built, completed, record
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.extractor_classes import class_spec, is_path
-from sb3_scale.guard import importing, telling, told
+from sb3_scale.guard import importing_module, told
 from sb3_scale.plugins import manager
 from sb3_scale.quantities import Whole
 from sb3_scale.specs import KINDS, ExtractorClass, Recipe, Spec, ZooConfig
@@ -56,7 +55,7 @@ def load_target(spec: Spec) -> Any:
         return spec.code
     module, _, attribute = spec.target.partition(":")
     try:
-        with telling() if module in sys.modules else importing():
+        with importing_module(module):
             found = getattr(importlib.import_module(module), attribute)
     except Sb3ScaleError as error:
         plugin, _ = manager().find(spec.kind, spec.name)
@@ -80,7 +79,7 @@ def settings_path(spec: ZooConfig | Recipe) -> Path:
     """
     package, _, name = spec.target.partition(":")
     try:
-        with telling() if package in sys.modules else importing():
+        with importing_module(package):
             # Of a folder without __init__.py the text is no path.
             folder = Path(str(files(package) / "file")).parent
     except Sb3ScaleError as error:

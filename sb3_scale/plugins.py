@@ -77,15 +77,21 @@ class PluginManager:
     The installed plugins and their parts.
 
     :param environ: environment variables to read, those of the process by default
+    :param publish: gets the manager before the first plugin is loaded
     :raises Sb3ScaleError: if ``SB3_SCALE_LOAD_PLUGINS`` names a plugin that is not installed
     """
 
-    def __init__(self, environ: "os._Environ[str] | dict[str, str]" = os.environ) -> None:
+    def __init__(
+        self,
+        environ: "os._Environ[str] | dict[str, str]" = os.environ,
+        publish: "Callable[[PluginManager], None]" = lambda _: None,
+    ) -> None:
         self.pluggy = pluggy.PluginManager(hookspecs.PROJECT)
         self.pluggy.add_hookspecs(hookspecs)
         self.plugins: list[Plugin] = []
         self._owners: dict[tuple[str, str], list[tuple[Plugin, Spec]]] = {}
         self._waiting: list[Callable[[], None]] | None = []
+        publish(self)
         self._load_entry_points(_names(environ, LOAD_VARIABLE), _names(environ, DISABLE_VARIABLE))
 
     def _load_entry_points(self, only: set[str], disabled: set[str]) -> None:
@@ -290,9 +296,8 @@ def manager() -> PluginManager:
         asks for it while it is loaded gets those before it
     """
     if not _shared:
-        _shared.append(PluginManager.__new__(PluginManager))
         try:
-            _shared[0].__init__()  # type: ignore[misc]
+            PluginManager(publish=_shared.append)
         except BaseException:
             _shared.clear()
             raise

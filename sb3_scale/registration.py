@@ -11,7 +11,7 @@ from typing import Any
 import gymnasium
 
 from sb3_scale.errors import Sb3ScaleError, nearest, shown
-from sb3_scale.guard import importing
+from sb3_scale.guard import importing_module
 from sb3_scale.plugins import Plugin, is_of_this_project, manager
 from sb3_scale.specs import Env
 
@@ -111,7 +111,7 @@ def import_packages(option: str, packages: Sequence[str]) -> None:
         look_here()
     for package in packages:
         try:
-            with importing():
+            with importing_module(package):
                 import_module(package)
         except Sb3ScaleError as error:
             raise Sb3ScaleError(f"{option} names {shown(package)}: {error}") from error.__cause__

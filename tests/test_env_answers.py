@@ -58,6 +58,14 @@ def assert_clean(model: Any) -> None:
         assert np.isfinite([normalize.ret_rms.mean, normalize.ret_rms.var]).all()
 
 
+def assert_stops(model: Any, told: str) -> None:
+    with pytest.raises(Sb3ScaleError) as refused:
+        model.learn(100)
+    assert str(refused.value).startswith(told)
+    assert model.replay_buffer.size() == WRONG_STEP - 1
+    assert_clean(model)
+
+
 @pytest.mark.filterwarnings("ignore:overflow encountered")
 @pytest.mark.parametrize("normalized", [False, True])
 @pytest.mark.parametrize(
@@ -76,13 +84,7 @@ def test_a_wrong_number_is_told_before_it_is_stored(
     env: Any = DummyVecEnv([Faulty, lambda: Faulty(where, value)])
     env = VecNormalize(env) if normalized else env
     model = make(SAC, env, learning_starts=8)
-    with pytest.raises(Sb3ScaleError) as refused:
-        model.learn(100)
-    assert str(refused.value).startswith(
-        f"environment 1 (Faulty) gave {told} at timestep {2 * WRONG_STEP}, "
-    )
-    assert model.replay_buffer.size() == WRONG_STEP - 1
-    assert_clean(model)
+    assert_stops(model, f"environment 1 (Faulty) gave {told} at timestep {2 * WRONG_STEP}, ")
 
 
 @pytest.mark.parametrize("collector", ["local", "overlapped"])
@@ -96,13 +98,8 @@ def test_an_action_that_is_not_finite_is_told_before_it_is_played(collector: str
 
     noise = Late(np.zeros(1), np.full(1, 0.1))
     model = make(SAC, Faulty(), learning_starts=0, action_noise=noise, collector=collector)
-    with pytest.raises(Sb3ScaleError) as refused:
-        model.learn(30)
-    assert str(refused.value).startswith(
-        f"action[0] = nan was chosen for environment 0 (Faulty) at timestep {WRONG_STEP}, "
-    )
-    assert model.replay_buffer.size() == WRONG_STEP - 1
-    assert_clean(model)
+    told = f"action[0] = nan was chosen for environment 0 (Faulty) at timestep {WRONG_STEP}, "
+    assert_stops(model, told)
 
 
 def test_a_number_that_float32_does_not_hold_is_told() -> None:

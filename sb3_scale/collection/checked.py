@@ -61,9 +61,9 @@ class CheckedAnswers(VecEnvWrapper):
             # What an environment itself raises is for the one who wrote it.
             if not _raised_by_reader(error):
                 raise
-            step = self._num_timesteps() + self.num_envs
             raise Sb3ScaleError(
-                f"an environment ({_name(self.venv, 0)}) gave an answer at timestep {step} that "
+                f"an environment ({_name(self.venv, 0)}) gave an answer at timestep {self._step} "
+                "that "
                 f"Stable-Baselines3 cannot read: {told(error)}; allowed: reset(seed=..., "
                 "options=...) -> (observation, info), and step(action) -> (observation, reward, "
                 "terminated, truncated, info) with a number as reward and a dictionary as info"
@@ -76,10 +76,9 @@ class CheckedAnswers(VecEnvWrapper):
         """
         if not all_finite(actions):
             (index, *place), value = first_wrong(actions)
-            step = self._num_timesteps() + self.num_envs
             raise Sb3ScaleError(
                 f"action{place or ''} = {value} was chosen for environment {index} "
-                f"({_name(self.venv, index)}) at timestep {step}, by the policy or its "
+                f"({_name(self.venv, index)}) at timestep {self._step}, by the policy or its "
                 "action_noise, and nothing of that step is stored; allowed: finite numbers"
             )
         self.venv.step_async(actions)
@@ -110,7 +109,7 @@ class CheckedAnswers(VecEnvWrapper):
                 what = "observation" if key is None else f"observation['{key}']"
                 raise Sb3ScaleError(
                     f"environment {index} ({_name(self.venv, index)}) gave an {what} of shape "
-                    f"{found} at timestep {self._num_timesteps() + self.num_envs}; allowed: {shape}"
+                    f"{found} at timestep {self._step}; allowed: {shape}"
                 )
         self.shapes.save_obs(index, observation)
 
@@ -156,11 +155,15 @@ class CheckedAnswers(VecEnvWrapper):
                 what += str(place) if place else ""
                 raise Sb3ScaleError(self._sentence(index if only is None else only, what, value))
 
+    @property
+    def _step(self) -> int:
+        """The one that is taken."""
+        return self._num_timesteps() + self.num_envs
+
     def _sentence(self, index: int, what: str, value: Any) -> str:
-        step = self._num_timesteps() + self.num_envs
         return (
             f"environment {index} ({_name(self.venv, index)}) gave {what} = {value!s:.50} at "
-            f"timestep {step}, and nothing of that step is stored; allowed: finite numbers"
+            f"timestep {self._step}, and nothing of that step is stored; allowed: finite numbers"
         )
 
 

@@ -159,8 +159,7 @@ def markdown(summary: Summary, command: str) -> str:
 
 
 def _markdown(table: Text) -> str:
-    escaped = [[cell.replace("|", "\\|") for cell in row] for row in table.rows]
-    return markdown_table(table.head, escaped)
+    return markdown_table(table.head, table.rows)
 
 
 def _with_interval(line: "pandas.Series[Any]", digits: int, value: str = "value") -> str:

@@ -1,7 +1,7 @@
 """How stacks of frames stand in a replay buffer: one image, or images beside numbers in a Dict."""
 
 import math
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 import torch as th
@@ -35,12 +35,11 @@ class ImageLayout(BoxLayout):
     state_bytes = 0
 
     def __init__(self, space: spaces.Space[Any], frame_stack: int) -> None:
-        if not is_image(space):
+        if not _is_image(space):
             found = type(space).__name__
             if space.shape is not None:
                 found += f" of {space.dtype} {list(space.shape)}"
             raise _no_stacks(found)
-        assert isinstance(space, spaces.Box)
         super().__init__(space)
         self.channels = _channels("observations", space, frame_stack)
         self.stack_bytes = math.prod(space.shape)
@@ -59,14 +58,14 @@ class ImagesAndStateLayout:
     dtype = np.dtype(np.uint8)
 
     def __init__(self, space: spaces.Dict, frame_stack: int) -> None:
-        images = {key: each for key, each in space.spaces.items() if is_image(each)}
+        images = {key: each for key, each in space.spaces.items() if _is_image(each)}
         if not images:
             raise _no_stacks(f"Dict of {', '.join(map(repr, space.spaces))}, none of them an image")
         for key, each in images.items():
             _channels(f"observation '{key}'", each, frame_stack)
         others = {key: each for key, each in space.spaces.items() if key not in images}
         self._keys = list(space.spaces)
-        self._images: dict[str, Shape] = {key: each.shape or () for key, each in images.items()}
+        self._images: dict[str, Shape] = {key: each.shape for key, each in images.items()}
         self._state = DictLayout(spaces.Dict(others)) if others else None
         self._frame_stack = frame_stack
         sizes = [math.prod(shape) // frame_stack for shape in self._images.values()]
@@ -91,20 +90,19 @@ class ImagesAndStateLayout:
         :raises Sb3ScaleError: if keys are missing or of another shape than in the space
         """
         check_keys(name, observations, self._keys)
-        packed = np.empty(lead + self.shape, np.uint8)
-        frames = packed[..., : self.stack_bytes].reshape(*lead, self._frame_stack, -1)
+        frames = []
         for key, shape in self._images.items():
-            array = np.asarray(observations[key])
+            array = np.asarray(observations[key], np.uint8)
             if array.shape != lead + shape:
                 raise Sb3ScaleError(
                     f"{name}['{key}'] has shape {array.shape}; allowed: {lead + shape}"
                 )
-            frames[..., self._places[key]] = array.reshape(*lead, self._frame_stack, -1)
-        packed[..., : self.stack_bytes] = frames.reshape(*lead, -1)
-        if self._state is not None:
-            state = self._state.packed(name, observations, lead)
-            packed[..., self.stack_bytes :] = state.view(np.uint8)
-        return packed
+            frames.append(array.reshape(*lead, self._frame_stack, -1))
+        stacks = np.concatenate(frames, axis=-1).reshape(*lead, -1)
+        if self._state is None:
+            return stacks
+        state = self._state.packed(name, observations, lead)
+        return np.concatenate((stacks, state.view(np.uint8)), axis=-1)
 
     def batch(
         self, pairs: th.Tensor, env: VecNormalize | None, device: th.device
@@ -166,23 +164,18 @@ def stack_layout(space: spaces.Space[Any], frame_stack: int) -> StackLayout:
     return ImageLayout(space, frame_stack)
 
 
-def is_image(space: spaces.Space[Any]) -> bool:
-    """
-    :param space: of an observation
-    :return: whether it is uint8 with three axes
-    """
-    shape = space.shape or ()
-    return isinstance(space, spaces.Box) and space.dtype == np.uint8 and len(shape) == 3
+def _is_image(space: spaces.Space[Any]) -> TypeGuard[spaces.Box]:
+    return isinstance(space, spaces.Box) and space.dtype == np.uint8 and len(space.shape) == 3
 
 
-def _channels(what: str, space: spaces.Space[Any], frame_stack: int) -> int:
-    shape = list(space.shape or ())
+def _channels(what: str, space: spaces.Box, frame_stack: int) -> int:
+    shape = list(space.shape)
     if shape[0] % frame_stack:
         raise Sb3ScaleError(
             f"frame_stack is {frame_stack}, and {what} {shape} have {shape[0]} channels; allowed: "
             f"a divisor of {shape[0]}"
         )
-    return int(shape[0])
+    return shape[0]
 
 
 def _no_stacks(found: str) -> Sb3ScaleError:

@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from sb3_scale.errors import Sb3ScaleError, nearest, shown
-from sb3_scale.guard import importing
+from sb3_scale.guard import importing_module
 
 
 def entries(value: Any) -> list[Any]:
@@ -51,7 +51,7 @@ def load(key: str, name: Any) -> Any:
         raise Sb3ScaleError(f"{key} has {shown(name)}; allowed: MODULE.CLASS")
     module_name, _, attribute = name.rpartition(".")
     try:
-        with importing():
+        with importing_module(module_name):
             module = import_module(module_name)
             found = getattr(module, attribute, None)
     except Sb3ScaleError as error:

@@ -5,7 +5,7 @@ from importlib import import_module
 import gymnasium
 
 from sb3_scale.errors import Sb3ScaleError, nearest, shown
-from sb3_scale.guard import importing
+from sb3_scale.guard import importing_module
 from sb3_scale.registration import look_here
 
 OPTION = "--env"
@@ -35,7 +35,7 @@ def _registered(name: str) -> str:
     module_name, _, env_id = name.partition(":")
     look_here()
     try:
-        with importing():
+        with importing_module(module_name):
             module = import_module(module_name)
     except Sb3ScaleError as error:
         raise Sb3ScaleError(
