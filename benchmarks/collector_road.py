@@ -171,7 +171,7 @@ class Learner:
             "ScalePolicy", unmade, buffer_size=case.capacity, **{**settings, **case.settings}
         )
         _, self._callback = self._model._setup_learn(10**9, CallbackList([Counts()]))
-        self._player = Player(self._model, n_envs, None)
+        self._player = Player(self._model, n_envs, [])
         self._envs = envs
         self._taken = 0
 

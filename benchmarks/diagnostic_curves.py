@@ -6,10 +6,12 @@ Figures of what is logged over the training, diagnostics for instance, of severa
         --run "CrossQ+WN=logs/sac/dog-stand_1" --run "CrossQ=logs/crossq/dog-stand_1"
 
 Runs with one label are seeds of one configuration. It reads ``progress.csv``, which the callback
-``csv-logger`` writes. Written are ``OUTPUT.csv`` with one line per run, key and measurement, and
-``OUTPUT.png`` with one panel per key.
+``csv-logger`` writes, and before a run that goes on by ``--resume`` those that it goes on from.
+Written are ``OUTPUT.csv`` with one line per run, key and measurement, and ``OUTPUT.png`` with one
+panel per key.
 """
 
+import math
 from pathlib import Path
 
 import pandas
@@ -17,7 +19,13 @@ from matplotlib.artist import Artist
 
 from lib.reporting import draw_seeds, one_each, panels, run_parser, styles
 from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.monitors import decisions_before
+from sb3_scale.notices import notice
 from sb3_scale.runs import read_run
+
+PROGRESS = "progress.csv"
+
+STEPS = "time/total_timesteps"
 
 PRETRAINING = "pretraining/step"
 """The steps of a pre-training, all of which happen at one decision."""
@@ -33,13 +41,14 @@ def measurements(label: str, seed: int, folder: Path, keys: list[str]) -> pandas
         left out, and for those of a pre-training ``decisions`` are its steps
     :raises Sb3ScaleError: if the run has no ``progress.csv``
     """
-    if not (folder / "progress.csv").is_file():
-        raise Sb3ScaleError(f"'{folder}' has no progress.csv; train with callback: csv-logger")
-    progress = pandas.read_csv(folder / "progress.csv")
+    if not (folder / PROGRESS).is_file():
+        raise Sb3ScaleError(f"'{folder}' has no {PROGRESS}; train with callback: csv-logger")
+    parts = [(_read(one), limit) for one, limit in lineage(folder)]
+    progress = pandas.concat([part[~(part[STEPS] > limit)] for part, limit in parts])
     columns = ["label", "seed", "decisions", "key", "value"]
     found = []
     for key in (key for key in keys if key in progress):
-        step = PRETRAINING if key.startswith("pretraining/") else "time/total_timesteps"
+        step = PRETRAINING if key.startswith("pretraining/") else STEPS
         pairs = progress[[step, key]].dropna().set_axis(["decisions", "value"], axis=1)
         # A figure may be dumped twice at one step.
         last = pairs.drop_duplicates("decisions", keep="last")
@@ -47,12 +56,42 @@ def measurements(label: str, seed: int, folder: Path, keys: list[str]) -> pandas
     return pandas.concat(found)[columns] if found else pandas.DataFrame(columns=columns)
 
 
+def lineage(folder: Path) -> list[tuple[Path, float]]:
+    """
+    :param folder: of a run
+    :return: it and those that it counts on from, the oldest first, each with the decisions up to
+        which it is part of the run; the notice tells of one that is gone
+    """
+    found: dict[Path, float] = {folder.resolve(): math.inf}
+    limit = math.inf
+    while (decisions := decisions_before(folder)) is not None:
+        agent, limit = read_run(folder).trained_agent, min(limit, decisions)
+        before = agent.parent.resolve() if agent else folder.resolve()
+        if before in found or not (before / PROGRESS).is_file():
+            notice(
+                f"'{folder}' goes on from '{agent}', beside which there is no {PROGRESS}: what "
+                f"was logged up to decision {decisions:,} is left out"
+            )
+            break
+        found[before], folder = limit, before
+    return list(found.items())[::-1]
+
+
 def columns_of(folder: Path) -> list[str]:
     """
     :param folder: of a run
     :return: what it logged
     """
-    return list(pandas.read_csv(folder / "progress.csv", nrows=0))
+    return list(_read(folder))
+
+
+def _read(folder: Path) -> pandas.DataFrame:
+    try:
+        table = pandas.read_csv(folder / PROGRESS)
+    except pandas.errors.EmptyDataError:
+        # Of a run that was killed before it logged anything.
+        table = pandas.DataFrame()
+    return table.reindex(columns=table.columns.union([STEPS], sort=False))
 
 
 def draw(figures: pandas.DataFrame, keys: list[str], path: Path) -> None:

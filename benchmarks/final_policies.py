@@ -12,21 +12,21 @@ the mean of G, over a quarter as many episodes. The terminal gets the table in M
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 import pandas
 from rl_zoo3 import ALGOS
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.logger import configure
-from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
 
 from lib.reporting import run_parser
 from sb3_scale.diagnostics.q_bias import QBias
 from sb3_scale.runs import Run, read_run
+from sb3_scale.saved_statistics import statistics_of
 from sb3_scale.tables import markdown_table
 from sb3_scale.trust.files import read_vec_normalize
 from sb3_scale.zoo import install
+from sb3_scale.zoo.played_env import played_env
 
 KINDS = {"mean_action": True, "sampled": False}
 """Kinds of episodes, and whether their actions are deterministic."""
@@ -34,17 +34,19 @@ BIAS = ("mean", "std", "return")
 """Figures of the diagnostic ``q-bias``."""
 
 
-def environment(run: Run, folder: Path) -> VecEnv:
+def environment(run: Run, model: Path) -> VecEnv:
     """
     :param run: what RL-Zoo wrote
-    :param folder: of the run
+    :param model: its zip file, in the folder of the run
     :return: its environment, with the statistics of its normalisation as they were at the end
     """
-    env: VecEnv = DummyVecEnv([lambda: Monitor(gymnasium.make(run.env_id, **run.env_kwargs))])
-    statistics = folder / run.env_name / "vecnormalize.pkl"
-    if statistics.exists():
-        env = read_vec_normalize(statistics, env)
-        env.training = False
+    settings = model.parent / run.env_name
+    statistics = statistics_of(model, settings)
+    env = played_env(run.env_id, run.env_kwargs, settings, statistics, seed=0)
+    normalize = unwrap_vec_normalize(env)
+    if normalize is not None and statistics is not None:
+        # The critic's values are of the rewards that it learned from, which RL-Zoo leaves out.
+        normalize.norm_reward = read_vec_normalize(statistics).norm_reward
     return env
 
 
@@ -57,8 +59,9 @@ def measure(label: str, folder: Path, episodes: int, seed: int) -> dict[str, Any
     :return: figures by the name of their column
     """
     run = read_run(folder)
-    env = environment(run, folder)
-    model = ALGOS[run.algo].load(folder / f"{run.env_name}.zip", env=env, device="cpu", trust=False)
+    path = folder / f"{run.env_name}.zip"
+    env = environment(run, path)
+    model = ALGOS[run.algo].load(path, env=env, device="cpu", trust=False)
     model.set_logger(configure(None, []))
     figures: dict[str, Any] = {
         "label": label,

@@ -103,7 +103,7 @@ def main() -> None:
     except Sb3ScaleError as error:
         parser.error(str(error))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    curves.to_csv(arguments.output.with_suffix(".csv"), index=False, float_format="%.6g")
+    curves.to_csv(arguments.output.with_suffix(".csv"), index=False, float_format="%.12g")
     draw(curves, published, arguments.show, arguments.output.with_suffix(".png"))
     print(table(curves))
 

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout, suppress
 from types import FrameType
 
 from sb3_scale.errors import Sb3ScaleError
@@ -15,6 +15,14 @@ LONGEST = 500
 
 _alone = threading.RLock()
 """Standard output is the process's: two threads would put back each other's."""
+
+
+def look_here() -> None:
+    """Import from the present folder as ``python -m`` does, but behind what is installed."""
+    # A folder that was removed has no modules.
+    with suppress(FileNotFoundError):
+        if (here := os.getcwd()) not in sys.path:
+            sys.path.append(here)
 
 
 def told(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import build, spec_of
 from sb3_scale.protocols import ExtractorConfig, PartConfig
 from sb3_scale.specs import StateActionExtractor
-from sb3_scale.stock_words import NO_SDE, in_our_words
+from sb3_scale.stock_words import NO_SDE, NONE, in_our_words
 from sb3_scale.value_types import check_type
 
 MOST_STEPS = 2**24
@@ -450,18 +450,21 @@ def _check_loss(
         )
 
 
-def check_policy_kwargs(policy_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def check_policy_kwargs(
+    policy_kwargs: Mapping[str, Any], defaults: Mapping[str, Any] = NONE
+) -> dict[str, Any]:
     """
     Check names and types before anything is made.
 
     :param policy_kwargs: arguments of :class:`ScalePolicy`, or of Stable-Baselines3's policies
+    :param defaults: parts that need not be named
     :return: the same as arguments of ScalePolicy alone
     :raises Sb3ScaleError: if a key is unknown or a value has the wrong type
     """
     given = ("self", "observation_space", "action_space", "lr_schedule")
     signature = inspect.signature(ScalePolicy.__init__)
     known = {key: par for key, par in signature.parameters.items() if key not in given}
-    words = in_our_words(policy_kwargs)
+    words = in_our_words(policy_kwargs, defaults)
     for key, value in words.items():
         check_key("policy_kwargs has the unknown key", key, value, known)
         check_type("policy_kwargs", key, value, known[key].annotation)

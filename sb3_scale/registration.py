@@ -1,17 +1,16 @@
 """Makes the plugins' environments, and those of other packages, known to Gymnasium."""
 
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import gymnasium
 
 from sb3_scale.errors import Sb3ScaleError, nearest, shown
 from sb3_scale.guard import importing_module
+from sb3_scale.guard import look_here as look_here
 from sb3_scale.plugins import Plugin, is_of_this_project, manager
 from sb3_scale.specs import Env
 
@@ -91,12 +90,6 @@ def env_hint(env_id: str) -> str:
     if package := manager().missing_package("env", env_id):
         return f"; it comes with {package}: pip install {package}"
     return nearest(env_id, gymnasium.registry)
-
-
-def look_here() -> None:
-    """Import from the present folder as ``python -m`` does, but behind what is installed."""
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.append(here)
 
 
 def import_packages(option: str, packages: Sequence[str]) -> None:

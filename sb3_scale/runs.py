@@ -2,11 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from glob import escape
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
@@ -16,7 +13,9 @@ import yaml
 from numpy.typing import NDArray
 
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.notices import notice
+from sb3_scale.monitors import EARLIER, FINISHED_AT, read_episodes, reading_monitors
+from sb3_scale.recipes.changes import REPEAT
+from sb3_scale.recipes.registered import with_own_repeat
 from sb3_scale.structures import BoundedLoader, read_yaml
 from sb3_scale.trust.zips import DAMAGE, check_size
 
@@ -26,14 +25,15 @@ if TYPE_CHECKING:
 EVALUATIONS = "evaluations.npz"
 """What RL-Zoo writes of evaluations."""
 
-EARLIER = "before.monitor.csv"
-"""Episodes that ended before the checkpoint that a run goes on from, and its ``decisions``."""
-
-FINISHED_AT = "finished_at"
-"""Its column of the decisions made when each episode ended."""
-
-REPEAT = "action_repeat"
-"""Environment steps per decision, of an environment or a wrapper."""
+SKIPPING = {
+    "AtariPreprocessing": ("frame_skip", 4),
+    "AtariWrapper": ("frame_skip", 4),
+    "FrameSkip": ("skip", 4),
+    "MaxAndSkipEnv": ("skip", 4),
+    "MaxAndSkipObservation": ("skip", 4),
+    "RepeatAction": ("num_repeats", 1),
+}
+"""What others call ``action_repeat`` in their wrappers, and its default."""
 
 ORDERED = "object/apply:collections.OrderedDict"
 
@@ -45,7 +45,7 @@ class Run:
 
     :param algo: name of the algorithm
     :param env_id: the environment
-    :param env_kwargs: its arguments
+    :param env_kwargs: its arguments, with the ``action_repeat`` that it has of its own
     :param seed: of the run
     :param settings: what RL-Zoo read from the settings file and ``-params``
     :param action_repeat: environment steps per decision of the agent
@@ -90,10 +90,23 @@ def action_repeats(env_kwargs: Mapping[str, Any], env_wrapper: Any) -> list[Any]
     :return: how often the environment and each wrapper takes an action, unchecked; their product is
         the number of environment steps per decision
     """
-    entries = env_wrapper if isinstance(env_wrapper, list) else [env_wrapper]
-    named = [entry for entry in entries if isinstance(entry, dict)]
-    arguments = [each for entry in named for each in entry.values() if isinstance(each, dict)]
-    return [each.get(REPEAT, 1) for each in (env_kwargs, *arguments)]
+    return [env_kwargs.get(REPEAT, 1), *_wrapper_repeats(env_wrapper)]
+
+
+def _wrapper_repeats(env_wrapper: Any) -> list[Any]:
+    found = []
+    for entry in env_wrapper if isinstance(env_wrapper, list) else [env_wrapper]:
+        for name, arguments in entry.items() if isinstance(entry, dict) else [(entry, {})]:
+            key, default = SKIPPING.get(str(name).rpartition(".")[2], (REPEAT, 1))
+            found.append(arguments.get(key, default) if isinstance(arguments, dict) else default)
+    return found
+
+
+def _product(path: Path, repeats: Iterable[Any]) -> int:
+    counts = [_whole(path, REPEAT, each) for each in repeats]
+    if min(counts, default=1) < 1:
+        raise Sb3ScaleError(f"'{path}': {REPEAT} is {min(counts)}; allowed: at least 1")
+    return math.prod(counts)
 
 
 def env_name(env_id: str) -> str:
@@ -119,12 +132,12 @@ def read_run(folder: Path) -> Run:
             f"RL-Zoo{_runs_below(folder)}"
         )
     arguments = read_plain(settings_file)
-    config = read_plain(settings_file.with_name("config.yml"))
+    config_file = settings_file.with_name("config.yml")
+    config = read_plain(config_file)
     env_kwargs = config.get("env_kwargs") or arguments.get("env_kwargs") or {}
     if not isinstance(env_kwargs, dict) or not all(isinstance(key, str) for key in env_kwargs):
         raise Sb3ScaleError(f"'{settings_file}': env_kwargs must be a mapping")
-    repeats = action_repeats(env_kwargs, config.get("env_wrapper"))
-    repeat = math.prod(_whole(settings_file, REPEAT, each) for each in repeats)
+    env_kwargs = with_own_repeat(str(arguments.get("env")), env_kwargs)
     agent = arguments.get("trained_agent")
     returns, finished_at, finished_after = _read_monitor(folder)
     evaluations, evaluated_at = _read_evaluations(folder / EVALUATIONS)
@@ -135,9 +148,9 @@ def read_run(folder: Path) -> Run:
         env_kwargs,
         _whole(settings_file, "seed", arguments.get("seed", -1)),
         config,
-        repeat,
+        _product(config_file, action_repeats(env_kwargs, config.get("env_wrapper"))),
         # The model counts the last, unfinished episode too; an interrupted run has no model.
-        int(max([decisions, *finished_at[-1:], *evaluated_at[-1:]])),
+        decisions or int(max([0, *finished_at[-1:], *evaluated_at[-1:]])),
         gradient_steps,
         returns,
         finished_at,
@@ -147,6 +160,18 @@ def read_run(folder: Path) -> Run:
         Path(agent) if isinstance(agent, str) and agent else None,
         (folder / EARLIER).exists(),
     )
+
+
+def episodes_of(folder: Path) -> "pandas.DataFrame":
+    """
+    :param folder: of a run, whose settings tell which wrappers repeat actions
+    :return: its episodes, as :func:`~sb3_scale.monitors.read_episodes` has them
+    :raises Sb3ScaleError: if a file cannot be read
+    """
+    path = next(folder.glob("*/config.yml"), None)
+    wrapper = None if path is None else read_plain(path).get("env_wrapper")
+    # RL-Zoo puts wrappers around Monitor.
+    return read_episodes(folder, _product(path or folder, _wrapper_repeats(wrapper)))
 
 
 def read_evaluated(folder: Path) -> Run:
@@ -175,91 +200,11 @@ def _runs_below(folder: Path) -> str:
 def _read_monitor(
     folder: Path,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-    with _monitors_of(folder):
-        table = read_episodes(folder)
-        columns = (table[name].to_numpy() for name in ("r", "finished_at", "t"))
+    with reading_monitors(folder):
+        table = episodes_of(folder)
+        columns = (table[name].to_numpy() for name in ("r", FINISHED_AT, "t"))
         returns, finished_at, finished_after = columns
         return returns.astype(np.float64), finished_at.astype(np.int64), finished_after
-
-
-@contextmanager
-def _monitors_of(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except Sb3ScaleError:
-        raise
-    except ImportError as error:
-        raise Sb3ScaleError(f"{error}: pip install sb3-scale") from None
-    except (
-        AssertionError,
-        AttributeError,
-        IndexError,
-        LookupError,
-        OSError,
-        TypeError,
-        ValueError,
-    ) as error:
-        text = " ".join(str(error).split())
-        raise Sb3ScaleError(f"a *.monitor.csv in '{folder}' cannot be read: {text}") from None
-
-
-def read_episodes(folder: Path) -> "pandas.DataFrame":
-    """
-    :param folder: of a run, with files of ``Monitor``
-    :return: a row per episode with its return ``r``, length ``l``, end ``t`` in seconds of wall
-        clock, and ``finished_at``, the decisions made when it ended
-    :raises Sb3ScaleError: if a file cannot be read
-    """
-    from stable_baselines3.common.monitor import get_monitor_files
-
-    with _monitors_of(folder):
-        table = _read_lines([Path(name) for name in get_monitor_files(escape(str(folder)))])
-        _count_decisions(table, folder / EARLIER)
-        known = table[["r", "l", "t"]].notna().all(axis=1)
-    if not known.all():
-        notice(
-            f"{(~known).sum()} of {len(known)} episodes in '{folder}' lack their return, length or "
-            "time in *.monitor.csv, and are left out"
-        )
-    return table[known].reset_index(drop=True)
-
-
-def _read_lines(paths: Sequence[Path]) -> "pandas.DataFrame":
-    """As Stable-Baselines3 does, but for lines that were cut off."""
-    import pandas
-
-    tables, starts = [], []
-    for path in paths:
-        header, _, lines = path.read_text().partition("\n")
-        table = pandas.read_csv(StringIO(_uncut(path, lines)))
-        # What pandas makes of a first line that is longer than the header.
-        if not isinstance(table.index, pandas.RangeIndex):
-            raise ValueError(f"'{path.name}' has a line with more fields than its header")
-        starts.append(json.loads(header.removeprefix("#"))["t_start"])
-        table["t"] += starts[-1]
-        tables.append(table)
-    table = pandas.concat([one for one in tables if len(one)] or tables[:1])
-    table["t"] -= min(starts)
-    return table.sort_values("t", ignore_index=True)
-
-
-def _uncut(path: Path, lines: str) -> str:
-    """Without a last line that a killed process did not write to its end."""
-    whole, newline, cut = lines.rpartition("\n")
-    if not (newline and cut):
-        return lines
-    notice(f"the last line of '{path}' was cut off, and is left out")
-    return whole
-
-
-def _count_decisions(table: "pandas.DataFrame", earlier: Path) -> None:
-    if not earlier.exists():
-        table[FINISHED_AT] = table["l"].cumsum()
-        return
-    with earlier.open() as file:
-        decisions = json.loads(file.readline().removeprefix("#"))["decisions"]
-    later = table[FINISHED_AT].isna()
-    table.loc[later, FINISHED_AT] = decisions + table.loc[later, "l"].cumsum()
 
 
 def _read_evaluations(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

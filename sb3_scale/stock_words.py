@@ -1,6 +1,7 @@
 """Arguments of Stable-Baselines3's policies, in the words of ScalePolicy."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from stable_baselines3.common.torch_layers import CombinedExtractor, NatureCNN
@@ -9,6 +10,8 @@ from torch import nn
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.extractor_classes import named
 from sb3_scale.nn.activations import ACTIVATIONS
+
+NONE: Mapping[str, Any] = MappingProxyType({})
 
 NETWORK_KEYS = ("net_arch", "activation_fn")
 """What a ``network`` of actor and critic stands for."""
@@ -39,9 +42,12 @@ NO_SDE = (
 )
 
 
-def in_our_words(policy_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def in_our_words(
+    policy_kwargs: Mapping[str, Any], defaults: Mapping[str, Any] = NONE
+) -> dict[str, Any]:
     """
     :param policy_kwargs: for a ScalePolicy, with keys of Stable-Baselines3's policies among them
+    :param defaults: parts that need not be named
     :return: the same parts as arguments of ScalePolicy alone
     :raises Sb3ScaleError: if no part does what a key asks for
     """
@@ -50,11 +56,11 @@ def in_our_words(policy_kwargs: Mapping[str, Any]) -> dict[str, Any]:
     for key in SDE_KEYS:
         if key in policy_kwargs:
             raise _refusal(policy_kwargs, key, "nothing, this belongs to use_sde")
-    words = dict(policy_kwargs)
+    words = {**defaults, **policy_kwargs}
     _networks(words)
     if "n_critics" in words:
         _set(words, "critic", "ensemble", n_critics=words.pop("n_critics"))
-    _optimizer(words)
+    _optimizer(words, policy_kwargs)
     _extractor(words)
     if "extractor" in words:
         words["extractor"] = named(words["extractor"])
@@ -102,15 +108,18 @@ def _layers(given: Mapping[str, Any], side: str) -> dict[str, Any]:
     return layers
 
 
-def _optimizer(words: dict[str, Any]) -> None:
+def _optimizer(words: dict[str, Any], given: Mapping[str, Any]) -> None:
     cls, options = (words.pop(key, None) for key in OPTIMIZER_KEYS)
     if cls is None and options is None:
         return
     part = _mapping(words.get("optimizer", "adam"))
     name = getattr(cls, "__name__", shown(cls)).lower() if cls is not None else part["name"]
-    if options is not None:
-        part = {key: list(each) if type(each) is tuple else each for key, each in options.items()}
-    words["optimizer"] = {**part, "name": name}
+    if "optimizer" in given and name != part["name"]:
+        raise _refusal(given, "optimizer_class", "it or optimizer, not both")
+    # Options replace those of a default, and join those of an optimiser that the user names.
+    own = part if options is None or "optimizer" in given else {}
+    lists = {k: list(each) if type(each) is tuple else each for k, each in (options or {}).items()}
+    words["optimizer"] = {**own, **lists, "name": name}
 
 
 def _extractor(words: dict[str, Any]) -> None:

@@ -21,6 +21,8 @@ from sb3_scale.nn.mlp import MLP, ensemble_of
 from sb3_scale.nn.norms import EnsembleLayerNorm
 from sb3_scale.nn.reductions import MeanReduction, MinReduction
 from sb3_scale.nn.values import CategoricalValue, ScalarValue
+from sb3_scale.replay.compact import CompactReplayBuffer
+from sb3_scale.replay.hindsight import HindsightReplayBuffer
 
 
 def target(name):
@@ -120,6 +122,16 @@ class RemembersInEvaluation(MLP):
 
     def forward(self, x, training=False):
         self.calls += 1
+        return super().forward(x, training)
+
+
+class RemembersWithoutGradients(MLP):
+    def __init__(self, in_features: int, n_members: int, width: int = 16):
+        super().__init__(in_features, n_members, width)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x, training=False):
+        self.calls += training
         return super().forward(x, training)
 
 
@@ -273,6 +285,17 @@ class NoTargetFact(DeterministicActor):
         self.target = None
 
 
+class LogProbOfOthers(SquashedGaussianActor):
+    def action_log_prob(self, features, training=False):
+        actions, log_prob = super().action_log_prob(features, training)
+        return actions, log_prob.roll(1, dims=0)
+
+
+class ConstantActor(DeterministicActor):
+    def forward(self, features, deterministic=False, training=False):
+        return super().forward(0 * features, deterministic, training)
+
+
 class Shift(Part):
     def __init__(self, action_dim: int):
         super().__init__()
@@ -355,6 +378,27 @@ class IgnoresActions(EnsembleCritic):
         return super().forward(features, torch.zeros_like(actions), training) + 0 * actions.sum()
 
 
+class IgnoresFeatures(EnsembleCritic):
+    def forward(self, features, actions, training=False):
+        return super().forward(torch.zeros_like(features), actions, training) + 0 * features.sum()
+
+
+class RolledJudge(EnsembleCritic):
+    def judge(self, outputs):
+        return super().judge(outputs).roll(1, dims=0)
+
+
+class IgnoresRewards(EnsembleCritic):
+    def bootstrap(self, next_outputs, rewards, discounts, entropy_term):
+        return super().bootstrap(next_outputs, 0 * rewards, discounts, entropy_term)
+
+
+class NoTermination(EnsembleCritic):
+    def bootstrap(self, next_outputs, rewards, discounts, entropy_term):
+        discounts = 0.5 * discounts + 0.4
+        return super().bootstrap(next_outputs, rewards, discounts, entropy_term)
+
+
 class NoProjection(EnsembleCritic):
     project_ = None
 
@@ -367,6 +411,16 @@ class WrongFeatures(FlattenExtractor):
 class CutsActions(FlattenExtractor):
     def critic_inputs(self, features, actions):
         return features, actions.detach()
+
+
+class ConstantFeatures(FlattenExtractor):
+    def forward(self, observations, training=False):
+        return torch.zeros_like(super().forward(observations, training))
+
+
+class RolledActionsOfCritics(FlattenExtractor):
+    def critic_inputs(self, features, actions):
+        return features, actions.roll(1, dims=0)
 
 
 class WrongDims(FlattenExtractor):
@@ -399,6 +453,11 @@ class LeavesItsRange(CategoricalValue):
 class OtherMean(CategoricalValue):
     def mean(self, outputs):
         return 0.5 * super().mean(outputs)
+
+
+class RolledOutputs(CategoricalValue):
+    def distribution(self, outputs):
+        return super().distribution(outputs).roll(1, dims=-2)
 
 
 class WrongLoss(CategoricalValue):
@@ -437,6 +496,21 @@ class CutsTheActor(MeanReduction):
         return means.detach().mean(dim=0)
 
 
+class RolledTargets(MeanReduction):
+    def target(self, distributions, means):
+        return super().target(distributions, means).roll(1, dims=0)
+
+
+class RolledEstimates(MeanReduction):
+    def actor(self, means):
+        return super().actor(means).flip(0)
+
+
+class ConstantTarget(MeanReduction):
+    def target(self, distributions, means):
+        return torch.full_like(distributions[0], 1 / distributions.shape[-1])
+
+
 class LossOfNobody(MSELoss):
     reads = ("entangled",)
 
@@ -461,6 +535,11 @@ class BranchesOnATensor(RewardScale):
         return super().forward(batch) if batch.rewards.sum() < 1e9 else batch
 
 
+class RolledActions(RewardScale):
+    def forward(self, batch):
+        return super().forward(replace(batch, actions=batch.actions.roll(1, dims=0)))
+
+
 class OtherScale(RewardScale):
     def scaled_rewards(self, rewards):
         return 3 * rewards
@@ -478,6 +557,36 @@ class ForgetsItsScale(RewardScale):
         return rewards / self.size
 
 
+class KeepsObservations(CompactReplayBuffer):
+    def sample(self, batch_size, env=None):
+        batch = super().sample(batch_size, env)
+        return batch._replace(next_observations=batch.observations)
+
+
+class RewardsOfOthers(CompactReplayBuffer):
+    def sample(self, batch_size, env=None):
+        batch = super().sample(batch_size, env)
+        return batch._replace(rewards=batch.rewards.roll(1, dims=0))
+
+
+class EndsByTimeLimits(CompactReplayBuffer):
+    def _ends(self, timeout):
+        return None
+
+
+class NeverEnds(CompactReplayBuffer):
+    def sample(self, batch_size, env=None):
+        batch = super().sample(batch_size, env)
+        return batch._replace(dones=0 * batch.dones)
+
+
+class OfOthersHindsight(HindsightReplayBuffer):
+    def sample(self, batch_size, env=None):
+        batch = super().sample(batch_size, env)
+        bits = batch.next_observations["observation"].roll(1, dims=0)
+        return batch._replace(next_observations={**batch.next_observations, "observation": bits})
+
+
 class LosesUpdates(LocalCollector):
     def update(self, model, gradient_steps, batches):
         if model.num_timesteps % 2:
@@ -488,6 +597,57 @@ class StepsTwice(LocalCollector):
     def collect(self, model, env, *args, **kwargs):
         super().collect(model, env, *args, **kwargs)
         return super().collect(model, env, *args, **kwargs)
+
+
+class Restores(LocalCollector):
+    """What its method makes of a transition is what the buffer gets."""
+
+    def collect(self, model, env, *args, **kwargs):
+        buffer, add = model.replay_buffer, type(model.replay_buffer).add
+        buffer.add = lambda *arguments: add(buffer, *self.changed(*arguments))
+        try:
+            return super().collect(model, env, *args, **kwargs)
+        finally:
+            del buffer.add
+
+
+class StoresZeros(Restores):
+    def changed(self, obs, next_obs, action, reward, done, infos):
+        return obs, 0 * next_obs, action, reward, done, infos
+
+
+class StoresNoReward(Restores):
+    def changed(self, obs, next_obs, action, reward, done, infos):
+        return obs, next_obs, action, 0 * reward, done, infos
+
+
+class StoresPlayedActions(Restores):
+    def changed(self, obs, next_obs, action, reward, done, infos):
+        return obs, next_obs, 2 * action, reward, done, infos
+
+
+class StoresNoEnds(Restores):
+    def changed(self, obs, next_obs, action, reward, done, infos):
+        return obs, next_obs, action, reward, 0 * done, infos
+
+
+class StoresNoTimeLimits(Restores):
+    def changed(self, obs, next_obs, action, reward, done, infos):
+        return obs, next_obs, action, reward, done, [{} for _ in infos]
+
+
+class StoresOneTwice(Restores):
+    def changed(self, *arguments):
+        self.first = getattr(self, "first", arguments)
+        return self.first
+
+
+class StoresOneForAll(Restores):
+    def count_environments(self, n_envs):
+        return n_envs or 2
+
+    def changed(self, *arguments):
+        return [[each[0]] * len(each) for each in arguments]
 
 
 class NoStop(LocalCollector):
@@ -503,6 +663,21 @@ class Ascends(MSELoss):
     def forward(self, outputs, target):
         value = super().forward(outputs, target)
         return 2 * value.detach() - value
+
+
+class TargetsOfAll(MSELoss):
+    def forward(self, outputs, target):
+        return (outputs - target.transpose(-1, -2)).square().mean((-1, -2)).sum()
+
+
+class IgnoresTarget(MSELoss):
+    def forward(self, outputs, target):
+        return super().forward(outputs, torch.zeros_like(target))
+
+
+class LeavesOneTransition(MSELoss):
+    def forward(self, outputs, target):
+        return super().forward(outputs[:, 1:], target[..., 1:, :]) + 0 * outputs.sum()
 
 
 class NotANumber(MSELoss):

@@ -19,8 +19,8 @@ CORE = "sb3_scale"
 """Also the room of ``sb3_scale/__init__.py``, the public face."""
 
 ORDER = """
-    docstrings errors extending notices plain specs
-    files guard hookspecs observations quantities structures trust type_guard
+    docstrings errors extending notices plain saved_statistics specs
+    files guard hookspecs monitors observations quantities structures trust type_guard
     built entry_points extractor_classes offers value_types
     plugins
     memory parts registration

@@ -2,18 +2,23 @@
 
 import csv
 import math
+import shutil
 from pathlib import Path
 
 import gymnasium
 import numpy as np
 import pytest
 import torch
+import yaml
 import zoo_commands
 from small_models import make as make_small
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+from written_runs import write_run
 
 from cost_growth import power_law
 from diagnostic_curves import measurements
+from final_policies import environment
 from learning_curves import read_published
 from lib.configurations import ACTIONS, CONFIGURATIONS, OBSERVATIONS, make
 from lib.counting import count, working_set
@@ -26,6 +31,7 @@ from sb3_scale.compare.evaluations import gradient_steps_per_decision
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale.recipes.costs import FlopCounter
+from sb3_scale.runs import read_run
 
 BATCH = 64
 PROGRAMS = Path(__file__).parents[1] / "benchmarks"
@@ -141,6 +147,14 @@ def test_gradient_steps_are_counted_where_decisions_count_them():
 
 
 @pytest.mark.parametrize(
+    ("algo", "steps"), [("dqn", 0.25), ("qrdqn", 0.25), ("sac", 1.0), ("td2", 1.0), ("no", 1.0)]
+)
+def test_what_settings_leave_out_is_the_default_of_the_algorithm(algo, steps):
+    assert gradient_steps_per_decision(algo, {}) == steps
+    assert gradient_steps_per_decision(algo, {"train_freq": 2, "gradient_steps": 4}) == 2
+
+
+@pytest.mark.parametrize(
     ("shown", "sentence"),
     [
         (["XCQ"], r"no figures of 'XCQ' in '.*'; allowed: A, .*; did you mean 'XQC'\?"),
@@ -173,6 +187,85 @@ def test_what_a_training_logged(tmp_path):
         ["pretraining/loss", 1000, 9],
         ["pretraining/loss", 2000, 3],
     ]
+
+
+def test_counts_of_gradient_steps_are_written_whole(tmp_path):
+    words = []
+    for name, collector in (("local", "local"), ("others", "ray")):
+        folder = write_run(tmp_path / name)
+        (folder / "Pendulum-v1" / "config.yml").write_text(f"collector: {collector}\n")
+        np.savez(folder / "evaluations.npz", timesteps=[1_234_567], results=[[-2.5]])
+        words += ["--run", f"{name}={folder}"]
+    run(tmp_path, "learning_curves", "--output", str(tmp_path / "curves"), *words)
+    found = {row["label"]: row["gradient_steps"] for row in rows(tmp_path / "curves.csv")}
+    assert float(found["local"]) == int(float(found["local"])) == 1_234_467
+    assert found == {"local": "1234467", "others": ""}
+
+
+def test_a_final_policy_plays_in_the_environment_of_its_training(tmp_path):
+    folder = write_run(tmp_path / "run")
+    wrappers = {
+        "TimeLimit": {"max_episode_steps": 50},
+        "RescaleAction": {"min_action": -1, "max_action": 1},
+    }
+    settings = {
+        "env_wrapper": [{f"gymnasium.wrappers.{name}": one} for name, one in wrappers.items()],
+        "frame_stack": 2,
+        "normalize": True,
+    }
+    (folder / "Pendulum-v1" / "config.yml").write_text(yaml.safe_dump(settings))
+    trained_in = gymnasium.wrappers.RescaleAction(gymnasium.make("Pendulum-v1"), -1, 1)
+    statistics = VecNormalize(DummyVecEnv([lambda: trained_in]))
+    statistics.obs_rms.mean[:] = 3
+    statistics.save(str(folder / "Pendulum-v1" / "vecnormalize.pkl"))
+    env = environment(read_run(folder), folder / "Pendulum-v1.zip")
+    assert (env.action_space.low, env.action_space.high) == ([-1], [1])
+    assert env.observation_space.shape == (6,)
+    assert env.reset()[0, 3] < -1.9
+    steps = [env.step(np.ones((1, 1))) for _ in range(50)]
+    assert np.flatnonzero([done[0] for _, _, done, _ in steps]).tolist() == [49]
+    assert (env.venv.training, env.venv.norm_reward) == (False, True)
+    assert (env.obs_rms.mean == 3).all()
+
+
+def resumed(folder: Path, agent: Path, decisions: int) -> Path:
+    write_run(folder)
+    arguments = {"algo": "sac", "env": "Pendulum-v1", "trained_agent": str(agent)}
+    (folder / "Pendulum-v1" / "args.yml").write_text(yaml.safe_dump(arguments))
+    header = f'#{{"t_start": 0, "decisions": {decisions}}}\n'
+    (folder / "before.monitor.csv").write_text(f"{header}r,l,t,finished_at\n")
+    return folder
+
+
+def test_a_resumed_training_is_drawn_from_its_beginning(tmp_path, capsys):
+    one = write_run(tmp_path / "one")
+    two = resumed(tmp_path / "two", one / "rl_model_20_steps.zip", 20)
+    three = resumed(tmp_path / "three", two / "best_model.zip", 30)
+    # The best model that the third brought along is older than what the third began with.
+    four = resumed(tmp_path / "four", three / "best_model.zip", 25)
+    head = "time/total_timesteps,loss"
+    for folder, steps in ((one, (10, 20, 30)), (two, (24, 30, 40)), (four, (26, 50))):
+        lines = [head, *(f"{step},{step / 10}" for step in steps)]
+        (folder / "progress.csv").write_text("\n".join(lines) + "\n")
+    (three / "progress.csv").write_text("")
+
+    def drawn(folder):
+        return measurements("SAC", 0, folder, ["loss"])["decisions"].tolist()
+
+    assert drawn(two) == [10, 20, 24, 30, 40]
+    assert drawn(three) == [10, 20, 24, 30]
+    assert drawn(four) == [10, 20, 24, 26, 50]
+    assert capsys.readouterr().err == ""
+    shutil.rmtree(one)
+    assert drawn(two) == [24, 30, 40]
+    assert capsys.readouterr().err == (
+        f"'{two}' goes on from '{one / 'rl_model_20_steps.zip'}', beside which there is no "
+        "progress.csv: what was logged up to decision 20 is left out\n"
+    )
+    # Named anew, after the run that it goes on from was removed.
+    again = two.rename(one)
+    assert drawn(again) == [24, 30, 40]
+    assert "is left out" in capsys.readouterr().err
 
 
 def test_leanrl_style_critics():

@@ -6,9 +6,11 @@ GPU; ``test_on_a_gpu`` has the rest.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gymnasium
+import numpy as np
 import pytest
 import small_models
 import torch
@@ -128,6 +130,41 @@ def test_what_cannot_be_captured_runs_eagerly(capsys: pytest.CaptureFixture[str]
     assert_same(model, plain)
     expected = "capture: gradient steps run one by one: operation not permitted when stream is "
     assert capsys.readouterr().err == expected + "capturing\n"
+
+
+def test_a_buffer_with_priorities_that_was_loaded_gets_its_errors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "buffer.pkl"
+    make(replay_buffer_class="prioritized").learn(30).save_replay_buffer(path)
+    record = Again()
+    trained = []
+    for each in (lambda: make(gradient_steps=6), lambda: captured(record, gradient_steps=6)):
+        trained.append(each())
+        trained[-1].load_replay_buffer(path)
+        trained[-1].learn(40)
+    plain, model = trained
+    assert record.recorded == 0
+    assert_same(model, plain)
+    priorities = model.replay_buffer.tree[np.arange(70)]
+    np.testing.assert_array_equal(priorities, plain.replay_buffer.tree[np.arange(70)])
+    assert len(np.unique(priorities)) > 50
+    expected = "capture: gradient steps run one by one: the replay buffer wants their errors\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_a_buffer_without_priorities_is_captured_again(tmp_path: Path) -> None:
+    path = tmp_path / "buffer.pkl"
+    make(replay_buffer_class="prioritized").learn(30).save_replay_buffer(path)
+    record = Again()
+    model = captured(record, gradient_steps=6).learn(40)
+    own, before = model.replay_buffer, record.replayed
+    model.load_replay_buffer(path)
+    model.train(6, 16)
+    assert record.replayed == before
+    model.replay_buffer = own
+    model.train(6, 16)
+    assert record.replayed == before + 1
 
 
 def test_without_a_gpu_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,6 +93,87 @@ def test_a_reader_that_closes_the_pipe_gets_no_traceback(words):
     assert done.returncode == (0 if words == ["--help"] else 141)
 
 
+OF_THIS_FOLDER = {
+    "an extractor": {"policy_kwargs.extractor": {"name": "mine_here:Flat"}},
+    "a wrapper": {"env_wrapper": "mine_here.Looking"},
+    "a policy": {"policy": "mine_here.Policy"},
+}
+MINE = """
+import gymnasium
+from stable_baselines3.common.torch_layers import FlattenExtractor
+from sb3_scale import ScalePolicy
+
+class Flat(FlattenExtractor): ...
+class Looking(gymnasium.Wrapper): ...
+class Policy(ScalePolicy): ...
+"""
+
+
+def console_script(folder, *words):
+    """As a user runs it, who is in a folder that is not on Python's path."""
+    script = Path(sys.executable).with_name("sb3-scale")
+    return subprocess.run([script, *words], cwd=folder, capture_output=True, text=True)
+
+
+@pytest.fixture
+def this_folder(tmp_path):
+    task = {"policy": "ScalePolicy", "n_timesteps": 60, "learning_starts": 20}
+    (tmp_path / "start.yml").write_text(yaml.safe_dump({"Pendulum-v1": task}))
+    (tmp_path / "mine_here.py").write_text(MINE)
+    return tmp_path
+
+
+def write_sweep(folder, **grid):
+    start = {"env": "Pendulum-v1", "conf_file": "start.yml", "grid": grid}
+    (folder / "grid.yml").write_text(yaml.safe_dump(start))
+
+
+def test_the_console_script_sweeps_over_what_is_in_its_folder(this_folder):
+    write_sweep(this_folder, what=OF_THIS_FOLDER)
+    done = console_script(this_folder, "sweep", "grid.yml", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("to do") == len(OF_THIS_FOLDER)
+
+
+def test_a_policy_in_a_sweep_that_is_not_there_is_one_sentence(this_folder):
+    write_sweep(this_folder, policy=["ScalePolicy", "mine_hree.Policy"])
+    done = console_script(this_folder, "sweep", "grid.yml")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "sb3-scale: error: policy has 'mine_hree.Policy', which cannot be imported: "
+        "ModuleNotFoundError: No module named 'mine_hree'\n"
+    )
+    assert not (this_folder / "logs").exists()
+
+
+def test_the_console_script_exports_a_class_of_its_folder_with_trust(this_folder):
+    code = (
+        "from sb3_scale import SAC; SAC('ScalePolicy', 'Pendulum-v1', buffer_size=10, "
+        "policy_kwargs={'extractor': 'mine_here:Flat'}).save('model')"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=this_folder, check=True)
+    words = ("export", "model.zip", "--algo", "sac", "--format", "torchscript")
+    done = console_script(this_folder, *words)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "sb3-scale: error: checkpoint model.zip has the extractor 'mine_here:Flat', whose module "
+        "is not imported; allowed: --trust, which runs whatever is in the files\n"
+    )
+    assert console_script(this_folder, *words, "--trust").returncode == 0
+    assert (this_folder / "model.pt").is_file()
+
+
+def test_a_folder_that_was_removed_stops_no_command(tmp_path):
+    script = Path(sys.executable).with_name("sb3-scale")
+    code = (
+        "import os, sys; os.chdir(sys.argv[1]); os.rmdir(sys.argv[1]); "
+        "os.execv(sys.argv[2], [*sys.argv[2:], '--version'])"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), str(script)]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+
+
 def test_describe_lists_all_parts(capsys):
     assert main(["describe", "--json"]) == 0
     listed = {(part["kind"], part["name"]) for part in json.loads(capsys.readouterr().out)}

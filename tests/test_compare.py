@@ -181,21 +181,52 @@ def begin_with(run: Path, agent: Path) -> None:
     arguments.write_text(text)
 
 
+def go_on(run: Path, earlier: Path) -> None:
+    begin_with(run, earlier / "Pendulum-v1.zip")
+    header = '#{"t_start": 0, "decisions": 0}\n'
+    (run / "before.monitor.csv").write_text(f"{header}r,l,t,finished_at\n0,1,1,1\n")
+
+
 def test_a_run_that_goes_on_is_no_other_seed(pendulum_run):
     first, second, third = (
         copy_run(pendulum_run, Path(f"logs/sac/Pendulum-v1_{seed}"), seed) for seed in (1, 2, 3)
     )
     for run, earlier in ((second, first), (third, second)):
-        begin_with(run, Path("elsewhere") / earlier / "Pendulum-v1.zip")
-        shutil.copy(run / "0.monitor.csv", run / "before.monitor.csv")
-        header = '#{"t_start": 0, "decisions": 0}\n'
-        rows = "r,l,t,finished_at\n0,1,1,1\n"
-        (run / "before.monitor.csv").write_text(header + rows)
+        go_on(run, Path("elsewhere") / earlier)
     summary, told = computed("logs")
     assert [(one.seed, one.origin.source) for one in summary.field.trainings] == [(1, str(third))]
     assert set(summary.field.trainings[0].table["seed"]) == {1}
     for run, later in ((first, second), (second, third)):
         assert f"'{run}' goes on in '{later}', and is left out" in told
+
+
+def test_a_run_beside_one_that_goes_on_from_elsewhere_stays(pendulum_run):
+    elsewhere = copy_run(pendulum_run, Path("before/sac/Pendulum-v1_1"), 1)
+    other, later = (
+        copy_run(pendulum_run, Path(f"logs/sac/Pendulum-v1_{number}"), seed)
+        for number, seed in ((1, 5), (2, 7))
+    )
+    go_on(later, elsewhere)
+    write_evaluations(other / "evaluations.npz", [-900.0, -800.0])
+    summary, told = computed("logs")
+    assert [one.seed for one in summary.field.trainings] == [5, 7]
+    assert "goes on in" not in told
+    summary, told = computed("before", "logs")
+    assert sorted(one.seed for one in summary.field.trainings) == [1, 5]
+    assert f"'{elsewhere}' goes on in '{later}', and is left out" in told
+    # In a copy of both, the run in its place is that one.
+    shutil.copy(elsewhere / "evaluations.npz", other)
+    summary, told = computed("logs")
+    assert [one.seed for one in summary.field.trainings] == [5]
+    assert f"'{other}' goes on in '{later}', and is left out" in told
+
+
+def test_a_run_of_other_settings_is_none_that_was_gone_on_from(unlike):
+    first, second = unlike
+    go_on(second, Path("gone") / first)
+    summary, told = computed(f"one={first}", f"two={second}")
+    assert [one.seed for one in summary.field.trainings] == [1, 2]
+    assert "goes on in" not in told
 
 
 def test_a_run_that_began_with_a_trained_agent_is_no_seed_of_others(pendulum_run, capsys):
@@ -309,8 +340,8 @@ def test_a_sweep_has_the_labels_of_its_axes_and_tells_what_failed(pendulum_run, 
     with Path("grid/results.csv").open("w", newline="") as file:
         csv.writer(file).writerows([fields, *lines])
     Path("grid/results.md").write_text(
-        "Command: `sb3-scale sweep g.yml`. Commit of the working folder: abc1. A fast one, "
-        "8 cores, 16 GiB; Python 3.12, torch 2.\n"
+        "Command: `sb3-scale sweep g.yml`. Commit of the working folder: v1.0.2-3-gabc1. "
+        "A fast one, 8 cores, 16 GiB; Python 3.12, torch 2.\n"
     )
     for name, seed in (("a", 3), ("b", 4)):
         copy_run(pendulum_run, Path(f"grid/runs/{name}/Pendulum-v1_1"), seed)
@@ -394,6 +425,13 @@ def test_other_tasks_are_normalised_by_what_is_there_and_it_says_so():
     assert iqms(summary) == {"a": 1.0, "b": 0.5}
     summary, _ = computed("ant.csv", "--normalize", "Ant-v5=-50,350")
     assert iqms(summary) == {"a": 0.5, "b": 0.25}
+
+
+def test_tasks_of_the_control_suite_go_from_0_to_1000():
+    curves = {("a", f"cartpole-swingup{end}", 0): [100, 300] for end in ("", "-pixels", "-v0")}
+    summary, told = computed(write_table(Path("cartpole.csv"), curves))
+    assert "the least and the greatest" not in told
+    assert iqms(summary) == {"a": 0.3}
 
 
 def test_published_curves_stand_beside(capsys):

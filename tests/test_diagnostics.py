@@ -11,6 +11,8 @@ from small_models import OFENET, make
 from stable_baselines3.common.logger import configure
 
 from sb3_scale import SAC, TD3
+from sb3_scale.diagnostics.dormant_units import recorded
+from sb3_scale.parts import build
 
 
 def layers(part: Any) -> dict[str, Any]:
@@ -209,6 +211,19 @@ def test_dormant_units_sees_each_block() -> None:
     found = figures(model, "dormant-units")
     assert found["critic/network.blocks.0.activation.0"] == found["critic/all"] == 1
     assert found["actor/network.blocks.0.activation.0"] < 1
+
+
+@pytest.mark.parametrize(
+    "network",
+    ["bronet", "d2rl", "densenet", "flashsac", "mlp", "modern", "resnet", "simba", "simbav2"],
+)
+def test_dormant_units_sees_the_activations_of_all_networks(network: str) -> None:
+    module = build("network", network, 3, 2)
+    with recorded(module) as outputs:
+        module(torch.randn(2, 5, 3))
+    assert outputs
+    for output in outputs.values():
+        assert output.shape[:2] == (2, 5)
 
 
 def test_an_extractor_that_learns_is_measured_too() -> None:

@@ -27,6 +27,7 @@ from sb3_scale import Network, Spec, hookimpl
 from sb3_scale.algorithms.resolved import resolved
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.hub import load_from_hub, push_to_hub
+from sb3_scale.hub.trained_run import TrainedRun
 from sb3_scale.plugins import manager
 from sb3_scale.zoo import install
 
@@ -51,7 +52,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[local_hub.R
         yield repositories
 
 
-def train(algo: str, **settings: Any) -> Any:
+def train(algo: str, save_freq: int = -1, **settings: Any) -> Any:
     """A run of RL-Zoo in this process, with one evaluation."""
     arguments = Namespace(algo=algo, env=TASK, seed=0, env_kwargs=None, conf_file=None)
     training = ExperimentManager(
@@ -61,6 +62,7 @@ def train(algo: str, **settings: Any) -> Any:
         "logs",
         n_timesteps=12,
         eval_freq=12,
+        save_freq=save_freq,
         n_eval_episodes=1,
         hyperparams={**SMALL, **settings},
         config="ddpg-settings" if algo == "ddpg" else algo,
@@ -205,6 +207,25 @@ def test_an_upload_leaves_nothing_of_the_model_before(hub: local_hub.Repositorie
     names = hub[f"me/crossq-{TASK}"].keys()
     assert {"README.md", "notes.md"} <= names
     assert not {"vec_normalize.pkl", "replay.mp4"} & names
+
+
+def test_a_checkpoint_plays_and_goes_with_its_own_statistics_and_count(
+    hub: local_hub.Repositories,
+) -> None:
+    train("sac", save_freq=6, normalize=True)
+    push("sac", "--load-checkpoint", "6")
+    run, files = Path("logs", "sac", f"{TASK}_1"), hub[REPOSITORY]
+    assert files[f"sac-{TASK}.zip"] == (run / "rl_model_6_steps.zip").read_bytes()
+    own = (run / "rl_model_vecnormalize_6_steps.pkl").read_bytes()
+    assert files["vec_normalize.pkl"] == own
+    assert own != (run / TASK / "vecnormalize.pkl").read_bytes()
+    assert "for\n6 decisions." in files["README.md"].decode()
+    chosen = {"load_best": False, "load_checkpoint": 6, "load_last_checkpoint": False}
+    named = Namespace(exp_id=1, folder="logs", algo="sac", env=TASK, **chosen)
+    env: Any = TrainedRun(named).make_env(render=False, seed=0)
+    # One observation more than decisions: that of the reset.
+    assert round(env.obs_rms.count) == 7
+    assert not env.training
 
 
 def test_what_is_trusted_comes_as_it_is(

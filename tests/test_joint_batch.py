@@ -9,8 +9,9 @@ import pytest
 import torch
 from stable_baselines3.common.logger import configure
 
-from sb3_scale import SAC, Critic, Sb3ScaleError
+from sb3_scale import SAC, TD3, Actor, Critic, Sb3ScaleError
 from sb3_scale.learning.batch import Step
+from sb3_scale.nn.actors import DeterministicActor
 from sb3_scale.parts import build
 from sb3_scale.testing.part_under_test import offered
 
@@ -186,6 +187,39 @@ def test_norms_of_the_actor_see_both_halves_or_the_first(joint_batch: bool) -> N
     np.testing.assert_allclose(
         policy.actor.network.input_norm.running_mean.numpy()[0], moved, rtol=1e-4, atol=1e-6
     )
+
+
+class JointActor(DeterministicActor):
+    """A deterministic actor whose norms see both halves."""
+
+    joint_batch = True
+
+
+def test_norms_of_a_deterministic_actor_see_both_halves() -> None:
+    spec = Actor("joint", f"{__name__}:JointActor", summary="Both halves.")
+    with offered(spec):
+        actor = {"name": "joint", "network": NETWORK}
+        model = TD3(
+            "ScalePolicy",
+            "Pendulum-v1",
+            learning_starts=30,
+            batch_size=16,
+            policy_kwargs={"actor": actor},
+            seed=0,
+            device="cpu",
+        ).learn(40)
+    policy, step = model.policy, Step(model.sample(16))
+    model.training.actor_critic.critic_loss(step)
+    norm = policy.actor.network.input_norm
+    before = norm.running_mean.clone()
+    loss, _ = model.training.objective.actor_loss(policy, step)
+    both = torch.cat((step.features, step.next_features))
+    moved = before[0, 0].lerp(both.mean(dim=0), 0.01)
+    torch.testing.assert_close(norm.running_mean[0, 0], moved)
+    with torch.no_grad():
+        actions = policy.actor(both, training=True)[:16]
+        values = policy.critic.mean(policy.critic(step.features, actions))
+    assert loss.item() == pytest.approx(-values[0].mean().item(), rel=1e-5)
 
 
 def test_the_actor_sees_features_of_its_own_extractor() -> None:

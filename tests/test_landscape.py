@@ -20,6 +20,7 @@ from PIL import Image
 from small_models import make
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from strangers import Hidden, pickled, rewrite
 from zoo_commands import run as run_python
 
@@ -380,6 +381,19 @@ def test_places_that_cannot_be_written_are_one_sentence(tmp_path: Path, capsys) 
     for picture, path in ((draw, "/proc/x.png"), (draw_interactive, "/proc/x.html")):
         with pytest.raises(UnwritableError, match=f"'{path}' cannot be written: "):
             picture(at, losses, "a title", Path(path))
+
+
+def test_a_checkpoint_sees_observations_by_its_own_statistics(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    checkpoint = folder / "rl_model_100_steps.zip"
+    trained(SAC, folder).save(checkpoint)
+    statistics = VecNormalize(DummyVecEnv([lambda: gymnasium.make("Pendulum-v1")]))
+    for mean, path in ((0.5, "rl_model_vecnormalize_100_steps"), (1.5, "Pendulum-v1/vecnormalize")):
+        statistics.obs_rms.mean[:] = mean
+        statistics.save(str(folder / f"{path}.pkl"))
+    own, at_the_end = (load_problem(folder, path, 50, seed=0) for path in (checkpoint, None))
+    shift = own.features - at_the_end.features
+    torch.testing.assert_close(shift, torch.ones_like(shift), rtol=0, atol=1e-3)
 
 
 def test_a_model_of_normalised_observations_needs_its_statistics(tmp_path: Path) -> None:

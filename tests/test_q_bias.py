@@ -28,6 +28,7 @@ from sb3_scale.collection.episodes import discounted_returns
 from sb3_scale.diagnostics.evaluation_env import evaluation_env
 from sb3_scale.diagnostics.randomness import own_random_numbers
 from sb3_scale.diagnostics.rollouts import episode
+from sb3_scale_envs.hidden_columns import HiddenColumns
 from sb3_scale_envs.pixels import PixelObservation
 
 
@@ -196,6 +197,12 @@ def test_an_environment_of_pictures_draws_them_again() -> None:
     again.close()
 
 
+def test_an_environment_that_hides_columns_hides_them_again() -> None:
+    env = gymnasium.make("Pendulum-v1")
+    again = evaluation_env(DummyVecEnv([lambda: HiddenColumns(env, columns=[2])]))
+    assert again.reset()["hidden"].shape == (1, 1)
+
+
 def test_an_environment_in_another_process_is_made_again() -> None:
     env = make_vec_env("Pendulum-v1", vec_env_cls=SubprocVecEnv, env_kwargs={"g": 5.0})
     again = evaluation_env(env)
@@ -234,3 +241,30 @@ def test_no_policy_for_exploration_acts(backup_entropy: bool) -> None:
         played = episode(model, callback.env, 30)
     # The shift would press all actions against the bound.
     assert played.actions.abs().mean() < 0.9
+
+
+class WholeCounter(Counter):
+    """The counter with actions of whole numbers, which it keeps."""
+
+    action_space = spaces.Box(-1, 4, (2, 1), np.int64)
+
+    def __init__(self) -> None:
+        super().__init__(10, True)
+        self.played: list[np.ndarray] = []
+
+    def step(self, action: np.ndarray) -> Any:
+        self.played.append(np.array(action))
+        return super().step(action)
+
+
+@pytest.mark.parametrize("algorithm", [SAC, TD3])
+def test_whole_actions_are_judged_as_they_were_played(algorithm: Any) -> None:
+    model = make(algorithm, WholeCounter()).learn(30)
+    env = WholeCounter()
+    found = episode(model, DummyVecEnv([lambda: env]), 50)
+    played = np.array(env.played)
+    assert played.dtype == np.int64
+    wanted = 2 * (played.reshape(10, 2) + 1) / 5 - 1
+    np.testing.assert_allclose(found.actions.numpy(), wanted, atol=1e-6)
+    stored = np.unique(model.replay_buffer.actions[:30].round(5))
+    assert set(np.unique(found.actions.numpy().round(5))) <= set(stored)

@@ -226,8 +226,9 @@ def test_an_own_number_of_repeats_stays(
         assert model.env.get_attr("action_repeat") == [repeat]
         told = "without its action_repeat of 2" in capsys.readouterr().err
         assert told == (repeat != 2)
-        other = sb3_scale.recipe("default", env, env_kwargs={"action_repeat": 3}, **NARROW)
-        assert other.env.get_attr("action_repeat") == [3]
+        for asked in ({"env_kwargs": {"action_repeat": 3}}, {"action_repeat": 3}):
+            other = sb3_scale.recipe("default", env, **asked, **NARROW)
+            assert other.env.get_attr("action_repeat") == [3]
     finally:
         del gymnasium.registry["Registered-v0"]
 
@@ -300,6 +301,9 @@ def test_the_later_of_two_ways_to_repeat_actions_counts(recipes: "Recipes") -> N
             found = resolve.changed({"recipe": name}, change, "sac", None)
             resolve.repeat_actions(found, True)
             assert found["env_kwargs"]["action_repeat"] == 4
+        others = resolve.changed({"recipe": name}, {"env_kwargs": {"start": 0.1}}, "sac", None)
+        resolve.repeat_actions(others, True)
+        assert others["env_kwargs"] == {"action_repeat": 2, "start": 0.1}
     kept = resolve.changed({"recipe": "argument"}, {"action_repeat": 4}, "sac", None)
     assert kept["env_kwargs"] == {"start": 0.5}
     both = {"action_repeat": 4, "env_kwargs.action_repeat": 2}
@@ -587,8 +591,13 @@ def test_listed_with_their_networks(capsys: pytest.CaptureFixture[str]) -> None:
     first, second = yaml.safe_load(capsys.readouterr().out)
     assert first["networks"] == "2 critics mlp 2 x 512, actor mlp 2 x 256"
     assert (first["steps per decision"], second["algo"]) == (2, "td3")
+    assert main(["recipes", "drq-v2", "densenet-ofenet-s-apex", "--json"]) == 0
+    # One step in two decisions; and a collector that decides.
+    listed = yaml.safe_load(capsys.readouterr().out)
+    assert [each["steps per decision"] for each in listed] == [0.5, None]
     assert main(["recipes"]) == 0
     told = capsys.readouterr().out
+    assert "None" not in told
     for _, spec in manager().specs("recipe"):
         assert spec.name in told
     assert main(["recipes", "defalt"]) == 1

@@ -190,7 +190,7 @@ class Weighted(Unweighted):
         (Lockstep, {}, "gives an observation that it no longer holds"),
         (Unweighted, {}, "gives no tensor in 'importance_weights' of sample"),
         (Weighted, {}, "fails in update_priorities: ValueError: no room"),
-        (Mixed, {}, "or with the action of another"),
+        (Mixed, {}, "with the action of another"),
         (Forgetful, {"shift": 0}, "gives other batches after it was pickled"),
     ],
 )

@@ -13,7 +13,8 @@ from stable_baselines3 import SAC as StockSAC
 from test_run_folder import train_here
 
 from sb3_scale import SAC, Sb3ScaleError
-from sb3_scale.runs import read_episodes, read_run
+from sb3_scale.monitors import read_episodes
+from sb3_scale.runs import read_run
 from sb3_scale.sweep.grid import Sweep, Training, trainings
 from sb3_scale.sweep.training_folder import TrainingFolder
 from sb3_scale.zoo.history import bring_episodes
@@ -65,6 +66,16 @@ def test_a_run_counts_on_with_its_history(
     assert read_episodes(again)["finished_at"].tolist() == [25, 50, 85, 115]
 
 
+def test_a_checkpoint_before_the_first_end_brings_no_episode(killed: Path, tmp_path: Path) -> None:
+    bring_episodes(killed, tmp_path, 20)
+    assert not len(read_episodes(tmp_path))
+    path = tmp_path / "0.monitor.csv"
+    path.write_text('#{"t_start": 9e9}\nr,l,t\n')
+    assert read_episodes(tmp_path)["finished_at"].tolist() == []
+    path.write_text('#{"t_start": 9e9}\nr,l,t\n-1,25,1\n')
+    assert read_episodes(tmp_path)["finished_at"].tolist() == [45]
+
+
 def test_a_run_that_ended_is_only_saved_again(
     killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,8 +111,9 @@ def test_a_sweep_goes_on_from_a_checkpoint_that_it_asked_for(killed: Path, tmp_p
 
     runs = folder(30).path / "sac"
     shutil.copytree(killed, runs / "Pendulum-v1_1")
-    # Killed again, before its first checkpoint.
+    # Killed again, before its first checkpoint, with the best model of the one before.
     shutil.copytree(killed / "Pendulum-v1", runs / "Pendulum-v1_2" / "Pendulum-v1")
+    shutil.copy(killed / "best_model.zip", runs / "Pendulum-v1_2")
     assert folder(0).path == folder(30).path
     before = folder(30).prepare()
     assert before == runs / "Pendulum-v1_1"
@@ -110,11 +122,24 @@ def test_a_sweep_goes_on_from_a_checkpoint_that_it_asked_for(killed: Path, tmp_p
     assert command[-2:] == ["--resume", str(before)]
     assert command[command.index("--save-freq") + 1] == "30"
     assert "--save-replay-buffer" in command
-    # One that failed begins again, as one without checkpoints does.
     (folder(30).path / "output.log").write_text("out of order")
+    for signalled in (143, 130, -9):
+        assert folder(30).end(signalled, 1.0, 1, "none").killed
+        assert folder(30).prepare() == before
+        assert folder(30).state is None
+    # One that failed begins again, as one without checkpoints does.
     folder(30).end(1, 1.0, 1, "none")
     assert folder(30).prepare() is None
     assert not runs.exists()
+
+
+def test_a_best_model_is_no_checkpoint_to_count_on(killed: Path, tmp_path: Path) -> None:
+    shutil.copy(killed / "best_model.zip", tmp_path)
+    with pytest.raises(Sb3ScaleError, match="which has the best model and no checkpoint; allowed"):
+        name_checkpoint(["--resume", str(tmp_path)])
+    words = ["-i", str(tmp_path)]
+    name_checkpoint(words)
+    assert words == ["-i", str(tmp_path / "best_model.zip")]
 
 
 def test_a_sweep_saves_what_can_count_on_alone() -> None:

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from argparse import Namespace
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -26,7 +27,7 @@ from sb3_scale.zoo import resume
 from sb3_scale.zoo.history import bring_episodes
 from sb3_scale.zoo.resume import name_checkpoint, newest
 from sb3_scale.zoo.run_folder import claim
-from sb3_scale.zoo.termination import Termination
+from sb3_scale.zoo.termination import IN_SWEEP, Termination
 
 NETWORK = {"network": {"name": "mlp", "width": 8, "depth": 1}}
 SETTINGS = {
@@ -251,6 +252,23 @@ def test_the_first_signal_interrupts_and_handlers_are_put_back() -> None:
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("in_sweep", [False, True])
+def test_a_training_of_a_sweep_that_gets_sigint_is_not_taken_for_a_finished_one(
+    in_sweep: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if in_sweep:
+        monkeypatch.setenv(IN_SWEEP, "1")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    ended: Any = pytest.raises(SystemExit, match=r"^130$") if in_sweep else nullcontext()
+    try:
+        with ended:
+            train_here(monkeypatch, tmp_path, callback="interrupting.Interrupting")
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (tmp_path / "logs/sac/Pendulum-v1_1/Pendulum-v1.zip").is_file()
 
 
 def test_a_training_in_a_thread_leaves_signals_alone() -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from sb3_scale import SAC, Constraint, Network, Spec, hookimpl, specs
+from sb3_scale.diagnostics.critic_loss import CriticLoss
 from sb3_scale.nn.base import Extractor
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale.nn.mlp import ensemble_of
@@ -126,6 +127,14 @@ def test_statistics_move_in_training_alone_and_the_target_copies_them() -> None:
     model.learn(1, reset_num_timesteps=True)  # one step of the environment, before any update
     still = statistics(policy.critic) + statistics(policy.actor)
     assert all(torch.equal(a, b) for a, b in zip(still, moved, strict=True))
+
+
+def test_a_diagnostic_leaves_their_statistics_alone() -> None:
+    """It evaluates the critic's loss in training mode, without gradients."""
+    with_callback = make().learn(60, callback=CriticLoss(interval=10)).policy.state_dict()
+    without = make().learn(60).policy.state_dict()
+    assert any("running_mean" in name for name in without)
+    torch.testing.assert_close(with_callback, without, rtol=0, atol=0)
 
 
 def test_batch_statistics_serve_training_and_running_ones_evaluation() -> None:

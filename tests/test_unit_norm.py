@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from sb3_scale import SAC, Sb3ScaleError
-from sb3_scale.nn.linear import linear_layers
+from sb3_scale.nn.base import ConstrainedModule
+from sb3_scale.nn.linear import EnsembleLinear, linear_layers
 from sb3_scale.parts import build
 from sb3_scale.testing import check_component
 
@@ -151,6 +152,37 @@ def test_scale_and_shift_of_norms_on_a_sphere(norm: str) -> None:
     for old, new, size in zip(before, parameters_of_norms(critic), (5, 8, 8), strict=True):
         wanted = old / np.sqrt((old**2).sum(axis=1, keepdims=True)) * np.sqrt(size)
         np.testing.assert_allclose(new, wanted, rtol=1e-5)
+
+
+class TwoHeads(ConstrainedModule):
+    """Mean and deviation have an output each."""
+
+    def __init__(self, init: str, constraint: Any) -> None:
+        super().__init__()
+        self.hidden = EnsembleLinear(3, 8, 2)
+        self.mean = EnsembleLinear(8, 4, 2, output=True)
+        self.log_std = EnsembleLinear(8, 4, 2, output=True)
+        self.initialize(init, constraint, output_gain=0.01)
+
+
+@pytest.mark.parametrize("output_layer", [False, True])
+def test_all_outputs_are_treated_alike(output_layer: bool) -> None:
+    torch.manual_seed(0)
+    module = TwoHeads("default", {"name": "unit-norm", "output_layer": output_layer})
+    hidden, *outputs = linear_layers(module)
+    norm = torch.cat((hidden.weight, hidden.bias), 1).square().sum(1)
+    assert norm.sub(1).abs().max() < 1e-6
+    for layer in outputs:
+        is_one = layer.weight.square().sum(1).sub(1).abs() < 1e-6
+        assert bool(is_one.all()) == output_layer
+        assert bool(is_one.any()) == output_layer
+
+
+def test_all_outputs_begin_alike() -> None:
+    hidden, *outputs = linear_layers(TwoHeads("orthogonal", None))
+    for layer, gain in ((hidden, np.sqrt(2)), *((each, 0.01) for each in outputs)):
+        values = torch.linalg.svdvals(layer.weight.detach().double())
+        np.testing.assert_allclose(values, gain, rtol=1e-5)
 
 
 def test_norm_params_without_norms_is_told() -> None:

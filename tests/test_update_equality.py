@@ -161,13 +161,28 @@ CASES = {
     "td3-no-noise": ("TD3", {"target_policy_noise": 0.0, "policy_delay": 1}),
 }
 
+CHANGES: dict[str, dict[str, Any]] = {
+    "sac": {"target_entropy": -40.0},
+    "sac-fixed-temperature": {"ent_coef_tensor": torch.tensor(3.0)},
+    "td3": {"target_policy_noise": 2.0, "target_noise_clip": 1.5},
+    "td3-no-noise": {"target_policy_noise": 0.4},
+}
+"""Attributes that a callback changes half-way."""
 
-@pytest.mark.parametrize("case", CASES)
-def test_update_equals_stable_baselines3(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+
+@pytest.mark.parametrize(
+    ("case", "changes"), [*((case, {}) for case in CASES), *CHANGES.items()], ids=str
+)
+def test_update_equals_stable_baselines3(
+    case: str, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     name, settings = CASES[case]
     ours, theirs = make(name, **settings)
     start = {where: tensor.clone() for where, tensor, _ in pairs(name, ours, theirs)}
     for step in range(STEPS):
+        if step == STEPS // 2:
+            vars(ours).update(changes)
+            vars(theirs).update(changes)
         step_both(name, ours, theirs, step, monkeypatch)
         for where, our_tensor, their_tensor in pairs(name, ours, theirs):
             torch.testing.assert_close(

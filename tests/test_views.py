@@ -189,9 +189,33 @@ NETWORK = "network: {name: mlp, width: 8, depth: 2}"
             "optimizer: {name: adamw, weight_decay: 0.1}",
         ),
         ({"optimizer_class": torch.optim.AdamW}, "optimizer: {name: adamw}"),
+        (
+            {
+                "optimizer": {"name": "adamw", "weight_decay": 0.3, "eps": 1e-3},
+                "optimizer_class": torch.optim.AdamW,
+                "optimizer_kwargs": {"eps": 1.0e-5, "betas": (0.8, 0.9)},
+            },
+            "optimizer: {name: adamw, weight_decay: 0.3, eps: 1.0e-5, betas: [0.8, 0.9]}",
+        ),
         ({"share_features_extractor": True}, ""),
     ],
     ids=str,
 )
 def test_words_of_stock_policies_are_read_as_ours(given: dict[str, Any], words: str) -> None:
     assert in_our_words(given) == yaml.safe_load(f"{{{words}}}")
+
+
+def test_two_optimisers_are_refused() -> None:
+    given = {"optimizer": "adam", "optimizer_class": torch.optim.AdamW}
+    with pytest.raises(Sb3ScaleError, match=r"optimizer_class is .*AdamW.*; allowed with "):
+        in_our_words(given)
+
+
+def test_options_of_an_optimiser_replace_those_of_the_default() -> None:
+    """That of CrossQ has betas of its own, as in sb3-contrib."""
+    given = {"optimizer_kwargs": {"eps": 1e-5}}
+    default = {"name": "adam", "betas": [0.5, 0.999]}
+    found = in_our_words(given, {"optimizer": default})
+    assert found == {"optimizer": {"name": "adam", "eps": 1e-5}}
+    found = in_our_words({"optimizer_class": torch.optim.AdamW}, {"optimizer": default})
+    assert found == {"optimizer": {**default, "name": "adamw"}}

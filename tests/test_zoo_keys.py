@@ -261,6 +261,9 @@ def test_a_search_over_parts_that_goes_on_and_a_trial_of_it(
 
     command(monkeypatch, "--eval-freq", "-1", "--trial-id", "1", "-conf", "mine.py")
     assert "Loading from Optuna study" in capfd.readouterr().out
+    rate = ["-params", "learning_rate:0.125", "-conf", "mine.yml"]
+    command(monkeypatch, "--eval-freq", "-1", "--trial-id", "1", *rate)
+    assert "('learning_rate', 0.125)" in capfd.readouterr().out
 
     with pytest.raises(Sb3ScaleError, match="searches over network 'mlp', which no plugin has now"):
         one_more("mine.yml", ["modern"])

@@ -1,15 +1,12 @@
 """Recipes, and environments of the user's own, by RL-Zoo's command."""
 
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 import pytest
-import rl_zoo3
 import yaml
-from rl_zoo3 import utils
 from zoo_commands import experiment, run, train
 
 from sb3_scale import Sb3ScaleError
@@ -217,32 +214,3 @@ def test_recipes_as_an_axis_of_a_sweep(tmp_path: Path) -> None:
     file.write_text("env: pendulum-swingup\ngrid: {recipe: [defalt]}\n")
     with pytest.raises(Sb3ScaleError, match=re.escape("there is no recipe 'defalt'")):
         trainings(read_sweep(file))
-
-
-@pytest.mark.parametrize(
-    ("policy", "given", "repeat"),
-    [("ScalePolicy", None, 3), ("ScalePolicy", {"action_repeat": 4}, 4), ("MlpPolicy", None, 1)],
-)
-def test_a_video_shows_the_environment_of_the_training(
-    policy: str, given: dict[str, Any] | None, repeat: int
-) -> None:
-    # As rl_zoo3.record_video does: with the saved settings, and the command's env_kwargs apart.
-    settings = {"policy": policy, "env_kwargs": {"action_repeat": 3}}
-    env = utils.create_test_env(
-        "cartpole-swingup", hyperparams=settings, env_kwargs=given, should_render=False
-    )
-    assert env.get_attr("action_repeat") == [repeat]
-    env.close()
-
-
-def test_pictures_that_no_window_can_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As rl_zoo3.enjoy does without --no-render."""
-    monkeypatch.setitem(sys.modules, "cv2", None)
-    settings = {"policy": "ScalePolicy", "env_kwargs": {"render_mode": "rgb_array"}}
-    assert rl_zoo3.create_test_env is utils.create_test_env
-    env = rl_zoo3.create_test_env("Pendulum-v1", hyperparams=settings)
-    env.reset()
-    assert env.render().shape == (500, 500, 3)
-    with pytest.raises(Sb3ScaleError, match="OpenCV, which is not installed; allowed: pip install"):
-        env.render("human")
-    env.close()

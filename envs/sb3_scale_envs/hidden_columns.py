@@ -6,11 +6,12 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.utils import RecordConstructorArgs
 
 from sb3_scale.errors import Sb3ScaleError, shown
 
 
-class HiddenColumns(gymnasium.ObservationWrapper[Any, Any, Any]):
+class HiddenColumns(gymnasium.ObservationWrapper[Any, Any, Any], RecordConstructorArgs):
     """
     Some numbers of a vector in the key ``hidden``, for instance velocities; the others in ``seen``.
 
@@ -20,7 +21,8 @@ class HiddenColumns(gymnasium.ObservationWrapper[Any, Any, Any]):
     """
 
     def __init__(self, env: "gymnasium.Env[Any, Any]", columns: Sequence[int]) -> None:
-        super().__init__(env)
+        RecordConstructorArgs.__init__(self, columns=columns)
+        gymnasium.ObservationWrapper.__init__(self, env)
         space = env.observation_space
         if not isinstance(space, spaces.Box) or len(space.shape) != 1:
             raise Sb3ScaleError(f"the observation space is {shown(space)}; allowed: a vector")

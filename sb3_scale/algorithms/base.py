@@ -167,7 +167,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :return: ``policy_kwargs`` in words of ScalePolicy, with the parts that need not be named
         :raises Sb3ScaleError: if no part does what one of them asks for
         """
-        return check_policy_kwargs({**self.parts_for(action_space), **self.policy_kwargs})
+        return check_policy_kwargs(self.policy_kwargs, self.parts_for(action_space))
 
     def make_objective(self) -> Objective:
         """

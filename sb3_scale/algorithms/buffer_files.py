@@ -61,10 +61,20 @@ def load(
         check_fit(model)
         if model.scaled:
             check_replay_buffer(model)
+            _check_same_steps(model.replay_buffer, before)
             check_buffer_and_loss(model)
     except Sb3ScaleError:
         model.replay_buffer = before
         raise
+
+
+def _check_same_steps(loaded: Any, before: Any) -> None:
+    found, wanted = (getattr(each, "n_steps", 1) for each in (loaded, before))
+    if before is not None and found != wanted:
+        raise Sb3ScaleError(
+            f"the replay buffer of the file gives returns over {found} steps, and that of the "
+            f"algorithm over {wanted}; allowed: the same"
+        )
 
 
 def read(model: Any, path: Place, truncate_last_traj: bool, trust: bool) -> Any:

@@ -1,10 +1,12 @@
 """Which replay buffer an algorithm has, and when it is made anew."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from stable_baselines3.common.buffers import NStepReplayBuffer
 from stable_baselines3.common.preprocessing import get_action_dim, get_obs_shape
 
 from sb3_scale.execution.allocator import fresh_pages
@@ -15,6 +17,9 @@ from sb3_scale.policies import has_whole_actions
 from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale.replay.hindsight import HindsightStorage
 from sb3_scale.replay.memory import check_host
+
+RETURNS = ("n_steps", "gamma")
+"""What returns over several steps are made of."""
 
 
 def choose_replay_buffer(model: Any) -> None:
@@ -46,6 +51,28 @@ def choose_replay_buffer(model: Any) -> None:
         # What Stable-Baselines3 gives its own buffer for returns over several steps.
         returns = {"n_steps": model.n_steps, "gamma": model.gamma}
         model.replay_buffer_kwargs = {**returns, **model.replay_buffer_kwargs}
+
+
+def changed_returns(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Have the buffer of a checkpoint follow another ``n_steps`` or ``gamma``, which its stored
+    arguments repeat.
+
+    :param given: attributes that the user gives in place of the file's
+    :param stored: attributes of the file
+    :return: those of the buffer that follow from them, nothing where the user gives its arguments
+    """
+    kwargs = stored.get("replay_buffer_kwargs") or {}
+    changed = {key: given[key] for key in RETURNS if key in given}
+    if not changed or "replay_buffer_kwargs" in given:
+        return {}
+    stock = stored.get("replay_buffer_class") is NStepReplayBuffer
+    if stock and "n_steps" in changed and "replay_buffer_class" not in given:
+        # Chosen for several steps, so chosen anew.
+        others = {key: value for key, value in kwargs.items() if key not in RETURNS}
+        return {"replay_buffer_class": None, "replay_buffer_kwargs": others}
+    repeated = {key: value for key, value in changed.items() if key in kwargs}
+    return {"replay_buffer_kwargs": {**kwargs, **repeated}} if repeated else {}
 
 
 def fill_up_replay_buffer(model: Any) -> bool:

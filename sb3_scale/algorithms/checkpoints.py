@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import torch as th
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from sb3_scale.algorithms.archive import read_archive
+from sb3_scale.algorithms.buffers import changed_returns
 from sb3_scale.algorithms.checks import is_scale_policy
 from sb3_scale.algorithms.generators import kept_generators
 from sb3_scale.algorithms.same_parts import check_same_parts
@@ -107,6 +109,7 @@ class Checkpoint:
             return cls(content, data, dict(kwargs), {}, True, None, where)
         check_data(data, algorithm, where)
         changes = _checked_arguments(kwargs, data, algorithm, where)
+        changes |= changed_returns({**given, **kwargs}, data)
         changed = {}
         for name in algorithm.changed_after_loading if scaled else ():
             wanted = changes.pop(name, data.get(name))
@@ -139,6 +142,8 @@ class Checkpoint:
             model = load()
             check_weights(model, variables, self.where)
             model.change(self.changed)
+            # The temperature of the file came after the objective was made.
+            model.training.objective.follow(model)
         release(learner.optimizer for learner in model.learners)
         if self.seed is not None:
             model.seed = self.seed
@@ -183,14 +188,23 @@ def _checked_arguments(
     kwargs: Mapping[str, Any], data: Mapping[str, Any], algorithm: Any, where: str
 ) -> dict[str, Any]:
     arguments = [name for name in inspect.signature(algorithm).parameters if name not in _FIXED]
+    decided = _of_other_algorithms(algorithm)
     checked = {}
     for name, value in kwargs.items():
-        if name not in data:
+        if name not in data or name in decided:
             check_key(f"{algorithm.__name__}.load has no argument", name, value, arguments)
         checked[_RENAMED.get(name, name)] = value
     if "policy_kwargs" in checked and is_scale_policy(data["policy_class"]):
         _check_parts(checked.pop("policy_kwargs"), data, algorithm, where)
     return checked
+
+
+def _of_other_algorithms(algorithm: type) -> set[str]:
+    """Arguments of those that it derives from, which it decides itself."""
+    libraries = [base for base in algorithm.__mro__ if issubclass(base, OffPolicyAlgorithm)]
+    bases = libraries[: libraries.index(OffPolicyAlgorithm)]
+    every = {name for base in bases for name in inspect.signature(base).parameters}
+    return every - inspect.signature(algorithm).parameters.keys()
 
 
 def check_continues(

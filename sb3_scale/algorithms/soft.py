@@ -112,7 +112,7 @@ class SoftAlgorithm(ScaleAlgorithm, DiscreteToo):
         if self.log_ent_coef is None:
             temperature = FixedTemperature(self.ent_coef_tensor)
         else:
-            temperature = Temperature(self.log_ent_coef)
+            temperature = Temperature(self.log_ent_coef, float(self.target_entropy))
         objective = DiscreteSoftObjective if is_discrete(self.action_space) else SoftObjective
         return objective(temperature, self.backup_entropy)
 
@@ -123,9 +123,7 @@ class SoftAlgorithm(ScaleAlgorithm, DiscreteToo):
         """
         temperature = objective.temperature
         if isinstance(temperature, Temperature) and self.ent_coef_optimizer is not None:
-            yield temperature_learner(
-                temperature, self.ent_coef_optimizer, float(self.target_entropy)
-            )
+            yield temperature_learner(temperature, self.ent_coef_optimizer)
 
     def library_optimizers(self) -> list[th.optim.Optimizer]:
         """

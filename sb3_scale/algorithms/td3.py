@@ -41,4 +41,5 @@ class TD3(ScaleAlgorithm, stable_baselines3.TD3):
         """
         :return: the value of the actor's action
         """
-        return DeterministicObjective(self.target_policy_noise, self.target_noise_clip)
+        objective = DeterministicObjective(self.target_policy_noise, self.target_noise_clip)
+        return objective.to(self.device)

@@ -94,7 +94,7 @@ class Training:
         self.calibration: Calibration | None = None
         if policy.loss.calibrated:
             self.calibration = Calibration(
-                policy, self.objective, model.gamma, lambda: model._vec_normalize_env
+                policy, self.objective, lambda: model.gamma, lambda: model._vec_normalize_env
             )
         self._bind_transforms()
         self._transform_observers = [_observing(transform) for transform in policy.transforms]
@@ -161,11 +161,11 @@ class Training:
                     vars(self.learners)[name].schedule = found
 
     def _bind_transforms(self) -> None:
-        policy = self.model.policy
+        policy, self._gamma = self.model.policy, self.model.gamma
         named = policy.parts["transforms"] or ()
         for transform, part in zip(policy.transforms, named, strict=True):
             try:
-                transform.bind(self.model.gamma, policy.critic.value.value_range)
+                transform.bind(self._gamma, policy.critic.value.value_range)
             except ValueError as error:
                 raise Sb3ScaleError(f"transform {shown(part)}: {error}") from None
 
@@ -190,6 +190,9 @@ class Training:
         :raises Sb3ScaleError: if a loss is not finite
         """
         model = self.model
+        self.objective.follow(model)
+        if model.gamma != self._gamma:
+            self._bind_transforms()
         first = model._n_updates == 0
         pretrains = first and any(each.pretraining_steps > 0 for each in self.learners)
         if self.compilation.begins(gradient_steps, at_once=pretrains):

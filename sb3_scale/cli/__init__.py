@@ -12,6 +12,7 @@ from importlib import import_module, metadata
 
 from sb3_scale.cli.output import CLOSED_PIPE, flush, give_up_output
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.guard import look_here
 
 COMMANDS = {
     "plugins": "List the installed plugins and their parts",
@@ -27,8 +28,8 @@ COMMANDS = {
 }
 """What each subcommand does; its module has its name."""
 
-ZOO = ("rl_zoo3", "sb3_contrib", "pandas", "matplotlib", "plotly")
-"""Modules of the extra ``zoo`` that some subcommands import."""
+NEEDED = ("rl_zoo3", "sb3_contrib", "pandas", "matplotlib", "plotly")
+"""Modules of other distributions that some subcommands import and that pip brings along."""
 
 
 def make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
@@ -54,12 +55,15 @@ def make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """
-    Run the command line.
+    Run the command line. As the command of a process it finds modules of the present folder, as
+    ``python -m sb3_scale`` does.
 
     :param argv: its words after ``sb3-scale``, those of the process by default
     :return: exit status; 1 if something is wrong, 130 if interrupted, with one sentence on the
         error output; 141 without a word if nobody reads the output any more
     """
+    if argv is None:
+        look_here()
     try:
         return _main(sys.argv[1:] if argv is None else argv)
     except BrokenPipeError:
@@ -86,7 +90,7 @@ def _run(words: Sequence[str]) -> int:
         args = make_parser(words).parse_args(words)
         status: int = args.run(args)
     except ModuleNotFoundError as error:
-        if error.name not in ZOO:
+        if error.name not in NEEDED:
             raise
         raise Sb3ScaleError(f"{error}: pip install sb3-scale") from None
     return status

@@ -37,7 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--observations", type=int, default=256, metavar="N", help="to check with, by default 256"
     )
-    parser.add_argument("--trust", action="store_true", help="run what is pickled in the model")
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="run what is pickled in the model, and import classes of your own that it names",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

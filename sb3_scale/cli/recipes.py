@@ -1,6 +1,7 @@
 """``sb3-scale recipes``."""
 
 import argparse
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -91,15 +92,17 @@ def _records(
 
 
 def _record(spec: Recipe, cost: "Cost | None") -> dict[str, Any]:
+    from sb3_scale.compare.evaluations import gradient_steps_per_decision
     from sb3_scale.recipes import networks, resolve
 
     settings = resolve.plain({"recipe": spec.name}, spec.algo, None)
+    steps = gradient_steps_per_decision(spec.algo, settings)
     record: dict[str, Any] = {
         "name": spec.name,
         "algo": spec.algo,
         "source": spec.reference or spec.summary,
         "networks": networks.described(settings),
-        "steps per decision": settings.get("gradient_steps", 1),
+        "steps per decision": None if math.isnan(steps) else steps,
     }
     if cost is not None:
         record |= {
@@ -111,4 +114,6 @@ def _record(spec: Recipe, cost: "Cost | None") -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return ""
     return f"{value:g}" if is_number(value) else str(value)

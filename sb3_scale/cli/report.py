@@ -2,7 +2,7 @@
 
 import argparse
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -122,20 +122,23 @@ def run(args: argparse.Namespace) -> int:
     """
     :param args: ``folder``, ``random_episodes``, ``gym_packages``, ``env`` and ``json``
     :return: 0
-    :raises Sb3ScaleError: if the folder is not that of a run, the environment is unknown or fails,
-        or the picture cannot be written
+    :raises Sb3ScaleError: if the folder is not that of a run, a package or the environment is
+        unknown, the latter fails, or the picture cannot be written
     """
-    training = read_run(args.folder)
-    picture = args.folder / "learning_curve.png"
-    check_places([picture])
+    # An environment that is known says how often it takes an action.
+    register_envs()
+    import_packages("--gym-packages", args.gym_packages)
     if args.env:
         from sb3_scale.zoo.own_environments import name_env
 
         name_env(["--env", args.env])
+    training = read_run(args.folder)
+    picture = args.folder / "learning_curve.png"
+    check_places([picture])
     random_policy = None
     if args.random_episodes > 0:
         with Console(stderr=True).status("playing at random for comparison"):
-            values = random_returns(training, args.random_episodes, args.gym_packages)
+            values = random_returns(training, args.random_episodes)
         random_policy = Returns.of(values)
     from sb3_scale.learning_curve import draw
 
@@ -187,18 +190,15 @@ def _text(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def random_returns(training: Run, episodes: int, packages: Sequence[str]) -> NDArray[np.float64]:
+def random_returns(training: Run, episodes: int) -> NDArray[np.float64]:
     """
     Play with uniform actions.
 
     :param training: the run, for its environment
     :param episodes: how many
-    :param packages: modules to import because they register the environment
     :return: returns, shape ``(episodes,)``
-    :raises Sb3ScaleError: if a package or the environment cannot be found, or the latter fails
+    :raises Sb3ScaleError: if the environment cannot be found, or fails
     """
-    import_packages("--gym-packages", packages)
-    register_envs()
     # Gymnasium imports what stands before a colon.
     if ":" in training.env_id:
         raise Sb3ScaleError(

@@ -10,10 +10,14 @@ from torch import nn
 
 from sb3_scale.policies import ScalePolicy
 
+FOLLOWED = ("extractor", "actor")
+"""Of a policy, what the copy has."""
+
 
 class ActingCopy:
     """
-    A copy of a policy's extractor and actor that has their weights whenever it chooses.
+    A copy of a policy's extractor and actor that has their weights whenever it chooses. What they
+    remember beside them, their extra state, stays the policy's, which checkpoints have.
 
     :param policy: the policy that is trained
     :param optimizers: of the policy, which the copy goes without
@@ -28,6 +32,14 @@ class ActingCopy:
         absent = {id(each): nn.Identity() for each in (*others, *optimizers)}
         self._policy = policy
         self._copy = deepcopy(policy, absent).requires_grad_(False).to(device)
+        self._remembering = [
+            (ours, theirs)
+            for name in FOLLOWED
+            for ours, theirs in zip(
+                getattr(self._copy, name).modules(), getattr(policy, name).modules(), strict=True
+            )
+            if type(ours).get_extra_state is not nn.Module.get_extra_state
+        ]
 
     def explore(
         self, *args: Any, **kwargs: Any
@@ -38,11 +50,16 @@ class ActingCopy:
         :return: actions and state, as from the policy itself
         """
         self._refresh()
-        return self._copy.explore(*args, **kwargs)
+        for ours, theirs in self._remembering:
+            ours.set_extra_state(theirs.get_extra_state())
+        found = self._copy.explore(*args, **kwargs)
+        for ours, theirs in self._remembering:
+            theirs.set_extra_state(ours.get_extra_state())
+        return found
 
     @th.no_grad()
     def _refresh(self) -> None:
-        for name in ("extractor", "actor"):
+        for name in FOLLOWED:
             ours, theirs = getattr(self._copy, name), getattr(self._policy, name)
             if pairs := _tensors(ours):
                 th._foreach_copy_(pairs, _tensors(theirs))

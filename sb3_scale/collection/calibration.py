@@ -27,7 +27,7 @@ class Calibration:
 
     :param policy: with the loss
     :param objective: of the algorithm
-    :param gamma: discount of a step
+    :param gamma: gives the discount of a step
     :param vec_normalize: gives what normalises observations and rewards, if anything does
     """
 
@@ -35,7 +35,7 @@ class Calibration:
         self,
         policy: ScalePolicy,
         objective: Objective,
-        gamma: float,
+        gamma: Callable[[], float],
         vec_normalize: Callable[[], VecNormalize | None],
     ) -> None:
         self._policy = policy
@@ -88,8 +88,8 @@ class Calibration:
         Compare Q with what came after it. An episode that was cut goes on with Q at its last state.
 
         :param episode: one that has ended
-        :return: Q of its pairs, as the bootstrap target combines the critics, and the discounted
-            returns in the same units, each ``(t,)``
+        :return: Q of its pairs, as the reduction combines the critics for the actor, and the
+            discounted returns in the same units, each ``(t,)``
         """
         policy = self._policy
         observations = [step.observation for step in episode.transitions] + [episode.last]
@@ -115,7 +115,7 @@ class Calibration:
             bonuses -= entropy_term.flatten().double().cpu().numpy()
         end = 0.0 if episode.terminated else float(values[-1])
         bonuses[-1] *= not episode.terminated
-        returns = discounted_returns(np.append(rewards, end), bonuses, self._gamma)
+        returns = discounted_returns(np.append(rewards, end), bonuses, self._gamma())
         return values[:-1], th.as_tensor(returns[:-1]).to(values)
 
     def _tensors(self, observations: list[Observation]) -> Any:

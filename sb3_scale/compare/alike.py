@@ -32,6 +32,15 @@ def settings_of(run: Run) -> dict[str, Any]:
     return {key: value for key, value in found.items() if key not in LEFT_OUT}
 
 
+def same_settings(one: Training, other: Training) -> bool:
+    """
+    :param one: a training
+    :param other: another
+    :return: whether what decides them beside their seeds is the same
+    """
+    return _difference(one.settings, other.settings, "") is None
+
+
 def check_alike(trainings: Sequence[Training]) -> list[str]:
     """
     :param trainings: to compare

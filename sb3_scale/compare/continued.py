@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from sb3_scale.compare.alike import same_settings
 from sb3_scale.compare.evaluations import Training
 
 
@@ -28,10 +29,19 @@ def without_continued(trainings: Sequence[Training]) -> tuple[list[Training], li
 def _before(one: Training, folders: dict[Path, Training]) -> Training | None:
     if one.continues is None:
         return None
-    # The path is as it was written when the training began, and folders may have moved together.
-    beside = Path(one.origin.source).resolve().parent / one.continues.name
-    found = folders.get(one.continues.resolve()) or folders.get(beside)
+    found = folders.get(one.continues.resolve())
+    if found is None:
+        # Folders may have been moved or copied together since the training began.
+        beside = folders.get(Path(one.origin.source).resolve().parent / one.continues.name)
+        found = beside if beside and _precedes(beside, one) else None
     return None if found is one else found
+
+
+def _precedes(earlier: Training, one: Training) -> bool:
+    """A run that goes on may have a seed of its own; it has the evaluations before it."""
+    figures = ["decisions", "mean", "std"]
+    brought = earlier.table[figures].iloc[0].equals(one.table[figures].iloc[0])
+    return same_settings(earlier, one) and brought
 
 
 def _with_seed(one: Training, before: dict[int, Training | None]) -> Training:

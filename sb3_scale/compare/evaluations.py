@@ -85,7 +85,7 @@ def gradient_steps_per_decision(algo: str, settings: Mapping[str, Any]) -> float
     name = collector.get("name") if isinstance(collector, Mapping) else collector
     if algo in ON_POLICY or name not in TAKING_TURNS:
         return float("nan")
-    return per_decision(settings)
+    return per_decision(algo, settings)
 
 
 def evaluations(label: str, run: Run) -> pandas.DataFrame:

@@ -59,7 +59,7 @@ def sweep_hardware(folder: Path) -> str:
     path = folder / "results.md"
     if not path.is_file():
         return UNKNOWN
-    found = re.search(r"Commit of the working folder: [^.]*\. (.+ cores, .+ GiB);", _text(path))
+    found = re.search(r"Commit of the working folder: .*?\. (.+ cores, .+ GiB);", _text(path))
     return found[1] if found else UNKNOWN
 
 

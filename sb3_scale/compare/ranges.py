@@ -15,7 +15,7 @@ CONTROL_SUITE = (
 )  # fmt: skip
 """Domains of DeepMind Control in which an episode of 1000 steps earns up to 1 each."""
 
-_TASK = re.compile(rf"(dm_control/)?({'|'.join(CONTROL_SUITE)})-[a-z0-9_]+(-v\d+)?")
+_TASK = re.compile(rf"(dm_control/)?({'|'.join(CONTROL_SUITE)})-[a-z0-9_]+(-pixels)?(-v\d+)?")
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ class QValue(Diagnostic):
     """
     Mean and standard deviation of Q(s, a) over a replay batch, with the batch's own actions.
 
-    Q is the one estimate that the actor follows, in evaluation mode, and in units of the
-    rewards that the critic learns from. TensorBoard gets a histogram of the values, too.
+    Q is combined over the critics as the reduction does for the actor, in evaluation mode, and in
+    units of the rewards that the critic learns from. TensorBoard gets a histogram of the values,
+    too.
 
     :param interval: environment steps (decisions) from one measurement to the next
     :param batch_size: number of transitions

@@ -8,6 +8,7 @@ import torch as th
 from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_scale.collection.episodes import FloatArray
+from sb3_scale.policies import has_whole_actions
 
 
 @dataclass
@@ -60,7 +61,11 @@ def episode(model: Any, env: VecEnv, max_steps: int) -> Episode:
             bonuses.append(th.zeros(1))
         action = policy.action_code.to_environment(action)
         taken = action.cpu().numpy().reshape(-1, *policy.action_space.shape)
-        observation, reward, done, infos = env.step(policy.unscale_action(taken))
+        played = policy.unscale_action(taken)
+        if has_whole_actions(policy.action_space):
+            # What is judged is what was played, rounded.
+            action = th.as_tensor(policy.scale_action(played)).reshape(action.shape).to(action)
+        observation, reward, done, infos = env.step(played)
         features.append(seen)
         actions.append(action)
         rewards.append(float(policy.scaled_rewards(reward[0])))

@@ -20,6 +20,9 @@ Record = Callable[[Callable[[], None]], Callable[[], None]]
 WARMUP = 3
 """Eager calls before a capture: libraries, optimisers and compiled functions allocate in them."""
 
+WANTS_ERRORS = "capture: gradient steps run one by one: the replay buffer wants their errors"
+"""Why there is no recording for a buffer with priorities."""
+
 
 class Recording:
     """
@@ -43,8 +46,9 @@ class CapturedRunner:
     Replays recordings of gradient steps, one per pattern of what is due.
 
     What happens in Python between the operators happens once, when a recording is made. So a call
-    is eager while hooks watch an optimiser, and recordings are made anew when an optimiser's state
-    has been replaced. What cannot be captured is explained in one line and runs eagerly.
+    is eager while hooks watch an optimiser or the replay buffer wants errors, and recordings are
+    made anew when an optimiser's state has been replaced. What cannot be captured is explained in
+    one line and runs eagerly.
 
     :param eager: runs the same steps one by one
     :param record: makes CUDA graphs
@@ -59,6 +63,7 @@ class CapturedRunner:
         self._rates: dict[int, th.Tensor] = {}
         self._state: list[th.Tensor] = []
         self._failed = False
+        self._told = False
 
     def run(self, batches: Iterable[Batch], n_updates: int) -> Done:
         """
@@ -66,7 +71,7 @@ class CapturedRunner:
         :param n_updates: gradient steps before them
         :return: the last of them, and the metrics of all
         """
-        if self._failed or self._watched():
+        if self._failed or self._watched() or self._errors_wanted():
             return self._eager.run(batches, n_updates)
         batches = list(batches)
         self._hold_rates()
@@ -109,6 +114,13 @@ class CapturedRunner:
             optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks
             for optimizer in self._optimizers
         )
+
+    def _errors_wanted(self) -> bool:
+        wanted = self._eager.errors_wanted
+        if wanted and not self._told:
+            notice(WANTS_ERRORS)
+            self._told = True
+        return wanted
 
     def _optimizer_state(self) -> list[th.Tensor]:
         states = (optimizer.state for optimizer in self._optimizers)

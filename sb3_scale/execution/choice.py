@@ -5,7 +5,7 @@ from functools import partial
 
 import torch as th
 
-from sb3_scale.execution.captured import CapturedRunner, cuda_graph
+from sb3_scale.execution.captured import WANTS_ERRORS, CapturedRunner, cuda_graph
 from sb3_scale.execution.compiled import Compiled
 from sb3_scale.execution.matmul_precision import bfloat16_matmul
 from sb3_scale.execution.runner import EagerRunner, Runner
@@ -50,7 +50,7 @@ def choose_runner(
     if not capture:
         return _one_by_one
     if prioritized:
-        notice("capture: gradient steps run one by one: the replay buffer wants their errors")
+        notice(WANTS_ERRORS)
         return _one_by_one
     if device.type != "cuda":
         notice(f"capture: gradient steps run one by one: the device is {device}, not cuda")

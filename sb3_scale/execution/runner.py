@@ -14,6 +14,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.learning.batch import Batch, Step
 from sb3_scale.learning.update import MetricsLog, Update
+from sb3_scale.replay.weighted import has_priorities
 
 
 @dataclass
@@ -54,6 +55,11 @@ class EagerRunner:
     def __init__(self, update: Update, model: OffPolicyAlgorithm) -> None:
         self.update = update
         self._model = model
+
+    @property
+    def errors_wanted(self) -> bool:
+        """Whether the present replay buffer wants errors, which may have been loaded."""
+        return has_priorities(self._model.replay_buffer)
 
     def run(self, batches: Iterable[Batch], n_updates: int) -> Done:
         """

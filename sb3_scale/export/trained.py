@@ -1,6 +1,5 @@
 """What is exported: a model, its statistics, and observations to try it with."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.export.controller import OBSERVATION
 from sb3_scale.export.formats import Observations
 from sb3_scale.runs import read_run
+from sb3_scale.saved_statistics import statistics_of
 from sb3_scale.trained import load_model
 from sb3_scale.trust.files import read_vec_normalize
 
@@ -88,7 +88,8 @@ def load(path: Path, algo: str | None, statistics: Path | None, trust: bool) -> 
             "its run"
         )
     model = load_model(algo, path, trust)
-    statistics = statistics or _beside(path)
+    settings = (each.parent for each in path.parent.glob("*/args.yml"))
+    statistics = statistics or statistics_of(path, *settings)
     normalize = read_vec_normalize(statistics) if statistics else None
     if model.saw_normalized and not (normalize and normalize.norm_obs):
         lack = f"'{statistics}' normalises none" if statistics else "none have statistics beside it"
@@ -97,11 +98,3 @@ def load(path: Path, algo: str | None, statistics: Path | None, trust: bool) -> 
             "or a model in the folder of its run"
         )
     return Trained(model, normalize, name, tuple(filter(None, (path, statistics))))
-
-
-def _beside(model: Path) -> Path | None:
-    """Statistics that were saved with a checkpoint, else those of the run in whose folder it is."""
-    own = re.sub(r"_(?=\d+_steps$)", "_vecnormalize_", model.stem)
-    places = [model.with_name(f"{own}.pkl")] if own != model.stem else []
-    places += [path.with_name("vecnormalize.pkl") for path in model.parent.glob("*/args.yml")]
-    return next((path for path in places if path.is_file()), None)

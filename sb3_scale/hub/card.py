@@ -19,6 +19,7 @@ from sb3_scale.runs import Run, env_name
 def card(
     repository: Repository,
     run: Run,
+    decisions: int,
     played: Played,
     command: str,
     resolved: Mapping[str, Any] | None,
@@ -27,6 +28,7 @@ def card(
     """
     :param repository: where the model goes
     :param run: that trained it
+    :param decisions: made when it was saved
     :param played: after the training
     :param command: that trained it, empty if it is not known
     :param resolved: what was built, nothing for a stock policy
@@ -44,7 +46,7 @@ def card(
         algorithm=algorithm,
         algo=repository.algo,
         env_id=repository.env_id,
-        decisions=f"{run.decisions:,}",
+        decisions=f"{decisions:,}",
         episodes=len(played.returns),
         actions="deterministic" if played.deterministic else "sampled",
         mean=f"{played.mean:,.2f}",

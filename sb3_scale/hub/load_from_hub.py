@@ -29,7 +29,7 @@ from sb3_scale.hub.repository import (
 from sb3_scale.notices import notice
 from sb3_scale.registration import env_hint
 from sb3_scale.runs import env_name
-from sb3_scale.zoo.whole_files import STATISTICS as STATISTICS_OF_RUN
+from sb3_scale.saved_statistics import STATISTICS as STATISTICS_OF_RUN
 
 WITHOUT_TRUST = (
     "may be anybody's: its files are read as data and written anew, and nothing in them is run; "

@@ -37,7 +37,6 @@ from sb3_scale.hub.trained_run import Played, TrainedRun, film, play
 from sb3_scale.learning_curve import draw
 from sb3_scale.notices import notice
 from sb3_scale.runs import EVALUATIONS
-from sb3_scale.zoo.whole_files import STATISTICS as STATISTICS_OF_RUN
 
 VIDEO = "replay.mp4"
 """The hub's name of what it shows first."""
@@ -114,8 +113,8 @@ def _fill(
     shutil.copy(trained.path, folder / repository.model)
     for name in (ARGUMENTS, CONFIG):
         shutil.copy(trained.settings / name, folder / name)
-    if (statistics := trained.settings / STATISTICS_OF_RUN).is_file():
-        shutil.copy(statistics, folder / STATISTICS)
+    if trained.statistics is not None:
+        shutil.copy(trained.statistics, folder / STATISTICS)
     _write_yaml(folder / ENV_KWARGS, trained.run.env_kwargs)
     with ZipFile(folder / METRICS, "w") as archive:
         for path in (*trained.folder.glob(EVALUATIONS), *trained.folder.glob("*.csv")):
@@ -129,7 +128,8 @@ def _fill(
     _write_yaml(folder / PACKAGES, {"algorithm": provider, "packages": versions})
     built = resolved(model) if scaled else None
     command = command_of(trained.settings)
-    text = card(repository, trained.run, played, command, built, versions)
+    decisions = int(model.num_timesteps)
+    text = card(repository, trained.run, decisions, played, command, built, versions)
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 

@@ -12,10 +12,9 @@ import yaml
 from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.runs import EVALUATIONS, read_plain
+from sb3_scale.trust.commands import TRUST, for_a_command
 from sb3_scale.trust.files import read_vec_normalize
 from sb3_scale.trust.zips import DAMAGE, check_size
-
-TRUST = "allowed: --trust, which runs whatever is in the files"
 
 _CODE = ("env_wrapper", "vec_env_wrapper")
 """Settings by which RL-Zoo imports and calls any name."""
@@ -23,13 +22,12 @@ _CODE = ("env_wrapper", "vec_env_wrapper")
 
 @contextmanager
 def _for_a_command(source: Path) -> Iterator[None]:
-    """What says how to trust in Python says how to trust by the command."""
+    """Sentences of the command, with the name of the file in place of its path."""
     try:
-        yield
+        with for_a_command():
+            yield
     except Sb3ScaleError as error:
-        text = str(error).replace(str(source), source.name)
-        sentence, _, allowed = text.rpartition("; allowed: ")
-        raise Sb3ScaleError(f"{sentence}; {TRUST}" if "trust=True" in allowed else text) from None
+        raise Sb3ScaleError(str(error).replace(str(source), source.name)) from None
 
 
 def write_model(source: Path, algorithm: Any, target: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from huggingface_sb3 import EnvironmentName
-from rl_zoo3.utils import create_test_env, get_model_path, get_saved_hyperparams
+from rl_zoo3.utils import get_model_path
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv, VecVideoRecorder
@@ -17,7 +17,9 @@ from stable_baselines3.common.vec_env import VecEnv, VecVideoRecorder
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.guard import telling
 from sb3_scale.runs import env_name, read_run
+from sb3_scale.saved_statistics import statistics_of
 from sb3_scale.zoo.configs import uses_scale_policy
+from sb3_scale.zoo.played_env import played_env
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class TrainedRun:
         self.folder, self.path = Path(folder), Path(path)
         self.run = read_run(self.folder)
         self.settings = self.folder / env_name(args.env)
+        self.statistics = statistics_of(self.path, self.settings)
         self._env_id = args.env
 
     def load(self, algorithm: Any, env: VecEnv) -> Any:
@@ -93,22 +96,10 @@ class TrainedRun:
         :return: one environment like that of the training, with its statistics
         :raises Sb3ScaleError: if it cannot be made
         """
-        hyperparams, statistics = get_saved_hyperparams(str(self.settings), test_mode=True)
         env_kwargs = dict(self.run.env_kwargs)
         if render:
             env_kwargs["render_mode"] = "rgb_array"
-        try:
-            env: VecEnv = create_test_env(
-                self._env_id,
-                stats_path=statistics,
-                seed=seed,
-                should_render=False,
-                hyperparams=hyperparams,
-                env_kwargs=env_kwargs,
-            )
-        except (TypeError, ValueError) as error:
-            raise Sb3ScaleError(f"'{self._env_id}' cannot be made: {error}") from error
-        return env
+        return played_env(self._env_id, env_kwargs, self.settings, self.statistics, seed)
 
 
 def play(model: Any, env: VecEnv, episodes: int, deterministic: bool) -> Played:

@@ -13,7 +13,9 @@ from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.learning.batch import Step
 from sb3_scale.nn.linear import fold_scales
 from sb3_scale.runs import read_run
+from sb3_scale.saved_statistics import STATISTICS, statistics_of
 from sb3_scale.trained import load_model
+from sb3_scale.trust.commands import for_a_command
 from sb3_scale.trust.files import read_vec_normalize
 
 
@@ -62,7 +64,8 @@ def load_problem(
     run = read_run(folder)
     path = model_file or folder / f"{run.env_name}.zip"
     model = load_model(run.algo, path, trust)
-    _give_transitions(model, folder, run.env_name, trust)
+    _give_transitions(model, folder, trust)
+    _give_statistics(model, path, folder / run.env_name)
     with own_random_numbers(seed, model.device), th.no_grad():
         policy, training = model.policy, model.training
         step = Step(model.sample(transitions))
@@ -79,21 +82,25 @@ def load_problem(
     return Problem(critic, features, actions, target, loss, title)
 
 
-def _give_transitions(model: Any, folder: Path, env_name: str, trust: bool) -> None:
+def _give_transitions(model: Any, folder: Path, trust: bool) -> None:
     stored = folder / "replay_buffer.pkl"
     if not stored.is_file():
         raise Sb3ScaleError(
             f"'{folder}' has no replay_buffer.pkl, and the loss is one of stored transitions; "
             "train with --save-replay-buffer"
         )
-    model.load_replay_buffer(stored, trust=trust)
+    with for_a_command():
+        model.load_replay_buffer(stored, trust=trust)
     if model.replay_buffer.size() == 0:
         raise Sb3ScaleError(f"'{stored}' has no transitions, and the loss is one of them")
-    statistics = folder / env_name / "vecnormalize.pkl"
-    if statistics.is_file():
+
+
+def _give_statistics(model: Any, path: Path, settings: Path) -> None:
+    statistics = statistics_of(path, settings)
+    if statistics is not None:
         model._vec_normalize_env = read_vec_normalize(statistics)
     elif model.saw_normalized:
         raise Sb3ScaleError(
-            f"'{folder}' has no {env_name}/vecnormalize.pkl, and the model learned from normalised "
-            "observations; allowed: a folder with the statistics of its run"
+            f"'{settings.parent}' has no {settings.name}/{STATISTICS}, and the model learned from "
+            "normalised observations; allowed: a folder with the statistics of its run"
         )

@@ -80,13 +80,22 @@ class Evaluation(Protocol):
 
 
 class Objective(Protocol):
-    """What an algorithm maximises: a value of actions, with or without entropy."""
+    """What an algorithm maximises: a value of actions, with or without entropy. A module."""
 
     evaluation: Evaluation
     """Where the critic is read."""
 
     backup_entropy: bool
     """Whether the entropy is part of the bootstrap target."""
+
+    def follow(self, settings: Any) -> None:
+        """
+        Called before gradient steps. What compiled or captured steps read stays in place: values of
+        attributes are kept in tensors.
+
+        :param settings: the algorithm, whose attributes callbacks may have changed
+        :raises Sb3ScaleError: if one of them cannot be used
+        """
 
     def next_actions(
         self, policy: Policy, features: th.Tensor

@@ -5,15 +5,33 @@ Source of the equations: Fujimoto et al., "Addressing Function Approximation Err
 Methods", 2018, algorithm 1.
 """
 
+from typing import Protocol
+
 import torch as th
+from torch import nn
 
 from sb3_scale.learning.actor_critic import Evaluation, Policy
+from sb3_scale.learning.actor_inputs import read_by_actor
 from sb3_scale.learning.batch import Step
 from sb3_scale.learning.evaluation import OneAction
 from sb3_scale.learning.update import Metrics
+from sb3_scale.quantities import Within
+
+SIZE = Within(0)
+"""What the target policy's smoothing may be."""
 
 
-class DeterministicObjective:
+class SmoothingSettings(Protocol):
+    """What an algorithm says of the smoothing, in the words of Stable-Baselines3."""
+
+    target_policy_noise: float
+    """Standard deviation of the noise, 0 for none."""
+
+    target_noise_clip: float
+    """Largest size of that noise."""
+
+
+class DeterministicObjective(nn.Module):
     """
     The value of the actor's action.
 
@@ -24,9 +42,21 @@ class DeterministicObjective:
     evaluation: Evaluation = OneAction()
     backup_entropy = False
 
+    noise: th.Tensor
+    noise_clip: th.Tensor
+
     def __init__(self, noise: float, noise_clip: float) -> None:
-        self.noise = noise
-        self.noise_clip = noise_clip
+        super().__init__()
+        self.register_buffer("noise", th.tensor(float(noise)))
+        self.register_buffer("noise_clip", th.tensor(float(noise_clip)))
+
+    def follow(self, settings: SmoothingSettings) -> None:
+        """
+        :param settings: the algorithm, whose present smoothing counts from now on
+        :raises Sb3ScaleError: if it is negative, infinite or no number
+        """
+        self.noise.fill_(SIZE("target_policy_noise", settings.target_policy_noise))
+        self.noise_clip.fill_(SIZE("target_noise_clip", settings.target_noise_clip))
 
     def next_actions(self, policy: Policy, features: th.Tensor) -> tuple[th.Tensor, None]:
         """
@@ -37,11 +67,10 @@ class DeterministicObjective:
         :return: actions ``(b, action_dim)``, and nothing to subtract
         """
         actions: th.Tensor = policy.actor_target(policy.actor_inputs(features))
-        if self.noise > 0:
-            noise = th.empty_like(actions).normal_(0, self.noise)
-            noise = noise.clamp_(-self.noise_clip, self.noise_clip)
-            actions = (actions + noise).clamp_(-1, 1)
-        return actions, None
+        # Drawn without noise too, as Stable-Baselines3 does: no step depends on what it is.
+        noise = th.empty_like(actions).normal_() * self.noise
+        noise = noise.clamp(-self.noise_clip, self.noise_clip)
+        return (actions + noise).clamp(-1, 1), None
 
     def critic_loss(self, policy: Policy, outputs: th.Tensor, target: th.Tensor) -> th.Tensor:
         """
@@ -61,7 +90,8 @@ class DeterministicObjective:
         :param step: after the critic's part of it
         :return: a scalar, and nothing else to log
         """
-        actions = policy.actor(policy.actor_inputs(step.features), training=True)
+        features = read_by_actor(policy, step)
+        actions = policy.actor(features, training=True)[: len(step.features)]
         outputs = policy.critic_outputs(step.features, actions)
         return -policy.critic.mean(outputs)[0].mean(), {}
 

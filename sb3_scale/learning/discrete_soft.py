@@ -8,9 +8,10 @@ section 3.
 import torch as th
 
 from sb3_scale.learning.actor_critic import Policy
+from sb3_scale.learning.actor_inputs import read_by_actor
 from sb3_scale.learning.batch import Step
 from sb3_scale.learning.evaluation import AllActions
-from sb3_scale.learning.soft import SoftObjective, read_by_actor
+from sb3_scale.learning.soft import SoftObjective
 from sb3_scale.learning.update import Metrics
 
 

@@ -5,13 +5,32 @@ Source of the equations: Haarnoja et al., "Soft Actor-Critic Algorithms and Appl
 sections 4 and 5.
 """
 
+import math
+from typing import Any, Protocol
+
 import torch as th
 from torch import nn
 
+from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.learning.actor_critic import Evaluation, Policy
+from sb3_scale.learning.actor_inputs import read_by_actor
 from sb3_scale.learning.batch import Step
 from sb3_scale.learning.evaluation import OneAction
 from sb3_scale.learning.update import Learner, Metrics
+from sb3_scale.quantities import is_number
+
+
+class EntropySettings(Protocol):
+    """What an algorithm says of the entropy, in the words of Stable-Baselines3."""
+
+    log_ent_coef: th.Tensor | None
+    """Logarithm of a learned temperature, ``(1,)``."""
+
+    ent_coef_tensor: th.Tensor
+    """A temperature that is not learned, one number."""
+
+    target_entropy: Any
+    """Entropy that a learned temperature aims at, in nats."""
 
 
 class Temperature(nn.Module):
@@ -19,11 +38,15 @@ class Temperature(nn.Module):
     The temperature alpha.
 
     :param log_ent_coef: its logarithm, ``(1,)``, a parameter where it is learned
+    :param target_entropy: entropy that it aims at, in nats
     """
 
-    def __init__(self, log_ent_coef: th.Tensor) -> None:
+    target_entropy: th.Tensor
+
+    def __init__(self, log_ent_coef: th.Tensor, target_entropy: float) -> None:
         super().__init__()
         self.log_ent_coef = log_ent_coef
+        self.register_buffer("target_entropy", log_ent_coef.new_tensor(target_entropy))
 
     def forward(self) -> th.Tensor:
         """
@@ -31,20 +54,40 @@ class Temperature(nn.Module):
         """
         return self.log_ent_coef.detach().exp()
 
+    def follow(self, settings: EntropySettings) -> None:
+        """
+        :param settings: the algorithm, whose present target entropy counts from now on
+        :raises Sb3ScaleError: if that is no number, or the temperature another tensor
+        """
+        if settings.log_ent_coef is not self.log_ent_coef:
+            raise Sb3ScaleError(
+                "log_ent_coef is another tensor than the one that is trained; allowed: a new value "
+                "in the same tensor, as model.log_ent_coef.data.fill_(-1.0) gives it"
+            )
+        wanted = settings.target_entropy
+        if not is_number(wanted) or not math.isfinite(wanted):
+            raise Sb3ScaleError(
+                f"target_entropy is {shown(wanted)} in the training; allowed: a finite number"
+            )
+        self.target_entropy.fill_(float(wanted))
+
     def project_(self) -> None:
         """Nothing: every logarithm is allowed."""
 
 
 class FixedTemperature(nn.Module):
     """
-    A temperature that stays.
+    A temperature that is not learned.
 
-    :param ent_coef: alpha, ``()``
+    :param ent_coef: alpha, one number
     """
+
+    ent_coef: th.Tensor
 
     def __init__(self, ent_coef: th.Tensor) -> None:
         super().__init__()
-        self.ent_coef = ent_coef
+        # A tensor of its own, which no other that takes the place of this one is written to.
+        self.register_buffer("ent_coef", ent_coef.detach().reshape(()).clone())
 
     def forward(self) -> th.Tensor:
         """
@@ -52,8 +95,14 @@ class FixedTemperature(nn.Module):
         """
         return self.ent_coef
 
+    def follow(self, settings: EntropySettings) -> None:
+        """
+        :param settings: the algorithm, whose present temperature counts from now on
+        """
+        self.ent_coef.copy_(th.as_tensor(settings.ent_coef_tensor).detach().reshape(()))
 
-class SoftObjective:
+
+class SoftObjective(nn.Module):
     """
     The value of an action and the entropy of the actor.
 
@@ -65,8 +114,16 @@ class SoftObjective:
     evaluation: Evaluation = OneAction()
 
     def __init__(self, temperature: Temperature | FixedTemperature, backup_entropy: bool) -> None:
+        super().__init__()
         self.temperature = temperature
         self.backup_entropy = backup_entropy
+
+    def follow(self, settings: EntropySettings) -> None:
+        """
+        :param settings: the algorithm, whose present attributes count from now on
+        :raises Sb3ScaleError: if one of them cannot be used
+        """
+        self.temperature.follow(settings)
 
     def next_actions(
         self, policy: Policy, features: th.Tensor
@@ -124,36 +181,17 @@ class SoftObjective:
         return -self.temperature() * log_prob if self.backup_entropy else None
 
 
-def read_by_actor(policy: Policy, step: Step) -> th.Tensor:
-    """
-    :param policy: whose actor's norms see s, or both s and s', in its loss
-    :param step: after the critic's part of it
-    :return: what the actor reads of ``s``, ``(b, actor_dim)``, or of ``[s ; s']``,
-        ``(2 b, actor_dim)``
-    """
-    if not policy.actor_joint_batch:
-        return policy.actor_inputs(step.features)
-    next_features = step.next_features
-    if policy.extractor_target is not policy.extractor:
-        with th.no_grad():
-            next_features = policy.features(step.batch.next_observations)
-    return policy.actor_inputs(th.cat((step.features, next_features[: len(step.features)])))
-
-
-def temperature_learner(
-    temperature: Temperature, optimizer: th.optim.Optimizer, target_entropy: float
-) -> Learner:
+def temperature_learner(temperature: Temperature, optimizer: th.optim.Optimizer) -> Learner:
     """
     Equation 18, on log alpha as Stable-Baselines3 has it.
 
     :param temperature: that is learned
     :param optimizer: of its logarithm
-    :param target_entropy: entropy that alpha aims at, in nats
     :return: the learner
     """
 
     def loss(step: Step) -> tuple[th.Tensor, Metrics]:
-        surprise = step.shared["log_prob"] + target_entropy
+        surprise = step.shared["log_prob"] + temperature.target_entropy
         return -(temperature.log_ent_coef * surprise).mean(), {}
 
     return Learner("ent_coef", {"ent_coef": temperature}, optimizer, loss, compiled=False)

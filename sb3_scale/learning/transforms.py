@@ -24,7 +24,7 @@ class Transform(nn.Module):
 
     def bind(self, gamma: float, value_range: tuple[float, float] | None) -> None:
         """
-        Called once, before training.
+        Called before training, and anew where ``gamma`` has changed.
 
         :param gamma: discount of a step
         :param value_range: bounds of the critic's values, nothing where they have none

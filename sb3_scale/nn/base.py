@@ -59,17 +59,17 @@ class ConstrainedModule(Part):
 
         :param init: ``default`` leaves the layers as they are made
         :param constraint: the constraint part, or nothing
-        :param output_gain: of the last layer's orthogonal initialisation
+        :param output_gain: of the orthogonal initialisation of outputs
         """
         layers = linear_layers(self)
         if layers and not any(layer.output for layer in layers):
             layers[-1].output = True
-        if init == "orthogonal":
-            orthogonal_(layers, gain=math.sqrt(2), output_gain=output_gain)
-        elif init == "orthogonal-unit":
-            orthogonal_(layers, output_gain, output_gain)
-        elif init == "orthogonal-output":
-            orthogonal_([layer for layer in layers if layer.output], output_gain, output_gain)
+        hidden_gains = {"orthogonal": math.sqrt(2), "orthogonal-unit": output_gain}
+        for layer in layers:
+            if layer.output and init != "default":
+                orthogonal_(layer, output_gain)
+            elif init in hidden_gains:
+                orthogonal_(layer, hidden_gains[init])
         if constraint is not None:
             context: list[Any] = [layers]
             if isinstance(spec_of("constraint", constraint), NormConstraint):
@@ -172,8 +172,8 @@ class CriticLoss(Part):
         Called before a ``train`` call's gradient steps, but for the first, with the latest episode
         that has ended since the one before, if the loss is ``calibrated``.
 
-        :param values: Q of its pairs under the present critic, as the actor's loss combines the
-            members, shape ``(t,)``
+        :param values: Q of its pairs under the present critic, as the reduction combines the
+            members for the actor, shape ``(t,)``
         :param returns: the discounted returns that followed, in the units of Q, shape ``(t,)``
         :return: scalars to log by name
         """

@@ -1,7 +1,6 @@
 """Linear layers of an ensemble, as one batched matrix product."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -87,19 +86,17 @@ def linear_layers(module: nn.Module) -> list[EnsembleLinear]:
     return [layer for layer in module.modules() if isinstance(layer, EnsembleLinear)]
 
 
-def orthogonal_(layers: Sequence[EnsembleLinear], gain: float, output_gain: float) -> None:
+def orthogonal_(layer: EnsembleLinear, gain: float) -> None:
     """
     Initialise in place: orthogonal weights per member, biases zero.
 
-    :param layers: the layers of one actor or critic, output last
-    :param gain: of all layers but the last
-    :param output_gain: of the last layer
+    :param layer: a linear layer
+    :param gain: of its weights
     """
-    for layer in layers:
-        for member in layer.weight.data:
-            nn.init.orthogonal_(member, output_gain if layer is layers[-1] else gain)
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
+    for member in layer.weight.data:
+        nn.init.orthogonal_(member, gain)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
 
 
 @torch.no_grad()

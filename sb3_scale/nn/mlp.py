@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from sb3_scale.errors import check_at_least, check_depth
 from sb3_scale.nn.activations import Activation, make_activation
@@ -106,7 +107,15 @@ class EnsembleOf(nn.Module):
         """
         if self.training != training:
             self.train(training)
-        return torch.stack([member(part) for member, part in zip(self.members, x, strict=True)])
+        call = _forgetting if training and not torch.is_grad_enabled() else nn.Module.__call__
+        return torch.stack([call(*each) for each in zip(self.members, x, strict=True)])
+
+
+def _forgetting(module: nn.Module, x: Tensor) -> Tensor:
+    """Where nothing is trained, nothing is remembered: running statistics move in copies."""
+    copies = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    output: Tensor = functional_call(module, copies, (x,))
+    return output
 
 
 def ensemble_of(factory: Callable[[int], nn.Module], in_features: int, n_members: int) -> Network:

@@ -1,4 +1,10 @@
-"""How the members of a critic become one estimate, for the target and for the actor."""
+"""
+How the members of a critic become one estimate, for the target and for the actor.
+
+Deterministic algorithms (TD3, TD2, DDPG) take the first member for the actor, whatever the
+reduction: Fujimoto et al., "Addressing Function Approximation Error in Actor-Critic Methods", 2018,
+algorithm 1.
+"""
 
 from abc import abstractmethod
 from typing import ClassVar
@@ -12,7 +18,8 @@ from sb3_scale.nn.base import Part
 
 class CriticReduction(Part):
     """
-    Base of reductions. For the actor it is the mean over the members.
+    Base of reductions. For the actor it is the mean over the members, and under TD3, TD2 and DDPG
+    the first member, which no reduction changes.
 
     :param n_members: size of the ensemble
     """
@@ -44,7 +51,7 @@ class CriticReduction(Part):
     def actor(self, means: Tensor) -> Tensor:
         """
         :param means: expected return of each member, shape ``(m, b, 1)``
-        :return: what the actor maximises, shape ``(b, 1)``
+        :return: what the actor of a soft algorithm maximises, shape ``(b, 1)``
         """
         return means.mean(dim=0)
 
@@ -64,7 +71,8 @@ def least(distributions: Tensor, means: Tensor) -> Tensor:
 
 class MinReduction(CriticReduction):
     """
-    The least member, as clipped double Q-learning.
+    The least member, as clipped double Q-learning. The actor follows it too, and under TD3, TD2 and
+    DDPG the first member.
 
     Where the outputs are a distribution, that of the member with the least mean is taken whole.
     Source: Fujimoto et al., "Addressing Function Approximation Error in Actor-Critic Methods",
@@ -91,7 +99,8 @@ class MinReduction(CriticReduction):
 
 class MeanReduction(CriticReduction):
     """
-    The mean over the members: of values, of quantiles one by one, or of probabilities.
+    The mean over the members: of values, of quantiles one by one, or of probabilities. The actor
+    follows it too, and under TD3, TD2 and DDPG the first member.
 
     :param n_members: size of the ensemble
     """
@@ -107,7 +116,8 @@ class MeanReduction(CriticReduction):
 
 class NoneReduction(CriticReduction):
     """
-    Each member has a target of its own; the actor follows the mean over the members.
+    Each member has a target of its own; the actor follows the mean over the members, and under TD3,
+    TD2 and DDPG the first.
 
     :param n_members: size of the ensemble
     """
@@ -125,7 +135,8 @@ class TruncatedReduction(CriticReduction):
     """
     The quantiles of all members pooled, without the greatest ones; TQC's target.
 
-    The actor follows the mean over all quantiles of all members. Source: Kuznetsov et al.,
+    The actor follows the mean over all quantiles of all members, and under TD3, TD2 and DDPG that
+    of the first member. Source: Kuznetsov et al.,
     "Controlling Overestimation Bias with Truncated Mixture of Continuous Distributional Quantile
     Critics", 2020, equation 11.
 
@@ -169,9 +180,9 @@ class SubsetReduction(CriticReduction):
     """
     The least of a few members, drawn anew in each gradient step for the whole batch; REDQ's target.
 
-    The actor follows the mean over all members. Where the outputs are a distribution, that of the
-    drawn member with the least mean is taken whole. Source: Chen et al., "Randomized Ensembled
-    Double Q-Learning", 2021, algorithm 1.
+    The actor follows the mean over all members, and under TD3, TD2 and DDPG the first. Where the
+    outputs are a distribution, that of the drawn member with the least mean is taken whole. Source:
+    Chen et al., "Randomized Ensembled Double Q-Learning", 2021, algorithm 1.
 
     :param n_members: size of the ensemble
     :param size: members drawn, without replacement

@@ -23,12 +23,12 @@ class UnitNormConstraint:
     FlashSAC keeps the parameters of norms on a sphere too: scale and shift of a norm of d features
     together have norm sqrt(d), as at the start.
 
-    :param layers: linear layers of one actor or critic, input first, output last
+    :param layers: linear layers of one actor or critic, some of them outputs
     :param norms: scale and shift of each norm in it
     :param per: whether each output ``neuron`` has norm 1, or the whole weight ``matrix``
-    :param bias: whether the bias counts as one more weight of its neuron; never in the output
+    :param bias: whether the bias counts as one more weight of its neuron; never in an output
         layer
-    :param output_layer: whether the output layer is normalised too
+    :param output_layer: whether output layers are normalised too
     :param norm_params: whether scale and shift of each norm are
     """
 
@@ -43,8 +43,8 @@ class UnitNormConstraint:
     ) -> None:
         self.per = per
         self.bias = bias
-        self.hidden = list(layers[:-1])
-        self.output = list(layers[-1:]) if output_layer else []
+        self.hidden = [layer for layer in layers if not layer.output]
+        self.outputs = [layer for layer in layers if layer.output and output_layer]
         self.norms = list(norms) if norm_params else []
         if norm_params and not self.norms:
             raise ValueError(
@@ -56,9 +56,9 @@ class UnitNormConstraint:
     def project_(self) -> None:
         """Divide each neuron's, or each matrix's, weights by their norm."""
         dims = 1 if self.per == "neuron" else (1, 2)
-        for layer in self.hidden + self.output:
+        for layer in self.hidden + self.outputs:
             total = layer.weight.square().sum(dim=dims, keepdim=True)
-            with_bias = layer.bias if self.bias and layer not in self.output else None
+            with_bias = layer.bias if self.bias and not layer.output else None
             if with_bias is not None:
                 square = with_bias.square()
                 total += square if self.per == "neuron" else square.sum(dim=2, keepdim=True)

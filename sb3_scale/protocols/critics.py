@@ -88,7 +88,7 @@ class Reduction(Protocol):
 
     def actor(self, means: Tensor) -> Tensor:
         """
-        For the actor.
+        For the actor of a soft algorithm; TD3, TD2 and DDPG take the first member instead.
 
         :param means: expected returns, shape ``(m, b, 1)``
         :return: shape ``(b, 1)``
@@ -131,8 +131,11 @@ class Critic(Trainable, Protocol):
 
     def judge(self, outputs: Tensor) -> Tensor:
         """
+        The actor of a soft algorithm climbs it; under TD3, TD2 and DDPG it climbs the :meth:`mean`
+        of the first member instead.
+
         :param outputs: shape ``(m, b, n_outputs)``
-        :return: one estimate, for the actor, shape ``(b, 1)``
+        :return: one estimate, shape ``(b, 1)``
         """
 
     def bootstrap(

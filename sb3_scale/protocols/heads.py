@@ -198,8 +198,8 @@ class Loss(Trainable, Protocol):
         Called before a ``train`` call's gradient steps, but for the first, with the latest episode
         that has ended since the one before.
 
-        :param values: Q of its pairs under the present critic, as the actor's loss combines the
-            members, shape ``(t,)``
+        :param values: Q of its pairs under the present critic, as the reduction combines the
+            members for the actor, shape ``(t,)``
         :param returns: the discounted returns that followed, in the units of Q, shape ``(t,)``
         :return: scalars to log by name
         """

@@ -50,7 +50,8 @@ class Constraint(Protocol):
     ``Constraint(layers, norms, **params)`` by a :class:`sb3_scale.specs.NormConstraint`, where
     ``norms`` has scale and shift of each norm, see :func:`sb3_scale.nn.norms.norm_parameters`.
 
-    :param layers: all ensemble linear layers of one actor or critic, input first, output last
+    :param layers: all ensemble linear layers of one actor or critic, input first; those that
+        give outputs have ``output``
     """
 
     def project_(self) -> None:

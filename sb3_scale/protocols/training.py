@@ -34,6 +34,8 @@ class Transform(Protocol):
 
     def bind(self, gamma: float, value_range: tuple[float, float] | None) -> None:
         """
+        Called before training, and anew where ``gamma`` has changed.
+
         :param gamma: discount of a step
         :param value_range: bounds of the critic's values, nothing where they have none
         :raises ValueError: if the transform does not go with them

@@ -19,22 +19,22 @@ def of(
     env_id: str | None,
 ) -> list[str]:
     """
-    :param settings: of a task, which name a recipe or not
-    :param changes: of them, put together
+    :param settings: of a task, which name a recipe or not; what stands beside it changes it too
+    :param changes: of them, put together; a ``recipe`` among them takes the place of the settings
     :param plain: what became of both
     :param algo: name of the algorithm
     :param env_id: the task, if it has a name
     :return: a sentence on each thing that the user may not expect
     :raises Sb3ScaleError: if there is no such recipe
     """
-    return [*_without(settings, changes, algo, env_id), *_steps(changes, plain)]
+    if "recipe" in settings and "recipe" not in changes:
+        changes = {**settings, **changes}
+    return [*_without(changes, algo, env_id), *_steps(changes, plain, algo)]
 
 
-def _without(
-    settings: Mapping[str, Any], changes: Mapping[str, Any], algo: str, env_id: str | None
-) -> list[str]:
+def _without(changes: Mapping[str, Any], algo: str, env_id: str | None) -> list[str]:
     """Parts of the recipe that are gone, where all of them are given anew."""
-    given, name = changes.get(PARTS), {**settings, **changes}.get("recipe")
+    given, name = changes.get(PARTS), changes.get("recipe")
     if not isinstance(given, Mapping) or name is None:
         return []
     theirs = resolve.plain({"recipe": name}, algo, env_id).get(PARTS) or {}
@@ -48,10 +48,10 @@ def _without(
     ]
 
 
-def _steps(changes: Mapping[str, Any], plain: Mapping[str, Any]) -> list[str]:
+def _steps(changes: Mapping[str, Any], plain: Mapping[str, Any], algo: str) -> list[str]:
     """Stable-Baselines3 counts a step of all environments as one."""
     n_envs, steps = changes.get("n_envs", 1), plain.get("gradient_steps", 1)
-    share = per_decision(plain)
+    share = per_decision(algo, plain)
     if isnan(share) or n_envs in (None, 1) or steps < 1:
         return []
     if build("collector", plain.get("collector", "local")).own_environments:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import gymnasium
 from gymnasium import spaces
-from gymnasium.envs.registration import load_env_creator
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
@@ -17,7 +16,7 @@ from sb3_scale.collection.time_limits import gymnasium_spec, max_episode_steps
 from sb3_scale.collection.unmade import UnmadeVecEnv, copied
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.observations import check_observations
-from sb3_scale.recipes.changes import REPEAT
+from sb3_scale.recipes import registered
 from sb3_scale.recipes.wrappers import check_arguments
 from sb3_scale.registration import env_hint, register_envs
 
@@ -51,20 +50,6 @@ class SpacesWithGoals(SpacesOnly):
         raise NotImplementedError("spaces have no rewards")
 
 
-def parameters_of(env_id: str) -> Mapping[str, inspect.Parameter]:
-    """
-    :param env_id: an id that Gymnasium knows
-    :return: what its class or function takes, by name
-    :raises Sb3ScaleError: if that cannot be imported
-    """
-    entry_point = gymnasium.spec(env_id).entry_point
-    try:
-        creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
-        return inspect.signature(creator).parameters if creator else {}
-    except Exception as error:
-        raise Sb3ScaleError(f"'{env_id}' cannot be made: {error}") from error
-
-
 def check_env_kwargs(env_id: str, env_kwargs: Mapping[str, Any]) -> None:
     """
     :param env_id: a task that Gymnasium knows
@@ -76,7 +61,7 @@ def check_env_kwargs(env_id: str, env_kwargs: Mapping[str, Any]) -> None:
         raise Sb3ScaleError(f"env_kwargs is {shown(env_kwargs)}; allowed: arguments by name")
     if not env_kwargs:
         return
-    own = parameters_of(env_id)
+    own = registered.parameters_of(env_id)
     if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in own.values()):
         return
     known = {*own, *inspect.signature(gymnasium.make).parameters} - {"id", "kwargs"}
@@ -84,21 +69,18 @@ def check_env_kwargs(env_id: str, env_kwargs: Mapping[str, Any]) -> None:
         check_key(f"env_kwargs: '{env_id}' has no argument", key, value, known)
 
 
-def repeats_actions(env: AnyEnv) -> bool:
+def repeats_of(env: AnyEnv) -> registered.Repeats:
     """
     :param env: the environment
-    :return: whether it is still to be made, and takes ``action_repeat`` without one of its own
+    :return: how often it takes an action; one that is made already cannot be told
     """
     if isinstance(env, (gymnasium.Env, VecEnv)):
-        return False
+        return registered.Repeats(False)
     if isinstance(env, str):
-        parameters, given = parameters_of(env), gymnasium.spec(env).kwargs
-    else:
-        with making(env):
-            parameters = inspect.signature(env).parameters
-        given = env.keywords if isinstance(env, partial) else {}
-    own = parameters.get(REPEAT)
-    return own is not None and REPEAT not in given and own.default in (1, None, own.empty)
+        return registered.repeats_of(env)
+    with making(env):
+        parameters = inspect.signature(env).parameters
+    return registered.repeats_with(parameters, env.keywords if isinstance(env, partial) else {})
 
 
 def id_of(env: AnyEnv) -> str | None:

@@ -15,7 +15,7 @@ from sb3_scale.parts import build, load_target
 from sb3_scale.plugins import manager
 from sb3_scale.quantities import Whole
 from sb3_scale.recipes import deviations, environments, files, resolve
-from sb3_scale.recipes.changes import Settings, together
+from sb3_scale.recipes.changes import REPEAT, Settings, together
 from sb3_scale.recipes.environments import AnyEnv
 from sb3_scale.recipes.noise import take_noise
 from sb3_scale.recipes.normalization import choose_normalization, normalizes_observations
@@ -68,7 +68,8 @@ def recipe(name: str, env: AnyEnv, **changes: Any) -> ScaleAlgorithm:
                 f"the recipe '{name}' has {key} {shown(settings[key])}, which is for RL-Zoo; "
                 "allowed: an environment that is wrapped already, and no such key"
             )
-    decided = resolve.repeat_actions(settings, environments.repeats_actions(env))
+    repeats = environments.repeats_of(env).follows(asked=REPEAT in change)
+    decided = resolve.repeat_actions(settings, repeats)
     if isinstance(env, (gymnasium.Env, VecEnv)) and not resolve.has_env_kwargs(change):
         left_out = settings.pop("env_kwargs", None)
         if left_out:

@@ -119,26 +119,48 @@ def anywhere(
 
 
 def _with(settings: Settings, changes: Mapping[str, Any]) -> Settings:
-    arguments: Settings = {}
+    before = settings.get(ENV_KWARGS)
     for key, value in changes.items():
         _check_no_part(key, value)
         change(settings, key, deepcopy(value))
-        if _is_argument(key):
-            change(arguments, key, value)
     # A rate for all is for those too that had one of their own before.
     if RATE in changes:
         for key in own_rates(settings):
             if key not in changes:
                 del settings[key]
-    # The later of the two says how often, whichever way it is written.
-    if not _repeats(arguments):
-        if REPEAT in changes and _repeats(settings):
-            settings[ENV_KWARGS].pop(REPEAT)
-    elif REPEAT in changes:
-        raise Sb3ScaleError(f"{REPEAT} and {ENV_KWARGS} both give {REPEAT}; allowed: one of them")
-    else:
-        settings.pop(REPEAT, None)
+    _settle_repeat(settings, changes, before)
     return settings
+
+
+def _settle_repeat(settings: Settings, changes: Mapping[str, Any], before: Any) -> None:
+    """The later says how often, whichever way it is written; other arguments leave it as it was."""
+    arguments: Settings = {}
+    for key, value in changes.items():
+        if _is_argument(key):
+            change(arguments, key, value)
+    if _repeats(arguments.get(ENV_KWARGS)):
+        if REPEAT in changes:
+            raise Sb3ScaleError(
+                f"{REPEAT} and {ENV_KWARGS} both give {REPEAT}; allowed: one of them"
+            )
+        settings.pop(REPEAT, None)
+    elif REPEAT in changes:
+        if _repeats(settings.get(ENV_KWARGS)):
+            settings[ENV_KWARGS].pop(REPEAT)
+    elif ENV_KWARGS in changes:
+        settings[ENV_KWARGS] = with_repeat(settings[ENV_KWARGS], before)
+
+
+def with_repeat(env_kwargs: Any, replaced: Any) -> Any:
+    """
+    :param env_kwargs: arguments of an environment; what is no mapping is told later
+    :param replaced: those that they replace
+    :return: the first, with the ``action_repeat`` of the second where they have none
+    """
+    repeat = replaced.get(REPEAT) if isinstance(replaced, Mapping) else None
+    if repeat is None or not isinstance(env_kwargs, Mapping | None):
+        return env_kwargs
+    return {REPEAT: repeat, **(env_kwargs or {})}
 
 
 def _check_no_part(key: str, value: Any) -> None:
@@ -171,9 +193,8 @@ def _is_argument(key: str) -> bool:
     return key.partition(".")[0] == ENV_KWARGS
 
 
-def _repeats(settings: Settings) -> bool:
-    given = settings.get(ENV_KWARGS)
-    return isinstance(given, Mapping) and REPEAT in given
+def _repeats(env_kwargs: Any) -> bool:
+    return isinstance(env_kwargs, Mapping) and REPEAT in env_kwargs
 
 
 def repeat_actions(settings: Settings, repeats: bool) -> list[str]:
@@ -189,7 +210,7 @@ def repeat_actions(settings: Settings, repeats: bool) -> list[str]:
         return []
     repeat = Whole(1)(REPEAT, settings.pop(REPEAT))
     if repeats:
-        settings[ENV_KWARGS] = {REPEAT: repeat, **(settings.get(ENV_KWARGS) or {})}
+        settings[ENV_KWARGS] = with_repeat(settings.get(ENV_KWARGS), {REPEAT: repeat})
     elif repeat != 1:
         why = "which the environment does not take, or has already"
         return [f"without its action_repeat of {repeat}, {why}"]

@@ -241,4 +241,4 @@ def _task_settings(algo: str, env_id: str, conf_file: str) -> Settings:
     if not settings_files.is_yaml(str(path)):
         raise Sb3ScaleError(f"conf_file is {shown(str(path))}; allowed in a sweep: .yml, .yaml")
     task = settings_files.task(str(path), env_id, ExperimentManager.is_atari(env_id))
-    return dict(plain_settings.named(deepcopy(task), path, env_id, None))
+    return dict(plain_settings.named(deepcopy(task), path))

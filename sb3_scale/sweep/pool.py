@@ -22,13 +22,11 @@ from rich.progress import (
 )
 
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.sweep.training_folder import LOG, State, TrainingFolder, commit
+from sb3_scale.sweep.training_folder import INTERRUPTIONS, LOG, State, TrainingFolder, commit
+from sb3_scale.zoo.termination import IN_SWEEP
 
 POLL = 0.5
 """Seconds between looks at the processes."""
-
-INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Signals that end a sweep and the trainings that run."""
 
 
 def free_places(threads: int) -> int:
@@ -104,7 +102,7 @@ class Pool:
         self.total = len(folders)
         self.processes = processes
         # What a training says last is why it failed: its output must not wait for its errors.
-        own = {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+        own = {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1", IN_SWEEP: "1"}
         self.environ = {**os.environ, **own}
         self.retries = retries
         self.lock = lock

@@ -12,6 +12,7 @@ import pandas
 import psutil
 
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.recipes.registered import with_own_repeat
 from sb3_scale.runs import action_repeats
 from sb3_scale.sweep.training_folder import TrainingFolder
 from sb3_scale.tables import markdown_table
@@ -34,6 +35,7 @@ def per_training(folders: Sequence[TrainingFolder], last: int) -> pandas.DataFra
 
 def _line(folder: TrainingFolder, last: int) -> dict[str, Any]:
     training, state = folder.training, folder.state
+    env_kwargs = with_own_repeat(training.env_id, training.settings.get("env_kwargs") or {})
     line: dict[str, Any] = {
         **training.labels,
         "algo": training.algo,
@@ -45,9 +47,7 @@ def _line(folder: TrainingFolder, last: int) -> dict[str, Any]:
         **dict.fromkeys(COUNTS, 0),
         # Known beforehand, and so also of a training that failed: it may be an axis.
         "action_repeat": math.prod(
-            action_repeats(
-                training.settings.get("env_kwargs") or {}, training.settings.get("env_wrapper")
-            )
+            action_repeats(env_kwargs, training.settings.get("env_wrapper"))
         ),
         "minutes": round(state.seconds / 60, 2) if state else np.nan,
         "commit": state.commit if state else "",

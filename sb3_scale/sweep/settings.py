@@ -106,7 +106,7 @@ def check_names(algo: Any, env: Any) -> str:
 
 def check_settings(algo: str, env_id: str, settings: Settings) -> None:
     """
-    Check keys, types and callbacks, and make the algorithm once for the spaces of the task.
+    Check policy, keys, types and callbacks, and make the algorithm once for the spaces of the task.
 
     It is not made behind a wrapper, nor from settings that RL-Zoo evaluates as Python, and stock
     policies are left to Stable-Baselines3.
@@ -114,13 +114,14 @@ def check_settings(algo: str, env_id: str, settings: Settings) -> None:
     :param algo: name of the algorithm
     :param env_id: the task
     :param settings: of the task
-    :raises Sb3ScaleError: if a key, a value or a part is wrong
+    :raises Sb3ScaleError: if the policy, a key, a value or a part is wrong
     """
     algorithm = rl_zoo3.ALGOS[algo]
     scale = configs.uses_scale_policy(settings)
     if scale:
         checks.check_algorithm(algo, algorithm)
     else:
+        checks.check_policy(algo, algorithm, settings)
         settings = {**settings, "policy_kwargs": {}}
     configs.check(algo, algorithm, settings)
     for key in sorted(settings.keys() & NOT_MADE):

@@ -20,9 +20,15 @@ from sb3_scale.files import replacing
 from sb3_scale.notices import notice
 from sb3_scale.runs import Run, env_name, read_evaluated
 from sb3_scale.sweep.grid import Training
-from sb3_scale.zoo.resume import RESUME, whole
+from sb3_scale.zoo.resume import BEST, RESUME, whole
 
 LOG, SETTINGS, STATE = "output.log", "settings.yml", "state.json"
+
+REPLAY_BUFFER = "replay_buffer.pkl"
+"""What RL-Zoo saves beside a checkpoint."""
+
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a sweep and a training of it; the latter's exit status is 128 and the number."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +40,14 @@ class State:
     :param seconds: of the last attempt, wall clock
     :param attempts: how often the last command started it
     :param commit: of the working folder when the last attempt started
+    :param killed: whether a signal ended it, so that the next attempt goes on from its checkpoint
     """
 
     error: str
     seconds: float
     attempts: int
     commit: str = "unknown"
+    killed: bool = False
 
     @property
     def whole(self) -> bool:
@@ -50,6 +58,7 @@ class State:
             and 0 <= self.seconds < math.inf
             and type(self.attempts) is int
             and isinstance(self.commit, str)
+            and isinstance(self.killed, bool)
         )
 
 
@@ -84,13 +93,15 @@ class TrainingFolder:
         return [found[number] for number in sorted(found, reverse=True)] or [first]
 
     def _interrupted(self) -> Path | None:
-        """The run whose newest checkpoint an attempt can go on from, if it did not end."""
-        if self.training.save_freq and self.state is None:
+        """The run whose newest checkpoint an attempt can go on from, if a signal ended it."""
+        state = self.state
+        if self.training.save_freq and (state is None or state.killed):
             for run in self._runs:
-                # A run that was killed before its first checkpoint leaves the one before.
+                # One that was killed before its first checkpoint has at most the best model of the
+                # one before, without what is to be replayed.
                 with suppress(Sb3ScaleError):
-                    whole(run)
-                    return run
+                    if whole(run)[0].name != BEST and (run / REPLAY_BUFFER).is_file():
+                        return run
         return None
 
     @property
@@ -136,6 +147,8 @@ class TrainingFolder:
                 self.path.unlink()
             if before is None:
                 shutil.rmtree(self.path, ignore_errors=True)
+            else:
+                (self.path / STATE).unlink(missing_ok=True)
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Sb3ScaleError(f"'{self.path}' cannot be made: {error.strerror}") from None
@@ -174,7 +187,8 @@ class TrainingFolder:
         :param commit: of the working folder when it started
         :return: the state
         """
-        state = State(self._error(status), round(seconds, 1), attempts, commit)
+        killed = status < 0 or status - 128 in INTERRUPTIONS
+        state = State(self._error(status), round(seconds, 1), attempts, commit, killed)
         # Written last and whole: a folder without it is that of an interrupted training.
         with replacing(self.path / STATE) as unfinished:
             unfinished.write_text(json.dumps(asdict(state)))

@@ -1,6 +1,7 @@
 """Checks of actors."""
 
 import math
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -15,8 +16,10 @@ from sb3_scale.testing.modules import (
     check_projection,
     check_rows,
     check_training_argument,
+    disturb_,
 )
 from sb3_scale.testing.part_under_test import ACTIONS, BATCH, FEATURES, Subject
+from sb3_scale.testing.samples import check_samples
 from sb3_scale.testing.training import make_model
 
 SAMPLES = 40_000
@@ -45,6 +48,7 @@ def check_actor(subject: Subject) -> None:
 
     check_evaluation(subject, actor, evaluate)
     check_rows(subject, evaluate(actor), actor(features[:1], deterministic=True))
+    _check_samples(subject, actor, features)
     if isinstance(actor, Explorer):
         with torch.no_grad():
             explored = subject.call("explore", actor.explore, features)
@@ -74,6 +78,23 @@ def _check_log_prob(subject: Subject, actor: Any, features: Tensor) -> Tensor:
     with torch.no_grad():
         _check_density(subject, actor, features[:1])
     return torch.cat((actions, log_prob), dim=1)
+
+
+def _check_samples(subject: Subject, actor: Any, features: Tensor) -> None:
+    # A head may begin with zeros.
+    disturbed = deepcopy(actor)
+    disturb_(disturbed)
+    pair = (features,), (torch.randn_like(features),)
+    what = "forward with deterministic=True"
+    check_samples(subject, what, lambda rows: disturbed(rows, deterministic=True), *pair)
+    if actor.stochastic and callable(getattr(actor, "action_log_prob", None)):
+        for index, name in enumerate(("actions", "log-probabilities")):
+            check_samples(
+                subject,
+                f"action_log_prob, of {name},",
+                lambda rows, index=index: disturbed.action_log_prob(rows)[index],
+                *pair,
+            )
 
 
 def _check_trained(subject: Subject, actor: nn.Module, output: Tensor) -> None:

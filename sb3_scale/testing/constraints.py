@@ -24,6 +24,7 @@ def check_constraint(subject: Subject) -> None:
     :raises AssertionError: if it does not keep :class:`sb3_scale.protocols.Constraint`
     """
     layers = [EnsembleLinear(i, o, MEMBERS) for i, o in ((5, 6), (6, 6), (6, 2))]
+    layers[-1].output = True
     parameters = [parameter for layer in layers for parameter in layer.parameters()]
     constraint = subject.build(layers)
     for layer in layers:

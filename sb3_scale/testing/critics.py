@@ -1,6 +1,7 @@
 """Checks of critics."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.parts import build, parameters
+from sb3_scale.testing.critic_rows import check_estimates_apart
 from sb3_scale.testing.modules import (
     check_copies,
     check_evaluation,
@@ -16,8 +18,10 @@ from sb3_scale.testing.modules import (
     check_projection,
     check_rows,
     check_training_argument,
+    disturb_,
 )
 from sb3_scale.testing.part_under_test import ACTIONS, BATCH, FEATURES, MEMBERS, Subject
+from sb3_scale.testing.samples import check_samples
 from sb3_scale.testing.targets import check_descent, check_target, transitions
 
 VALUES = ("scalar", "categorical")
@@ -49,6 +53,7 @@ def check_critic(subject: Subject) -> None:
     check_rows(subject, evaluate(critic), critic(features[:1], actions[:1]))
     leaf = actions.clone().requires_grad_()
     check_gradients(subject, critic, critic(features, leaf, training=True), {"actions": leaf})
+    _check_inputs(subject, critic, features, actions)
     check_estimates(subject, critic, outputs.detach())
     known = parameters(subject.spec)
     for value in VALUES if "value" in known and "value" not in subject.params else ():
@@ -57,6 +62,18 @@ def check_critic(subject: Subject) -> None:
         check_members(subject, critic, evaluate)
     check_projection(subject, critic)
     check_copies(subject, critic, make, evaluate)
+
+
+def _check_inputs(subject: Subject, critic: Any, features: Tensor, actions: Tensor) -> None:
+    # A head may begin with zeros.
+    disturbed = deepcopy(critic)
+    disturb_(disturbed)
+    pair = features, actions
+    for what, other in (
+        ("forward, of features,", (torch.randn_like(features), actions)),
+        ("forward, of actions,", (features, -actions)),
+    ):
+        check_samples(subject, what, disturbed, pair, other)
 
 
 def with_members(
@@ -119,4 +136,5 @@ def check_estimates(subject: Subject, critic: Any, outputs: Tensor) -> None:
         subject.require(bool((errors >= 0).all()), f"gives negative numbers in {what}")
         loss = build("loss", critic.value.loss)
         what = f"the loss {critic.value.loss!r} of its target"
-        check_descent(subject, loss, outputs, target, what)
+        check_descent(subject, loss, critic.value, torch.randn_like(outputs), target, what)
+    check_estimates_apart(subject, critic, outputs.shape)

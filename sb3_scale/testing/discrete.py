@@ -1,5 +1,7 @@
 """Checks of actors and critics over discrete actions."""
 
+from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -14,9 +16,11 @@ from sb3_scale.testing.modules import (
     check_projection,
     check_rows,
     check_training_argument,
+    disturb_,
     same,
 )
 from sb3_scale.testing.part_under_test import BATCH, FEATURES, MEMBERS, Subject
+from sb3_scale.testing.samples import check_samples
 from sb3_scale.testing.targets import check_target, transitions
 
 CHOICES = 5
@@ -48,10 +52,21 @@ def check_discrete_actor(subject: Subject) -> None:
     check_gradients(subject, actor, log_probs, {})
     check_evaluation(subject, actor, evaluate)
     check_rows(subject, evaluate(actor), actor.log_probs(features[:1]))
+    _check_reads(subject, actor, lambda each, rows: each.log_probs(rows), features)
     with torch.no_grad():
         _check_choices(subject, actor, features)
     check_projection(subject, actor)
     check_copies(subject, actor, lambda: subject.build_module(FEATURES, CHOICES), evaluate)
+
+
+def _check_reads(
+    subject: Subject, part: Any, run: Callable[[Any, Tensor], Tensor], features: Tensor
+) -> None:
+    # A head may begin with zeros.
+    disturbed = deepcopy(part)
+    disturb_(disturbed)
+    pair = (features,), (torch.randn_like(features),)
+    check_samples(subject, "evaluation", lambda rows: run(disturbed, rows), *pair)
 
 
 def _check_choices(subject: Subject, actor: Any, features: Tensor) -> None:
@@ -116,6 +131,7 @@ def check_discrete_critic(subject: Subject) -> None:
 
     check_evaluation(subject, critic, evaluate)
     check_rows(subject, evaluate(critic), critic.all_outputs(features[:1]).flatten(2))
+    _check_reads(subject, critic, lambda each, rows: each.all_outputs(rows).flatten(2), features)
     _check_one(subject, critic, features)
     _check_all(subject, critic, every.detach())
     if members == MEMBERS:

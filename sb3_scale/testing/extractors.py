@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from torch import Tensor, allclose, cat, nn
+from torch import Tensor, allclose, cat, nn, randn_like
 
 from sb3_scale.policies import build_extractor
 from sb3_scale.testing.learners import prepared_step, trained_by
@@ -17,6 +17,7 @@ from sb3_scale.testing.modules import (
     check_training_argument,
 )
 from sb3_scale.testing.part_under_test import BATCH, Subject
+from sb3_scale.testing.samples import check_samples, differing
 from sb3_scale.testing.training import make_model
 
 
@@ -44,6 +45,7 @@ def check_extractor(subject: Subject) -> None:
 
     check_evaluation(subject, extractor, evaluate)
     check_rows(subject, evaluate(extractor), policy.features(_first(observations)))
+    _check_reads(subject, policy, observations)
     features = policy.features(observations)
     _check_actor_inputs(subject, policy, observations, features)
     actions = policy.actor(policy.actor_inputs(features)).detach().requires_grad_()
@@ -56,6 +58,14 @@ def check_extractor(subject: Subject) -> None:
         extractor,
         lambda: build_extractor(part, policy.observation_space, actions.shape[1]),
         evaluate,
+    )
+
+
+def _check_reads(subject: Subject, policy: Any, observations: Any) -> None:
+    other, _ = policy.obs_to_tensor(_batch(policy.observation_space))
+    features, others = policy.features(observations), policy.features(other)
+    subject.require(
+        bool(differing(features, others).all()), "does not depend on its observations in forward"
     )
 
 
@@ -86,6 +96,14 @@ def _check_critic_inputs(
         any(tensor.requires_grad and tensor.numel() > 0 for tensor in inputs),
         "cuts the gradient of the actions in critic_inputs",
     )
+    first = features.detach(), actions.detach()
+    for what, second in (
+        ("critic_inputs, of features,", (randn_like(first[0]), first[1])),
+        ("critic_inputs, of actions,", (first[0], -first[1])),
+    ):
+        check_samples(
+            subject, what, lambda *each: cat(extractor.critic_inputs(*each), dim=1), first, second
+        )
 
 
 def _check_trained(subject: Subject, model: Any, observations: Any, actions: Tensor) -> None:

@@ -2,8 +2,10 @@
 
 import pickle
 from dataclasses import replace
+from typing import Any
 
 from stable_baselines3.common.envs import BitFlippingEnv
+from torch import equal, where
 
 from sb3_scale.testing.part_under_test import BATCH, Subject
 from sb3_scale.testing.training import STEPS, check_saved, construct
@@ -35,4 +37,18 @@ def check_hindsight(subject: Subject) -> None:
             bool((reached == (batch.rewards[:, 0] == 0)).all()),
             "gives rewards that are not those of the goals in 'observations'",
         )
+        _check_next(subject, batch)
     check_saved(subject, model)
+
+
+def _check_next(subject: Subject, batch: Any) -> None:
+    """An action flips the bits where it is above zero."""
+    if getattr(batch, "discounts", None) is not None:
+        # Returns of several steps are another matter.
+        return
+    bits = batch.observations["observation"]
+    flipped = where(batch.actions > 0, 1 - bits, bits)
+    subject.require(
+        equal(batch.next_observations["observation"], flipped),
+        "gives another next observation than followed",
+    )

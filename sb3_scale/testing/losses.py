@@ -39,7 +39,7 @@ def check_loss(subject: Subject) -> None:
                 f"shape {tuple(target.shape)},"
             )
             outputs = torch.randn(MEMBERS, BATCH, value.n_outputs)
-            check_descent(subject, loss, outputs, target, what)
+            check_descent(subject, loss, value, outputs, target, what)
             loss(outputs, target)
     if loss.calibrated:
         found = subject.call("calibrate", loss.calibrate, torch.randn(BATCH), torch.randn(BATCH))

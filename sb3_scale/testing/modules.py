@@ -80,11 +80,29 @@ def check_evaluation(subject: Subject, module: nn.Module, call: Call) -> None:
     :param module: an instance
     :param call: a pass in evaluation
     """
+    with _remembering_nothing(subject, module, "in evaluation"):
+        first, second = call(module), call(module)
+        subject.require(same(first, second), "gives different outputs for one input in evaluation")
+
+
+def check_training_without_gradients(subject: Subject, module: nn.Module, x: Tensor) -> None:
+    """
+    Where no gradient is taken, as in a diagnostic, training moves no running statistics.
+
+    :param subject: a network or a norm
+    :param module: an instance
+    :param x: its input
+    """
+    with _remembering_nothing(subject, module, "in training without gradients"), torch.no_grad():
+        module(x, True)
+
+
+@contextmanager
+def _remembering_nothing(subject: Subject, module: nn.Module, when: str) -> Iterator[None]:
     state = {name: value.clone() for name, value in module.state_dict().items()}
-    first, second = call(module), call(module)
-    subject.require(same(first, second), "gives different outputs for one input in evaluation")
+    yield
     for name, value in module.state_dict().items():
-        subject.require(same(value, state[name]), f"changes its '{name}' in evaluation")
+        subject.require(same(value, state[name]), f"changes its '{name}' {when}")
 
 
 def check_copies(

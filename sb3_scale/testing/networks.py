@@ -14,6 +14,7 @@ from sb3_scale.testing.modules import (
     check_members,
     check_rows,
     check_training_argument,
+    check_training_without_gradients,
 )
 from sb3_scale.testing.part_under_test import BATCH, MEMBERS, Subject
 
@@ -62,6 +63,7 @@ def check_layer(
         return output
 
     check_evaluation(subject, module, evaluate)
+    check_training_without_gradients(subject, module, x)
     check_rows(subject, run(x), run(x[:, :1]))
     leaf = x.clone().requires_grad_()
     check_gradients(subject, module, module(leaf, True), {"input": leaf})

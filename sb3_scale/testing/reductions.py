@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from sb3_scale.parts import build
 from sb3_scale.testing.modules import check_copies
 from sb3_scale.testing.part_under_test import BATCH, MEMBERS, Subject
+from sb3_scale.testing.samples import check_samples
 from sb3_scale.testing.targets import check_descent, check_target, transitions, values_of
 
 
@@ -36,18 +37,23 @@ def check_reduction(subject: Subject) -> None:
     check_copies(subject, reduction, lambda: subject.build_module(MEMBERS), evaluate)
 
 
-def _check_with(subject: Subject, reduction: Any, what: str, value: Any) -> None:
-    subject.call(f"check {what}", reduction.check, value.n_outputs)
+def _check_with(subject: Subject, reduction: Any, given: str, value: Any) -> None:
+    subject.call(f"check {given}", reduction.check, value.n_outputs)
     outputs = torch.randn(MEMBERS, BATCH, value.n_outputs)
     distributions, means = value.distribution(outputs), value.mean(outputs)
-    found = subject.call(f"target {what}", reduction.target, distributions, means)
+    found = subject.call(f"target {given}", reduction.target, distributions, means)
     shapes = (BATCH,), (MEMBERS, BATCH)
-    reduced = check_target(subject, f"target {what}", found, value.outputs, *shapes)
-    target = subject.call(f"bootstrap {what}", value.bootstrap, reduced, *transitions())
+    reduced = check_target(subject, f"target {given}", found, value.outputs, *shapes)
+    target = subject.call(f"bootstrap {given}", value.bootstrap, reduced, *transitions())
     loss = build("loss", value.loss)
-    check_descent(subject, loss, outputs, target, f"the loss {value.loss!r} of its target {what}")
+    what = f"the loss {value.loss!r} of its target {given}"
+    check_descent(subject, loss, value, torch.randn_like(outputs), target, what)
 
     leaf = means.clone().requires_grad_()
     estimate = subject.call("actor(means)", reduction.actor, leaf)
     subject.tensor("actor(means)", estimate, (BATCH, 1))
     subject.require(estimate.requires_grad, "cuts the gradient of the means in actor(means)")
+    other = torch.randn_like(outputs)
+    first, second = ((value.distribution(each), value.mean(each)) for each in (outputs, other))
+    check_samples(subject, f"target {given}", reduction.target, first, second)
+    check_samples(subject, "actor(means)", reduction.actor, first[1:], second[1:])

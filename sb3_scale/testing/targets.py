@@ -13,6 +13,12 @@ from sb3_scale.testing.part_under_test import BATCH, Subject
 
 TOLERANCE = 1e-3
 
+LOOKS, STEPS_BETWEEN = 20, 20
+"""How often it is seen whether a loss has led outputs to their target, after so many steps."""
+
+REACHED = 0.25
+"""Of the mean error at the start, what the greatest one must be below."""
+
 
 def transitions(scale: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
     """
@@ -53,25 +59,52 @@ def check_target(
 
 
 def check_descent(
-    subject: Subject, loss: nn.Module, outputs: Tensor, target: Tensor, what: str
+    subject: Subject, loss: nn.Module, value: Any, outputs: Tensor, target: Tensor, what: str
 ) -> None:
     """
     :param subject: the part
     :param loss: of the critic
+    :param value: what the outputs mean
     :param outputs: ``(m, b, n_outputs)``
     :param target: of these outputs
     :param what: the call as its author would write it
-    :raises AssertionError: if the loss is no scalar that falls along its negative gradient
+    :raises AssertionError: if the loss is no scalar, or does not lead each output to its target
     """
-    outputs = outputs.detach().requires_grad_()
-    # A copy each, because an adapting loss may change with each call.
-    value = subject.tensor(what, subject.call(what, deepcopy(loss), outputs, target), ())
-    subject.require(value.requires_grad, f"cuts the gradient of the outputs in {what}")
-    (grad,) = torch.autograd.grad(value, outputs, allow_unused=True)
+    # Far from the target, because the mean of many outputs is near it by itself.
+    outputs = (outputs.detach() + torch.randn(*outputs.shape[:-1], 1)).requires_grad_()
+    found = subject.tensor(what, subject.call(what, deepcopy(loss), outputs, target), ())
+    subject.require(found.requires_grad, f"cuts the gradient of the outputs in {what}")
+    (grad,) = torch.autograd.grad(found, outputs, allow_unused=True)
     finite = grad is not None and bool(grad.isfinite().all())
     subject.require(finite, f"gives the outputs a gradient missing or not finite in {what}")
-    below = deepcopy(loss)(outputs - 1e-2 * grad / (grad.norm() + 1e-12), target)
-    subject.require(bool(below < value), f"does not fall along its negative gradient in {what}")
+    first = _errors(value, outputs, target).mean()
+    optimizer = torch.optim.Adam([outputs], lr=0.05)
+    for _ in range(LOOKS):
+        subject.call(what, _descend, loss, outputs, target, optimizer)
+        greatest = _errors(value, outputs, target).max()
+        if greatest < REACHED * first:
+            break
+    subject.require(
+        bool(greatest < REACHED * first),
+        f"does not lead the outputs to their target in {what}: after "
+        f"{LOOKS * STEPS_BETWEEN} steps of Adam one is {float(greatest):.3g} away from it, and "
+        f"they were {float(first):.3g} away on average",
+    )
+
+
+def _errors(value: Any, outputs: Tensor, target: Tensor) -> Tensor:
+    errors: Tensor = value.errors(outputs.detach(), target).abs()
+    return errors
+
+
+def _descend(
+    loss: nn.Module, outputs: Tensor, target: Tensor, optimizer: torch.optim.Optimizer
+) -> None:
+    for _ in range(STEPS_BETWEEN):
+        optimizer.zero_grad()
+        # A copy each, because an adapting loss may change with each call.
+        deepcopy(loss)(outputs, target).backward()
+        optimizer.step()
 
 
 def values_of(kinds: tuple[str, ...] | None) -> Iterator[tuple[str, Any]]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from sb3_scale.learning.batch import Batch
 from sb3_scale.testing.modules import check_copies, same
@@ -37,6 +38,7 @@ def check_transform(subject: Subject) -> None:
         transform.scales_rewards or same(scaled, batch.rewards),
         "scales rewards, and its 'scales_rewards' is False",
     )
+    _check_pairs(subject, transform, batch, model.sample(BATCH))
     # The compiler's front end alone: it is what stops at a branch on a tensor.
     program = torch.compile(transform, fullgraph=True, backend="eager")
     compiled = _apply(subject, program, batch, "the compiled forward")
@@ -56,6 +58,29 @@ def check_transform(subject: Subject) -> None:
         )
 
     check_copies(subject, transform, make, evaluate)
+
+
+def _check_pairs(subject: Subject, transform: Any, batch: Batch, other: Batch) -> None:
+    """What a transition is changed to is made of it, whatever of others is mixed in."""
+    made = _apply(subject, transform, batch, "forward")
+    for row in range(BATCH):
+        mixed = batch.clone()
+        for into, new in zip(mixed.tensors(), other.tensors(), strict=True):
+            into[row] = new[row]
+        found = _apply(subject, transform, mixed, "forward")
+        for name in ("observations", "next_observations", "actions"):
+            given, changed, before, after = (
+                _rows(getattr(each, name), row) for each in (batch, mixed, made, found)
+            )
+            subject.require(
+                all(map(torch.equal, given, changed)) or not all(map(torch.equal, before, after)),
+                f"gives a transition {name} that are not made of its own",
+            )
+
+
+def _rows(tensors: Any, row: int) -> list[Tensor]:
+    """Of one transition, in all of its copies."""
+    return [each[row::BATCH] for each in tree_leaves(tensors)]
 
 
 def _apply(subject: Subject, transform: Any, batch: Batch, what: str) -> Batch:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from sb3_scale.parts import build, load_target
 from sb3_scale.testing.modules import check_copies, same
 from sb3_scale.testing.part_under_test import BATCH, MEMBERS, Subject
+from sb3_scale.testing.samples import check_samples
 from sb3_scale.testing.targets import TOLERANCE, check_descent, check_target, transitions
 from sb3_scale.value_types import annotations
 
@@ -49,6 +50,11 @@ def _check(subject: Subject, params: dict[str, Any]) -> None:
     )
     with torch.no_grad():
         _check_targets(subject, value, outputs.detach(), high - low)
+    other = torch.randn_like(outputs)
+    for dim in (-2, -3):
+        for name in ("mean", "distribution"):
+            what = f"{name}(outputs)"
+            check_samples(subject, what, getattr(value, name), (outputs,), (other,), dim)
     loss = subject.call("its loss", build, "loss", value.loss)
     subject.require(
         value.outputs in loss.reads,
@@ -58,7 +64,7 @@ def _check(subject: Subject, params: dict[str, Any]) -> None:
     with torch.no_grad():
         other = value.distribution(torch.randn(BATCH, value.n_outputs).unsqueeze(0))[0]
         target = value.bootstrap(other, *transitions(high - low))
-    check_descent(subject, loss, outputs, target, f"its loss {value.loss!r}")
+    check_descent(subject, loss, value, outputs, target, f"its loss {value.loss!r}")
     check_copies(
         subject,
         value,

@@ -3,13 +3,13 @@ The bridge into RL-Zoo, which stays unmodified.
 
 ``custom_envs``, a module that RL-Zoo imports by name, calls :func:`install`. Where another module
 of that name comes first, ``--gym-packages sb3_scale.zoo.installed`` and ``python -m sb3_scale.zoo
-train`` do the same. Three things of RL-Zoo change: its table of algorithms, its tables of samplers,
-and how ``ExperimentManager`` reads a configuration: where it looks when no ``-conf`` is given, the
-key ``env_backend``, callbacks by name, and, for ScalePolicy, checks, a folder of its own, files
+train`` do the same. Of RL-Zoo change its table of algorithms, its tables of samplers, the
+environments of ``enjoy`` and ``record_video``, which get the ``env_kwargs`` of the run, and how
+``ExperimentManager`` reads a configuration: where it looks when no ``-conf`` is given, the key
+``env_backend``, callbacks by name, and, for ScalePolicy, checks, a folder of its own, files
 replaced as wholes and signals that save. A folder after ``-i`` becomes its newest whole checkpoint.
 ``--env module:Class`` registers an environment. A trial of a search whose parts do not go together
-ends alone. Of a run that one of our errors stops before its
-first step no folder is left.
+ends alone. Of a run that one of our errors stops before its first step no folder is left.
 """
 
 import sys

@@ -18,6 +18,7 @@ from sb3_scale.plugins import manager as plugins
 from sb3_scale.protocols import PartConfig
 from sb3_scale.recipes import resolve
 from sb3_scale.recipes.environments import check_env_kwargs
+from sb3_scale.recipes.registered import with_own_repeat
 from sb3_scale.recipes.wrappers import with_tuples
 from sb3_scale.zoo import (
     backends,
@@ -101,7 +102,7 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
     if "replay_buffer_class" in hyperparams:
         hyperparams["replay_buffer_class"] = evaluated.replay_buffer_class(hyperparams)
     if configs.uses_scale_policy(hyperparams):
-        _prepare(self, hyperparams, backend)
+        _prepare(self, hyperparams, saved, backend)
     else:
         resume.check_stock(self)
         checks.check_no_options(self.algo, ALGOS[self.algo], hyperparams)
@@ -113,7 +114,9 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
     return hyperparams, saved
 
 
-def _prepare(manager: Any, hyperparams: Hyperparams, backend: PartConfig) -> None:
+def _prepare(
+    manager: Any, hyperparams: Hyperparams, saved: Hyperparams, backend: PartConfig
+) -> None:
     """Check the settings of a task with ScalePolicy, and write them as RL-Zoo needs them."""
     env_id = manager.env_name.gym_id
     manager.uses_scale_policy = True
@@ -145,12 +148,13 @@ def _prepare(manager: Any, hyperparams: Hyperparams, backend: PartConfig) -> Non
     whole_files.use(manager)
     history.use(manager)
     hyperparams["callback"] = callbacks.for_zoo(given, manager.save_path)
-    training = hyperparams.get("env_kwargs", manager.env_kwargs)
+    training = with_own_repeat(env_id, hyperparams.get("env_kwargs", manager.env_kwargs))
+    if training:
+        # The folder of a run says how many steps of the environment a decision takes.
+        hyperparams["env_kwargs"] = saved["env_kwargs"] = training
     own = manager._eval_env_kwargs_args
     # RL-Zoo would evaluate without the file's env_kwargs, or with another action_repeat.
-    manager.eval_env_kwargs = (
-        dict(training) if own is None else plain_settings.with_repeat(own, training)
-    )
+    manager.eval_env_kwargs = dict(training) if own is None else resolve.with_repeat(own, training)
 
 
 def _fill(hyperparams: Hyperparams, n_timesteps: int) -> None:

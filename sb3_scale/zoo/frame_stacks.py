@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sb3_scale.algorithms.stacked_frames import LENGTHS, check_once
-from sb3_scale.recipes.environments import parameters_of
+from sb3_scale.recipes.registered import parameters_of
 from sb3_scale.zoo import notation
 
 KEYS = ("env_wrapper", "vec_env_wrapper")

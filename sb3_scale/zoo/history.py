@@ -14,7 +14,8 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.monitor import get_monitor_files
 
-from sb3_scale.runs import EARLIER, EVALUATIONS, FINISHED_AT, read_episodes
+from sb3_scale.monitors import EARLIER, FINISHED_AT
+from sb3_scale.runs import EVALUATIONS, episodes_of
 from sb3_scale.zoo import resume
 
 
@@ -71,7 +72,7 @@ def bring_episodes(before: Path, folder: Path, decisions: int) -> None:
     """
     if not get_monitor_files(escape(os.fspath(before))):
         return
-    table = read_episodes(before).drop(columns="index", errors="ignore")
+    table = episodes_of(before)
     table = table[table[FINISHED_AT] <= decisions]
     seconds = float(table["t"].iloc[-1]) if len(table) else 0.0
     with (folder / EARLIER).open("w", newline="\n") as file:

@@ -11,30 +11,27 @@ from gymnasium import spaces
 
 from sb3_scale.actions import is_discrete
 from sb3_scale.notices import notice
-from sb3_scale.recipes import deviations, environments, files, resolve
+from sb3_scale.recipes import deviations, environments, files, registered, resolve
 from sb3_scale.recipes.changes import REPEAT, Settings, together
 from sb3_scale.recipes.normalization import choose_normalization
-from sb3_scale.zoo import backends, checks, notation, settings_files
+from sb3_scale.zoo import backends, checks, configs, notation, settings_files
 
 
 @contextmanager
 def in_place_of_recipes(manager: Any) -> Iterator[None]:
     """
-    Within it, RL-Zoo reads plain settings where the user's name a recipe, follow the environment or
-    have paths with dots. All others it reads itself.
+    Within it, RL-Zoo reads plain settings where the user's name a recipe, follow the environment,
+    have paths with dots or are for ScalePolicy and changed. All others it reads itself.
 
     :param manager: RL-Zoo's ``ExperimentManager``, whose settings were checked
     :raises Sb3ScaleError: if there is no such recipe, or a change is wrong
     """
-    config, changes, env_id = manager.config, manager.custom_hyperparams, manager.env_name.gym_id
-    task: Mapping[str, Any] = {}
-    if settings_files.is_yaml(config):
-        task = settings_files.task(config, env_id, manager._is_atari)
-        task = named(task, Path(config), env_id, manager.env_kwargs)
-    if not (resolve.asks(task) or resolve.asks(changes or {})):
+    config, given, env_id = manager.config, manager.custom_hyperparams, manager.env_name.gym_id
+    changes, task = given or {}, _task(manager)
+    if task is None or not _asks(task, changes, manager.env_kwargs):
         yield
         return
-    found = resolved(task, together([changes or {}]), manager.algo, env_id, manager.env_kwargs)
+    found = resolved(task, together([changes]), manager.algo, env_id, manager.env_kwargs)
     if manager.env_kwargs:
         # RL-Zoo takes those of the command line in the place of the others.
         manager.env_kwargs = found["env_kwargs"]
@@ -42,31 +39,42 @@ def in_place_of_recipes(manager: Any) -> Iterator[None]:
     module: Any = ModuleType(f"{config}, made plain")
     module.hyperparams = {env_id: found}
     sys.modules[module.__name__] = module
-    manager.config, manager.custom_hyperparams = module.__name__, None
+    manager.config = module.__name__
+    # What the user changes counts more than a trial, too.
+    manager.custom_hyperparams = {key: found[key] for key in changes if key in found}
     try:
         yield
     finally:
-        manager.config, manager.custom_hyperparams = config, changes
+        manager.config, manager.custom_hyperparams = config, given
         del sys.modules[module.__name__]
 
 
-def named(
-    task: Mapping[str, Any], path: Path, env_id: str, env_kwargs: Mapping[str, Any] | None
-) -> Mapping[str, Any]:
+def _task(manager: Any) -> Mapping[str, Any] | None:
+    """None where RL-Zoo alone shall run a user's Python, since nothing changes what it says."""
+    config = manager.config
+    if not (settings_files.is_yaml(config) or manager.custom_hyperparams or manager.env_kwargs):
+        return None
+    task = settings_files.task(config, manager.env_name.gym_id, manager._is_atari)
+    return named(task, Path(config))
+
+
+def _asks(
+    task: Mapping[str, Any], changes: Mapping[str, Any], env_kwargs: Mapping[str, Any]
+) -> bool:
+    if resolve.asks(task) or resolve.asks(changes):
+        return True
+    return bool(changes or env_kwargs) and configs.uses_scale_policy({**task, **changes})
+
+
+def named(task: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     """
     :param task: settings of the task
     :param path: of their file
-    :param env_id: the task
-    :param env_kwargs: in the place of those of the settings
-    :return: those of a recipe by its name where actions are discrete, so that its changes for them
-        count; others as they are
-    :raises Sb3ScaleError: if the task cannot be made
+    :return: those of a recipe by its name, so that its changes for discrete actions count, and
+        what changes it is known; others as they are
     """
     recipe = files.name_of(path)
-    if recipe is None:
-        return task
-    given = env_kwargs or task.get("env_kwargs") or {}
-    return {"recipe": recipe} if is_discrete(facts(env_id, given).actions) else task
+    return task if recipe is None else {"recipe": recipe}
 
 
 def resolved(
@@ -86,13 +94,14 @@ def resolved(
     :raises Sb3ScaleError: if there is no such recipe, it is for another algorithm, or a change is
         wrong
     """
-    repeats = environments.repeats_actions(env_id)
+    asked = changes if "recipe" in changes else {**task, **changes}
+    repeats = registered.repeats_of(env_id).follows(asked=REPEAT in asked)
 
     def with_arguments(actions: spaces.Space[Any] | None) -> tuple[Settings, list[str]]:
         settings = resolve.changed(task, changes, algo, env_id, actions)
         decided = resolve.repeat_actions(settings, repeats)
         if env_kwargs:
-            settings["env_kwargs"] = with_repeat(env_kwargs, settings.get("env_kwargs"))
+            settings["env_kwargs"] = resolve.with_repeat(env_kwargs, settings.get("env_kwargs"))
         return settings, decided
 
     settings, decided = with_arguments(None)
@@ -111,16 +120,6 @@ def resolved(
     for line in decided:
         notice(f"{env_id}: {line}")
     return settings
-
-
-def with_repeat(env_kwargs: Mapping[str, Any], replaced: Any) -> dict[str, Any]:
-    """
-    :param env_kwargs: of the command line, without a mistake that is told later
-    :param replaced: those that they replace
-    :return: the first, with the ``action_repeat`` of the second where they have none
-    """
-    repeat = replaced.get(REPEAT) if isinstance(replaced, Mapping) else None
-    return {**({} if repeat is None else {REPEAT: repeat}), **env_kwargs}
 
 
 def facts(

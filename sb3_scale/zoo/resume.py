@@ -13,6 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.notices import notice
+from sb3_scale.saved_statistics import statistics_of
 
 OPTIONS = ("-i", "--trained-agent")
 RESUME = "--resume"
@@ -20,7 +21,6 @@ RESUME = "--resume"
 
 SEARCH = ("-optimize", "--optimize-hyperparameters")
 
-CHECKPOINT = "rl_model_"
 BEST = "best_model.zip"
 
 _continued: set[Path] = set()
@@ -73,6 +73,11 @@ def _name_continued(words: list[str]) -> None:
         for other in words:
             if other.partition("=")[0] in (*OPTIONS, *SEARCH):
                 raise Sb3ScaleError(f"{RESUME} and {other.partition('=')[0]}; allowed: one of them")
+        if whole(Path(given))[0].name == BEST:
+            raise Sb3ScaleError(
+                f"{RESUME} is {shown(given)}, which has the best model and no checkpoint; allowed: "
+                f"a folder that was trained with --save-freq, or {OPTIONS[0]} {Path(given, BEST)}"
+            )
         checkpoint = newest(Path(given))
         _continued.add(checkpoint)
         words[at : at + (1 if value else 2)] = [OPTIONS[0], str(checkpoint)]
@@ -149,7 +154,7 @@ def use(manager: Any, normalize: Any) -> None:
     if not manager.continue_training:
         return
     agent = Path(manager.trained_agent)
-    path = _statistics(agent, manager.env_name)
+    path = statistics_of(agent, agent.parent / manager.env_name)
     if path is None and normalize in (None, False, "False"):
         return
     if path is None:
@@ -178,13 +183,6 @@ def _normalize(path: Path, zoo: Any, env: VecEnv, eval_env: bool) -> VecEnv:
     return own
 
 
-def _statistics(checkpoint: Path, env_name: str) -> Path | None:
-    """Those of a checkpoint, or those that RL-Zoo takes; nothing if there are none."""
-    own = checkpoint.stem.replace(CHECKPOINT, f"{CHECKPOINT}vecnormalize_", 1)
-    places = (checkpoint.with_name(f"{own}.pkl"), checkpoint.parent / env_name / "vecnormalize.pkl")
-    return next((path for path in places if path.is_file()), None)
-
-
 def decisions_of(path: Path) -> int:
     """
     :param path: of a checkpoint
@@ -200,7 +198,7 @@ def _check(path: Path) -> None:
     if wrong is not None:
         raise BadZipFile(f"bad checksum of '{wrong}'")
     for params in path.parent.glob("*/args.yml"):
-        statistics = _statistics(path, params.parent.name)
+        statistics = statistics_of(path, params.parent)
         if statistics is not None:
             _check_pickle(statistics)
 

@@ -24,21 +24,35 @@ def install() -> None:
 @wraps(_zoo_create)
 def _create_test_env(
     env_id: str,
+    n_envs: int = 1,
+    stats_path: str | None = None,
     *args: Any,
     hyperparams: dict[str, Any] | None = None,
     env_kwargs: dict[str, Any] | None = None,
     **kwargs: Any,
 ) -> VecEnv:
-    # RL-Zoo's enjoy reads these arguments of a run, its record_video those of the command alone.
-    saved = (hyperparams or {}).get("env_kwargs")
-    if isinstance(saved, Mapping) and uses_scale_policy(hyperparams or {}):
-        env_kwargs = {**saved, **(env_kwargs or {})}
+    if uses_scale_policy(hyperparams or {}):
+        env_kwargs = {**_of_training(hyperparams or {}, stats_path), **(env_kwargs or {})}
     env: VecEnv = _zoo_create(
-        env_id, *args, hyperparams=hyperparams, env_kwargs=env_kwargs, **kwargs
+        env_id,
+        n_envs,
+        stats_path,
+        *args,
+        hyperparams=hyperparams,
+        env_kwargs=env_kwargs,
+        **kwargs,
     )
     if env.render_mode == "rgb_array" and find_spec("cv2") is None:
         env.render = partial(_render_without_window, env.render)  # type: ignore[method-assign]
     return env
+
+
+def _of_training(hyperparams: Mapping[str, Any], stats_path: str | None) -> Mapping[str, Any]:
+    """Arguments of the environment that the settings of a run have."""
+    # RL-Zoo's enjoy takes them away from the settings, for those of the training's command alone.
+    written = utils.get_saved_hyperparams(stats_path)[0] if stats_path else {}
+    found = {**written, **hyperparams}.get("env_kwargs")
+    return found if isinstance(found, Mapping) else {}
 
 
 def _render_without_window(render: Callable[..., Any], mode: str | None = None) -> Any:

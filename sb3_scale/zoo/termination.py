@@ -1,5 +1,6 @@
 """SIGTERM and SIGHUP end a training as Ctrl-C does: what was learned is saved."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +11,14 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 NUMBERS = [number for number in signal.Signals if number.name in ("SIGTERM", "SIGHUP")]
 """Windows has no SIGHUP."""
+
+DEFAULT = (signal.SIG_DFL, signal.default_int_handler)
+
+IN_SWEEP = "SB3_SCALE_IN_SWEEP"
+"""
+Set for the trainings of a sweep, which must know that one did not come to its end: RL-Zoo answers
+SIGINT by ending as if all were done.
+"""
 
 
 class Termination(BaseCallback):
@@ -37,17 +46,19 @@ class Termination(BaseCallback):
 
     @contextmanager
     def _handled(self, handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-        # Handlers of others, and nohup's order to ignore, stay.
-        ours = [number for number in NUMBERS if signal.getsignal(number) == signal.SIG_DFL]
+        numbers = [*NUMBERS, *([signal.SIGINT] if IN_SWEEP in os.environ else [])]
         if threading.current_thread() is not threading.main_thread():
-            ours = []
+            numbers = []
+        before = {number: signal.getsignal(number) for number in numbers}
+        # Handlers of others, and nohup's order to ignore, stay.
+        ours = {number: each for number, each in before.items() if each in DEFAULT}
         for number in ours:
             signal.signal(number, handler)
         try:
             yield
         finally:
-            for number in ours:
-                signal.signal(number, signal.SIG_DFL)
+            for number, each in ours.items():
+                signal.signal(number, each)
 
     def _interrupt(self, number: int, frame: object) -> None:
         # Once: a second one would end what RL-Zoo does between training and saving.

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import (
     DummyVecEnv,
     VecEnv,
@@ -73,7 +75,7 @@ def like(env: VecEnv, seed: int) -> Environments:
     """
     wrap: list[Callable[[VecEnv], VecEnv]] = []
     while isinstance(env, VecEnvWrapper):
-        if not isinstance(env, (VecNormalize, VecMonitor)):
+        if not isinstance(env, VecNormalize):
             wrap.insert(0, _again(env))
         env = env.venv
     if isinstance(env, UnmadeVecEnv):
@@ -93,11 +95,24 @@ def _again(wrapper: VecEnvWrapper) -> Callable[[VecEnv], VecEnv]:
         return VecTransposeImage
     if isinstance(wrapper, VecFrameStack):
         return _Stacked(wrapper.stacked_obs.n_stack)
+    if isinstance(wrapper, VecMonitor):
+        if wrapper.results_writer is None and not wrapper.info_keywords:
+            return _monitored
+        return partial(VecMonitor, info_keywords=wrapper.info_keywords)
     raise Sb3ScaleError(
         f"collectors cannot put {type(wrapper).__name__} around their environments; allowed: "
         "VecNormalize, VecFrameStack, VecTransposeImage, VecMonitor, or a wrapper of each "
         "environment (env_wrapper)"
     )
+
+
+def _monitored(venv: VecEnv) -> VecEnv:
+    """Another monitor would take the keywords of the one that is there from its episodes."""
+    inner = venv
+    while isinstance(inner, VecEnvWrapper) and not isinstance(inner, VecMonitor):
+        inner = inner.venv
+    there = isinstance(inner, VecMonitor) or all(inner.env_is_wrapped(Monitor))
+    return venv if there else VecMonitor(venv)
 
 
 @dataclass(frozen=True)

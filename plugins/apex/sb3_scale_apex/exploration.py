@@ -5,6 +5,8 @@ Source: Horgan et al., "Distributed Prioritized Experience Replay", 2018, sectio
 ``i`` of ``N`` has ``epsilon_i = epsilon^(1 + alpha i / (N - 1))``: a geometric series.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,11 +38,11 @@ def check_ladder(name: str, ends: list[float] | None) -> None:
 
 
 def spread_out(
-    mode: NDArray[np.float32],
-    sample: NDArray[np.float32],
+    mode: NDArray[Any],
+    sample: NDArray[Any],
     factors: NDArray[np.float64],
-    bounds: tuple[NDArray[np.float32], NDArray[np.float32]],
-) -> NDArray[np.float32]:
+    bounds: tuple[NDArray[Any], NDArray[Any]],
+) -> NDArray[Any]:
     """
     Move sampled actions away from the actor's mode, or towards it.
 
@@ -48,8 +50,13 @@ def spread_out(
     :param sample: what it drew, ``(n_envs, action_dim)``
     :param factors: on their distance, ``(n_envs,)``
     :param bounds: of actions
-    :return: actions within the bounds, ``(n_envs, action_dim)``
+    :return: actions within the bounds, ``(n_envs, action_dim)``, of the type of the sample, and
+        rounded where that has whole numbers
     """
     wide = factors.reshape(-1, *[1] * (sample.ndim - 1))
-    moved = np.clip(mode + wide * (sample - mode), *bounds)
+    # Differences of small integer types would overflow.
+    center, drawn = mode.astype(np.float64), sample.astype(np.float64)
+    moved = np.clip(center + wide * (drawn - center), *bounds)
+    if np.issubdtype(sample.dtype, np.integer):
+        moved = np.rint(moved)
     return np.asarray(np.where(wide == 1, sample, moved), sample.dtype)

@@ -1,15 +1,14 @@
 """Fragments, as the algorithm takes them: as if its environments had just answered."""
 
-import time
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.monitor import Monitor, ResultsWriter
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 
 from sb3_scale.replay.compact import CompactReplayBuffer
+from sb3_scale_apex.episode_files import EpisodeFile
 from sb3_scale_apex.fragments import Fragment, Moments
 
 
@@ -19,10 +18,10 @@ class Player:
 
     :param model: the algorithm
     :param n_envs: environments of all collectors
-    :param monitor_path: of the file that gets finished episodes
+    :param files: that get finished episodes
     """
 
-    def __init__(self, model: Any, n_envs: int, monitor_path: str | None) -> None:
+    def __init__(self, model: Any, n_envs: int, files: Sequence[EpisodeFile]) -> None:
         self._model = model
         self._n_envs = n_envs
         self._fragment: Fragment | None = None
@@ -33,7 +32,7 @@ class Player:
         self._dones: list[bool] = []
         self.episodes = 0
         self._incarnations: dict[int, int] = {}
-        self._log = None if monitor_path is None else EpisodeLog(monitor_path)
+        self._files = files
 
     @property
     def empty(self) -> bool:
@@ -42,8 +41,8 @@ class Player:
 
     def close(self) -> None:
         """Write no more episodes."""
-        if self._log is not None:
-            self._log.close()
+        for file in self._files:
+            file.close()
 
     def take(self, fragment: Fragment, streams: np.ndarray) -> None:
         """
@@ -138,8 +137,8 @@ class Player:
         for env in np.flatnonzero(dones).tolist():
             self.episodes += 1
             model._episode_num += 1
-            if self._log is not None and "episode" in infos[env]:
-                self._log.write(infos[env]["episode"])
+            for file in self._files if "episode" in infos[env] else ():
+                file.write(infos[env])
             if log_interval is not None and model._episode_num % log_interval == 0:
                 model.dump_logs()
         return True
@@ -149,38 +148,6 @@ class Player:
         if normalize is not None and normalize.training:
             _update(vars(normalize).get("obs_rms"), fragment.observed)
             _update(normalize.ret_rms, fragment.returned)
-
-
-class EpisodeLog:
-    """
-    The file of finished episodes that Stable-Baselines3's ``Monitor`` writes, of all collectors.
-
-    :param path: of the file, without ``.monitor.csv``; what is there is kept
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._begun = time.time()
-        self._writer: ResultsWriter | None = None
-
-    def write(self, episode: dict[str, Any]) -> None:
-        """
-        :param episode: as ``Monitor`` tells it
-        """
-        # The collector's own clock began when it was made.
-        self._open(episode).write_row({**episode, "t": round(time.time() - self._begun, 6)})
-
-    def close(self) -> None:
-        """Write no more. A training without an episode leaves a file too, as ``Monitor`` does."""
-        self._open({}).close()
-
-    def _open(self, episode: dict[str, Any]) -> ResultsWriter:
-        if self._writer is None:
-            exists = Path(f"{self._path}.{Monitor.EXT}").exists()
-            more = tuple(key for key in episode if key not in ("r", "l", "t"))
-            header: dict[str, float | str] = {"t_start": self._begun}
-            self._writer = ResultsWriter(self._path, header, more, override_existing=not exists)
-        return self._writer
 
 
 def _update(statistics: RunningMeanStd | None, moments: Moments | None) -> None:

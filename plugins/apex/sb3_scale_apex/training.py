@@ -18,6 +18,7 @@ from sb3_scale.collection.unmade import UnmadeVecEnv
 from sb3_scale_apex.checks import pickled_specs
 from sb3_scale_apex.engines import Engine
 from sb3_scale_apex.environments import Environments, like
+from sb3_scale_apex.episode_files import episode_files
 from sb3_scale_apex.exploration import ladder
 from sb3_scale_apex.fleet import AllCollectorsLostError, Fleet, Limits
 from sb3_scale_apex.pace import Pace
@@ -87,7 +88,7 @@ class CollectedTraining:
         self._place: Any = None
         monitor = _unmade_path(model.env)
         self._folder = Path(monitor).parent if monitor else None
-        self._player = Player(model, n_envs, monitor)
+        self._player = Player(model, n_envs, episode_files(model.env))
         self.engine = engine
         envs = [self._each] * settings.collectors
         self.fleet = Fleet(engine, self._plan, envs, limits, self._weights)

@@ -11,7 +11,6 @@ from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
 
-from sb3_scale.learning.soft import SoftObjective
 from sb3_scale.policies import ScalePolicy
 
 ACTING = ("extractor", "actor", "action_code")
@@ -59,8 +58,8 @@ class Networks:
         absent: dict[int, Any] = {id(each): nn.Identity() for each in (*others, *optimizers)}
         policy = deepcopy(self.policy, absent).requires_grad_(False).to("cpu")
         objective = deepcopy(self.objective) if self.judges else None
-        if isinstance(objective, SoftObjective):
-            objective.temperature.to("cpu")
+        if objective is not None:
+            objective.to("cpu")
         return Networks(policy, objective, self.judges)
 
     def snapshot(self) -> list[np.ndarray]:
@@ -85,8 +84,8 @@ class Networks:
     def _tensors(self) -> Iterator[th.Tensor]:
         """Each once, also where a target is the network itself."""
         modules: list[nn.Module] = [getattr(self.policy, name) for name in self._names()]
-        if self.judges and isinstance(self.objective, SoftObjective):
-            modules.append(self.objective.temperature)
+        if self.judges:
+            modules.append(self.objective)
         seen = set()
         for module in modules:
             for tensor in (*module.parameters(), *module.buffers()):

@@ -14,7 +14,7 @@ import gymnasium
 import numpy as np
 import torch as th
 from gymnasium import spaces
-from stable_baselines3.common.noise import ActionNoise, VectorizedActionNoise
+from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 
@@ -27,6 +27,7 @@ from sb3_scale.registration import look_here, register_envs
 from sb3_scale_apex.environments import Environments
 from sb3_scale_apex.exploration import spread_out
 from sb3_scale_apex.fragments import Fragment, Moments, Orders
+from sb3_scale_apex.noise import FollowedNoise, LadderNoise
 from sb3_scale_apex.priorities import first_priorities
 from sb3_scale_apex.weights import Networks, Weights
 
@@ -113,6 +114,7 @@ class Worker:
             self.envs = CheckedAnswers(venv, lambda: self._steps)
             self._observations: Any = self.envs.reset()
             self.envs.check_reset(self._observations, None)
+        self._followed = FollowedNoise(venv.num_envs)
         self._returns = np.zeros(venv.num_envs)
         self._begins = True
 
@@ -171,15 +173,10 @@ class Worker:
         self._take_noise(weights.noise)
 
     def _take_noise(self, noise: ActionNoise | None) -> None:
-        n_envs = self.envs.num_envs
-        # That of the algorithm is for the environments of all collectors.
-        base = noise.base_noise if isinstance(noise, VectorizedActionNoise) else noise
         if self.plan.noise is not None:
-            self._noise = _LadderNoise(self.plan.noise, self.action_space.shape or ())
-        elif base is None or n_envs == 1:
-            self._noise = base
-        elif not isinstance(self._noise, VectorizedActionNoise) or _differ(self._noise, base):
-            self._noise = VectorizedActionNoise(base, n_envs)
+            self._noise = LadderNoise(self.plan.noise, self.action_space.shape or ())
+        else:
+            self._noise = self._followed.follow(noise)
 
     def _act(self, orders: Orders) -> Fragment:
         steps, n_envs = orders.steps, self.envs.num_envs
@@ -238,10 +235,8 @@ class Worker:
         played, stored = choose(self, 0, self._noise, n_envs)
         if has_whole_actions(self.action_space):
             stored = self.policy.scale_action(played)
-        elif is_discrete(self.action_space):
-            # A single number has no axis of its own.
-            stored = stored.reshape(n_envs, -1)
-        return played, stored
+        # As the replay buffer has them: a single number has no axis, and a matrix has two.
+        return played, stored.reshape(n_envs, -1)
 
     @property
     def _gamma_of_returns(self) -> float:
@@ -268,23 +263,3 @@ class Worker:
                 set_random_states(self._generators, self.action_space)
             yield
             self._generators = random_states(self.action_space)
-
-
-class _LadderNoise(ActionNoise):
-    """Normal noise, with a standard deviation of its own for each environment."""
-
-    def __init__(self, sigmas: np.ndarray, shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self._shape = (len(sigmas), *shape)
-        self._sigmas = sigmas.reshape(-1, *[1] * len(shape))
-
-    def __call__(self) -> np.ndarray:
-        return np.random.normal(0, self._sigmas, self._shape).astype(np.float32)
-
-    def reset(self, indices: Any = None) -> None:
-        """Nothing is remembered."""
-
-
-def _differ(present: VectorizedActionNoise, base: ActionNoise) -> bool:
-    before, now = (cloudpickle.dumps(each) for each in (present.base_noise, base))
-    return bool(before != now)

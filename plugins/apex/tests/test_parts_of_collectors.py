@@ -5,8 +5,8 @@ import pytest
 
 from sb3_scale_apex.exploration import ladder, spread_out
 from sb3_scale_apex.fragments import Fragment
+from sb3_scale_apex.noise import LadderNoise
 from sb3_scale_apex.priorities import returns_of
-from sb3_scale_apex.worker import _LadderNoise
 
 
 def fragment(steps: int = 12, envs: int = 3, ends: bool = True) -> Fragment:
@@ -86,9 +86,22 @@ def test_spread_moves_actions_from_the_mode_and_keeps_them_within_bounds() -> No
     assert moved.dtype == np.float32
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int64])
+def test_whole_actions_that_spread_stay_whole_and_on_their_side_of_the_mode(dtype: type) -> None:
+    bounds = (np.zeros(1, dtype), np.full(1, 10, dtype))
+    for mode in range(11):
+        for sample in range(11):
+            for factor in (0.5, 0.9, 1.0, 1.5, 1.8):
+                pair = (np.array([[each]], dtype) for each in (mode, sample))
+                moved = spread_out(*pair, np.array([factor]), bounds)
+                wanted = min(max(round(mode + factor * (sample - mode)), 0), 10)
+                assert moved.dtype == dtype
+                assert moved.tolist() == [[wanted]], (mode, sample, factor)
+
+
 def test_noise_of_the_ladder_has_a_deviation_for_each_environment() -> None:
     np.random.seed(0)
-    noise = _LadderNoise(np.array([0.1, 0.4]), (1,))
+    noise = LadderNoise(np.array([0.1, 0.4]), (1,))
     drawn = np.stack([noise() for _ in range(4000)])
     assert drawn.shape == (4000, 2, 1)
     np.testing.assert_allclose(drawn.std(0)[:, 0], [0.1, 0.4], rtol=0.05)

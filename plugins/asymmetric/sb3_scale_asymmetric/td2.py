@@ -8,8 +8,7 @@ import torch as th
 from stable_baselines3.common.policies import BasePolicy
 
 from sb3_scale.algorithms import TD3, Options, is_scale_policy
-from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.learning.deterministic import DeterministicObjective
+from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.parts import parameters, spec_of
 
 
@@ -72,17 +71,12 @@ class DDPG(TD2, stable_baselines3.DDPG):
         checked = super().check_arguments(policy, policy_kwargs, device)
         if checked is None or not is_scale_policy(policy):
             return checked
+        _check_one_critic(checked.get("n_critics", 1))
         critic = checked.get("critic", "ensemble")
         if "n_critics" in parameters(spec_of("critic", critic)):
             named = {"name": critic} if isinstance(critic, str) else critic
             checked["critic"] = {"n_critics": 1, **named}
         return checked
-
-    def make_objective(self) -> DeterministicObjective:
-        """
-        :return: the value of the actor's action, without noise in the target
-        """
-        return DeterministicObjective(0.0, 0.0)
 
     def _setup_model(self) -> None:
         if not self.scaled:
@@ -92,8 +86,11 @@ class DDPG(TD2, stable_baselines3.DDPG):
         # The library's constructor adds it for its own policy.
         self.policy_kwargs.pop("n_critics", None)
         super()._setup_model()
-        n_critics = getattr(self.policy.critic, "n_critics", 1)
-        if n_critics != 1:
-            raise Sb3ScaleError(
-                f"n_critics is {n_critics}, and DDPG has one critic; allowed: 1, or --algo td2"
-            )
+        _check_one_critic(getattr(self.policy.critic, "n_critics", 1))
+
+
+def _check_one_critic(n_critics: Any) -> None:
+    if n_critics != 1:
+        raise Sb3ScaleError(
+            f"n_critics is {shown(n_critics)}, and DDPG has one critic; allowed: 1, or --algo td2"
+        )

@@ -1,5 +1,6 @@
 """TD2 and DDPG against Stable-Baselines3."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,26 @@ def test_ddpg_has_one_critic() -> None:
     for parts in unsaid:
         model = DDPG("ScalePolicy", "Pendulum-v1", policy_kwargs=parts, **SETTINGS)
         assert model.policy.critic.n_critics == 1
-    twins = {"critic": {"name": "ensemble", "n_critics": 2}}
-    with pytest.raises(sb3_scale.Sb3ScaleError, match="n_critics is 2, and DDPG has one critic"):
-        DDPG("ScalePolicy", "Pendulum-v1", policy_kwargs=twins, **SETTINGS)
+    one = DDPG("ScalePolicy", "Pendulum-v1", policy_kwargs={"n_critics": 1}, **SETTINGS)
+    assert one.policy.critic.n_critics == 1
+    twins: list[dict[str, Any]] = [
+        {"critic": {"name": "ensemble", "n_critics": 2}},
+        {"n_critics": 2},
+        {"n_critics": 2, "critic": "ensemble"},
+        {"n_critics": 1, "critic": {"name": "ensemble", "n_critics": 2}},
+    ]
+    message = "n_critics is 2, and DDPG has one critic"
+    for parts in twins:
+        with pytest.raises(sb3_scale.Sb3ScaleError, match=message):
+            DDPG("ScalePolicy", "Pendulum-v1", policy_kwargs=parts, **SETTINGS)
+
+
+@pytest.mark.parametrize("algorithm", [TD2, DDPG])
+@pytest.mark.parametrize("name", ["policy_delay", "target_policy_noise", "target_noise_clip"])
+def test_what_makes_it_td3_is_no_argument_of_load(
+    algorithm: Any, name: str, tmp_path: Path
+) -> None:
+    algorithm("ScalePolicy", "Pendulum-v1", **SETTINGS).save(tmp_path / "m")
+    with pytest.raises(sb3_scale.Sb3ScaleError, match=f"load has no argument '{name}' "):
+        algorithm.load(tmp_path / "m", device="cpu", **{name: 2})
+    assert algorithm.load(tmp_path / "m", device="cpu", gamma=0.5).gamma == 0.5

@@ -79,7 +79,7 @@ class MeanShift(ConstrainedModule):
         self.network = build("network", network, features_dim + action_dim, 1)
         self.output = EnsembleLinear(self.network.out_features, action_dim, 1, output=True)
         self.initialize(init, constraint)
-        orthogonal_([self.output], gain=SHIFT_GAIN, output_gain=SHIFT_GAIN)
+        orthogonal_(self.output, SHIFT_GAIN)
         self.project_()
 
     def forward(self, features: Tensor, mean: Tensor, training: bool = False) -> Tensor:

@@ -11,6 +11,7 @@ from torch import nn
 from sb3_scale.errors import Sb3ScaleError, check_at_least, suggestion
 from sb3_scale.learning.soft import Temperature
 from sb3_scale.learning.update import Learner
+from sb3_scale.nn.linear import linear_layers
 from sb3_scale.notices import notice
 from sb3_scale.policies import ScalePolicy
 
@@ -28,7 +29,8 @@ class Reset(BaseCallback):
     run. New weights are drawn from the present state of PyTorch's random numbers, targets become
     copies of them, running statistics of norms begin anew, and the temperature returns to its
     initial value; what is trained alone before the first gradient step is so again. Replay buffer,
-    counters and learning-rate schedules go on.
+    counters and learning-rate schedules go on, and what was frozen with ``requires_grad_(False)``
+    stays, a part that is frozen as a whole with its statistics.
 
     Sources: D'Oro et al., "Sample-Efficient Reinforcement Learning by Breaking the Replay Ratio
     Barrier", ICLR 2023 (SR-SAC): every 2,560,000 gradient steps, which are 80,000 decisions with 32
@@ -38,7 +40,8 @@ class Reset(BaseCallback):
 
     A checkpoint keeps the count, so that ``learn(..., reset_num_timesteps=False)`` goes on with the
     next reset. A ``learn`` that counts its steps from zero, such as RL-Zoo's ``--trained-agent``,
-    counts resets from zero too. A run that would end before the first reset is refused.
+    counts resets from zero too. A run that is too short for its first reset says so in one line,
+    and has none.
 
     :param interval: decisions from one reset to the next; 80000 if neither it nor ``at`` is given
     :param at: the decisions to reset at instead, increasing; those beyond the run are without
@@ -124,16 +127,27 @@ class Reset(BaseCallback):
             return
         path = next(path for path, each in self.model.policy.named_modules() if each is module)
         new = fresh.get_submodule(path)
-        self._renew(module, new)
-        if name in learner.targets:
-            learner.targets[name].load_state_dict(new.state_dict())
+        if self._renew(module, new) and name in learner.targets:
+            learner.targets[name].load_state_dict(module.state_dict())
 
-    def _renew(self, module: nn.Module, new: nn.Module) -> None:
+    @th.no_grad()
+    def _renew(self, module: nn.Module, new: nn.Module) -> bool:
+        """Whether anything of it was not frozen."""
+        frozen = _frozen(module, new)
+        trained = [each for each in module.parameters() if each.requires_grad]
+        if frozen and not trained:
+            return False
+        kept = [each.clone() for each in frozen]
         module.load_state_dict(new.state_dict())
-        self._forget(module.parameters())
+        for each, before in zip(frozen, kept, strict=True):
+            each.copy_(before)
+        self._forget(trained)
+        return True
 
     @th.no_grad()
     def _reset_temperature(self, temperature: Temperature) -> None:
+        if not temperature.log_ent_coef.requires_grad:
+            return
         _, _, initial = self.model.ent_coef.partition("_")
         temperature.log_ent_coef.fill_(float(initial or 1.0)).log_()
         self._forget([temperature.log_ent_coef])
@@ -143,3 +157,12 @@ class Reset(BaseCallback):
         for parameter in parameters:
             for learner in self.model.learners:
                 learner.optimizer.state.pop(parameter, None)
+
+
+def _frozen(module: nn.Module, new: nn.Module) -> list[th.Tensor]:
+    """Of a part, the parameters that a user froze, and what constraints know of such weights."""
+    pairs = zip(module.parameters(), new.parameters(), strict=True)
+    parameters = [ours for ours, theirs in pairs if theirs.requires_grad and not ours.requires_grad]
+    frozen = {id(each) for each in parameters}
+    layers = [layer for layer in linear_layers(module) if id(layer.weight) in frozen]
+    return [*parameters, *(buffer for layer in layers for buffer in layer.buffers())]

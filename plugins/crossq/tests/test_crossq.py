@@ -136,6 +136,13 @@ CASES: dict[str, tuple[int, dict[str, Any]]] = {
 }
 
 
+CHANGES: dict[str, dict[str, Any]] = {
+    "after-warmup": {"target_entropy": -40.0},
+    "fixed-temperature": {"ent_coef_tensor": torch.tensor(3.0)},
+}
+"""Attributes that a callback changes half-way."""
+
+
 def train_both(ours: Any, theirs: Any, step: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Take one gradient step from the same state of the random generators, and read the logs."""
     logs = []
@@ -151,13 +158,18 @@ def train_both(ours: Any, theirs: Any, step: int) -> tuple[dict[str, Any], dict[
     return logs[0], logs[1]
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_update_equals_sb3_contrib(case: str) -> None:
+@pytest.mark.parametrize(
+    ("case", "changes"), [*((case, {}) for case in CASES), *CHANGES.items()], ids=str
+)
+def test_update_equals_sb3_contrib(case: str, changes: dict[str, Any]) -> None:
     warmup, settings = CASES[case]
     policy_kwargs = {**NET, "renorm_warmup_steps": warmup}
     ours, theirs = make(small({"warmup_steps": warmup}), policy_kwargs, **settings)
     start = {where: tensor.clone() for where, tensor, _ in pairs(ours, theirs)}
     for step in range(1, STEPS + 1):
+        if step == STEPS // 2:
+            vars(ours).update(changes)
+            vars(theirs).update(changes)
         our_log, their_log = train_both(ours, theirs, step)
         for where, own, other in pairs(ours, theirs):
             torch.testing.assert_close(

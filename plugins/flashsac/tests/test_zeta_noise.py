@@ -16,6 +16,7 @@ from sb3_scale.parts import build
 from sb3_scale.testing import check_component
 
 ACTOR = {"name": "zeta-noise", "network": SMALL}
+APART = {"name": "local", "acting_device": "cpu"}
 
 
 def noise_of(actor: Any, features: torch.Tensor) -> np.ndarray:
@@ -97,9 +98,11 @@ def test_only_decisions_of_the_training_use_it(n_envs: int) -> None:
     assert model.policy.actor.get_extra_state().equal(kept)
 
 
-def test_a_resumed_training_keeps_what_was_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("collector", ["local", APART], ids=["here", "on another device"])
+def test_a_resumed_training_keeps_what_was_kept(tmp_path: Path, collector: Any) -> None:
     """Its next decision is that of the training that went on."""
-    model = make(SAC, parts={"actor": {**ACTOR, "exponent": 0.0}}, env="Pendulum-v1").learn(45)
+    parts = {"actor": {**ACTOR, "exponent": 0.0}}
+    model = make(SAC, parts=parts, env="Pendulum-v1", collector=collector).learn(45)
     model.save(tmp_path / "model.zip")
     for trust in (True, False):
         loaded = SAC.load(tmp_path / "model.zip", env=model.get_env(), device="cpu", trust=trust)
@@ -119,12 +122,20 @@ def test_a_copy_on_another_device_explores_too() -> None:
     model = make(
         SAC,
         parts={"actor": {**ACTOR, "exponent": 0.0}},
-        collector={"name": "local", "acting_device": "cpu"},
+        collector=APART,
     )
     model.learn(45)
     copy = model.training.collector._acting._copy.actor
     assert copy.get_extra_state().shape == (1, 2)
-    assert model.policy.actor.get_extra_state().numel() == 0
+    assert model.policy.actor.get_extra_state().equal(copy.get_extra_state())
+    seen = np.ones((1, 3), np.float32)
+    chosen = []
+    for explore in (model.policy.explore, model.training.collector._acting.explore):
+        model.policy.actor.set_extra_state(torch.tensor([[2.0, 5.0]]))
+        chosen.append(explore(seen)[0])
+        # What was kept for five decisions is kept for four more.
+        assert model.policy.actor.get_extra_state().tolist() == [[2.0, 4.0]]
+    np.testing.assert_array_equal(*chosen)
 
 
 def test_it_goes_on_after_a_reset() -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sb3_scale.errors import check_above, check_at_least, check_depth
+from sb3_scale.nn.activations import make_activation
 from sb3_scale.nn.linear import EnsembleLinear
 
 EPS = 1e-8
@@ -84,6 +85,7 @@ class LerpBlock(nn.Module):
         super().__init__()
         scale = math.sqrt(2 / width / expansion)
         self.inner = ScaledLinear(width, expansion * width, n_members, scale)
+        self.activation = make_activation("relu")
         self.outer = EnsembleLinear(expansion * width, width, n_members, bias=False)
         self.share = Scaler(width, n_members, initial, 1 / math.sqrt(width))
 
@@ -92,7 +94,7 @@ class LerpBlock(nn.Module):
         :param x: shape ``(n_members, batch, width)``
         :return: the same shape
         """
-        target = unit(self.outer(self.inner(x).relu() + EPS))
+        target = unit(self.outer(self.activation(self.inner(x)) + EPS))
         return unit(x + self.share(target - x))
 
 

@@ -5,6 +5,7 @@ import math
 from torch import Tensor, nn
 
 from sb3_scale.errors import check_at_least, check_depth
+from sb3_scale.nn.activations import make_activation
 from sb3_scale.nn.linear import EnsembleLinear, orthogonal_
 from sb3_scale.parts import build
 from sb3_scale.protocols import PartConfig
@@ -40,6 +41,7 @@ class SimbaBlock(nn.Module):
         super().__init__()
         self.norm = build("norm", norm, width, n_members)
         self.inner = EnsembleLinear(width, expansion * width, n_members)
+        self.activation = make_activation("relu")
         self.outer = EnsembleLinear(expansion * width, width, n_members)
         he_normal_(self.inner)
         he_normal_(self.outer)
@@ -50,7 +52,7 @@ class SimbaBlock(nn.Module):
         :param training: whether norms use the statistics of this batch
         :return: the same shape
         """
-        update: Tensor = self.outer(self.inner(self.norm(x, training)).relu())
+        update: Tensor = self.outer(self.activation(self.inner(self.norm(x, training))))
         return x + update
 
 
@@ -85,7 +87,7 @@ class Simba(nn.Module):
         check_at_least(1, width=width, expansion=expansion)
         check_depth(0, depth)
         self.first = EnsembleLinear(in_features, width, n_members)
-        orthogonal_([self.first], gain=1.0, output_gain=1.0)
+        orthogonal_(self.first, gain=1.0)
         self.blocks = nn.ModuleList(
             SimbaBlock(width, n_members, expansion, norm) for _ in range(depth)
         )

@@ -27,9 +27,10 @@ class SpectralConstraint:
     best combination (subspace iteration with a Rayleigh-Ritz step). It reads the weight as often as
     a pair does. Figures are in docs/spectral.md.
 
-    :param layers: the linear layers of one actor or critic, input first and output last
-    :param which: ``intermediate`` is the paper's, all but the first and the last layer; ``hidden``
-        is all but the last; ``all`` leaves none out, so that the values are bounded as well
+    :param layers: the linear layers of one actor or critic, input first
+    :param which: ``intermediate`` is the paper's, all but the first layer and the outputs;
+        ``hidden`` is all but the outputs; ``all`` leaves none out, so that the values are bounded
+        as well
     :param n_vectors: size of the block, at most 64; 1 is the papers' power method
     :param power_iterations: after each change of the weights
     :param init_iterations: at initialisation, from random vectors
@@ -50,8 +51,7 @@ class SpectralConstraint:
         check_at_least(1, power_iterations=power_iterations, init_iterations=init_iterations)
         check_above(0, eps=eps)
         first = 1 if which == "intermediate" else 0
-        last = len(layers) if which == "all" else len(layers) - 1
-        self.layers = list(layers[first:last])
+        self.layers = [layer for layer in layers[first:] if which == "all" or not layer.output]
         if not self.layers:
             raise ValueError(
                 f"which '{which}' selects none of {len(layers)} ensemble linear layers; "

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sb3_scale import SAC, Sb3ScaleError
-from sb3_scale.nn.linear import linear_layers
+from sb3_scale.nn.linear import EnsembleLinear, linear_layers
 from sb3_scale.parts import build
 from sb3_scale.testing import check_component
 
@@ -52,6 +52,15 @@ def test_paper_leaves_the_first_and_the_last_layer_alone() -> None:
     assert layers[0].in_features == 5
     assert layers[-1].out_features == 1
     assert [layer.scale is None for layer in layers] == [True, False, False, False, False, True]
+
+
+@pytest.mark.parametrize("which", ["intermediate", "hidden", "all"])
+def test_several_outputs_are_treated_alike(which: str) -> None:
+    sizes = ((3, 8, False), (8, 8, False), (8, 2, True), (8, 2, True))
+    layers = [EnsembleLinear(i, o, 2, output=output) for i, o, output in sizes]
+    build("constraint", {"name": "spectral", "which": which}, layers)
+    divided = [layer.scale is not None for layer in layers]
+    assert divided == [which != "intermediate", True, which == "all", which == "all"]
 
 
 @pytest.mark.parametrize(
