@@ -5,7 +5,7 @@ from typing import Any
 
 from sb3_scale.parts import build
 from sb3_scale.testing.part_under_test import Subject
-from sb3_scale.testing.told_steps import make_told_steps
+from sb3_scale.testing.told_steps import ToldSteps
 from sb3_scale.testing.told_transitions import check_told
 from sb3_scale.testing.training import STARTS, STEPS, check_saved, construct
 
@@ -18,7 +18,7 @@ def check_collector(subject: Subject) -> None:
     :raises AssertionError: if environment steps or gradient steps are missing, or too many, or what
         is stored is not what happened
     """
-    subject = replace(subject, env=make_told_steps())
+    subject = replace(subject, env=ToldSteps())
     part = {"name": subject.spec.name, **subject.params}
     collector = subject.call("its constructor", build, "collector", part)
     n_envs = subject.call("count_environments(None)", collector.count_environments, None)
