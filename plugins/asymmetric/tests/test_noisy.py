@@ -58,7 +58,8 @@ def test_the_noise_is_in_the_target_and_in_the_actors_loss(algorithm: Any, targe
     np.random.seed(3)
     torch.manual_seed(3)
     data = model.replay_buffer.sample(32)
-    next_noise, noise = STD * torch.randn(32, 1), STD * torch.randn(32, 1)
+    # Between the two the target's smoothing draws, of size 0 here.
+    next_noise, _, noise = STD * torch.randn(3, 32, 1)
 
     def clipped(actor: Any, states: torch.Tensor, added: torch.Tensor) -> torch.Tensor:
         mode: torch.Tensor = actor(states, deterministic=True)
