@@ -63,8 +63,7 @@ class CheckedAnswers(VecEnvWrapper):
                 raise
             raise Sb3ScaleError(
                 f"an environment ({_name(self.venv, 0)}) gave an answer at timestep {self._step} "
-                "that "
-                f"Stable-Baselines3 cannot read: {told(error)}; allowed: reset(seed=..., "
+                f"that Stable-Baselines3 cannot read: {told(error)}; allowed: reset(seed=..., "
                 "options=...) -> (observation, info), and step(action) -> (observation, reward, "
                 "terminated, truncated, info) with a number as reward and a dictionary as info"
             ) from error

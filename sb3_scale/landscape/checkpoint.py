@@ -17,6 +17,7 @@ from sb3_scale.saved_statistics import STATISTICS, statistics_of
 from sb3_scale.trained import load_model
 from sb3_scale.trust.commands import for_a_command
 from sb3_scale.trust.files import read_vec_normalize
+from sb3_scale.zoo.resume import REPLAY_BUFFER
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,10 @@ def load_problem(
 
 
 def _give_transitions(model: Any, folder: Path, trust: bool) -> None:
-    stored = folder / "replay_buffer.pkl"
+    stored = folder / REPLAY_BUFFER
     if not stored.is_file():
         raise Sb3ScaleError(
-            f"'{folder}' has no replay_buffer.pkl, and the loss is one of stored transitions; "
+            f"'{folder}' has no {REPLAY_BUFFER}, and the loss is one of stored transitions; "
             "train with --save-replay-buffer"
         )
     with for_a_command():

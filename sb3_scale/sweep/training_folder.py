@@ -20,12 +20,9 @@ from sb3_scale.files import replacing
 from sb3_scale.notices import notice
 from sb3_scale.runs import Run, env_name, read_evaluated
 from sb3_scale.sweep.grid import Training
-from sb3_scale.zoo.resume import BEST, RESUME, whole
+from sb3_scale.zoo.resume import BEST, REPLAY_BUFFER, RESUME, whole
 
 LOG, SETTINGS, STATE = "output.log", "settings.yml", "state.json"
-
-REPLAY_BUFFER = "replay_buffer.pkl"
-"""What RL-Zoo saves beside a checkpoint."""
 
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that end a sweep and a training of it; the latter's exit status is 128 and the number."""

@@ -5,8 +5,7 @@ from importlib import import_module
 import gymnasium
 
 from sb3_scale.errors import Sb3ScaleError, nearest, shown
-from sb3_scale.guard import importing_module
-from sb3_scale.registration import look_here
+from sb3_scale.guard import importing_module, look_here
 
 OPTION = "--env"
 

@@ -22,6 +22,7 @@ RESUME = "--resume"
 SEARCH = ("-optimize", "--optimize-hyperparameters")
 
 BEST = "best_model.zip"
+REPLAY_BUFFER = "replay_buffer.pkl"
 
 _continued: set[Path] = set()
 """Checkpoints that the command line names to count on from."""

@@ -14,9 +14,8 @@ from stable_baselines3.common.save_util import save_to_pkl
 
 from sb3_scale.files import NO_ROOM, UnwritableError, replacing, written_whole
 from sb3_scale.saved_statistics import STATISTICS
+from sb3_scale.zoo.resume import REPLAY_BUFFER
 from sb3_scale.zoo.termination import Termination
-
-REPLAY_BUFFER = "replay_buffer.pkl"
 
 
 def use(manager: Any) -> None:
