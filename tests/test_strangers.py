@@ -3,6 +3,7 @@
 import io
 import pickle
 import random
+import warnings
 import zipfile
 from collections import deque
 from pathlib import Path
@@ -128,6 +129,12 @@ def test_a_small_pickle_does_not_take_the_memory() -> None:
     for content in (pickle.dumps(many), pickle.dumps(looped), memory, room, b"", b"no pickle"):
         with pytest.raises(Sb3ScaleError, match="it cannot be read: "):
             read(content, STABLE_BASELINES, "it")
+
+
+def test_escapes_that_python_does_not_know_warn_of_nothing() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read(rb"S'a\yb'" + b"\n.", STABLE_BASELINES, "it") == r"a\yb"
 
 
 @pytest.mark.parametrize("protocol", [2, 4, 5])

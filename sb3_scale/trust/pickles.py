@@ -8,6 +8,7 @@ that the program can run and nothing happens. What is described is then made fro
 import io
 import pickle
 import pickletools
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -118,8 +119,7 @@ def read(content: bytes, names: Names, what: str, instead: str = "") -> Any:
     :raises Sb3ScaleError: if it has another name, is no pickle, or would take too much memory
     """
     try:
-        _check_opcodes(content)
-        described = _Unpickler(io.BytesIO(content)).load()
+        described = _described(content)
         return _Maker(names, EXPANSION * len(content) + SPARE).make(described)
     except UnknownNameError as error:
         name = f"'{str(error)[:100]}'"
@@ -136,6 +136,14 @@ def read(content: bytes, names: Names, what: str, instead: str = "") -> Any:
 
 class UnknownNameError(Exception):
     """A pickle has a name that its reader does not know."""
+
+
+def _described(content: bytes) -> Any:
+    with warnings.catch_warnings():
+        # Bytes that are no pickle may look like strings with escapes that Python does not know.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        _check_opcodes(content)
+        return _Unpickler(io.BytesIO(content)).load()
 
 
 def _check_opcodes(content: bytes) -> None:
