@@ -2,7 +2,8 @@
 Updates per second and memory of our recipe ``drq`` next to the released DrQ.
 
 Both train on random pictures of 84x84 with the settings of DrQ's config.yaml, each in a process of
-its own, in turns. The released code needs an environment of its own, and is not changed:
+its own, in turns. The released code computes in float32, needs an environment of its own, and is
+not changed:
 
     git clone https://github.com/denisyarats/drq ../drq
     python -m venv ../drq-venv
@@ -23,6 +24,7 @@ import torch as th
 from rich.console import Console
 from rich.table import Table
 
+from lib.configurations import VARIANTS
 from lib.sides import Side
 from lib.workers import Ask, worker
 from update_throughput import ratio, take_turns
@@ -42,8 +44,7 @@ def commands(args: argparse.Namespace) -> dict[str, list[str]]:
     ours = [sys.executable, str(FOLDER / "pixels_worker.py"), "--recipe", args.recipe]
     return {
         "released": [*released, "--source", str(args.source), *sizes],
-        "eager": [*ours, *sizes],
-        "compile": [*ours, "--compile", *sizes],
+        **{each: [*ours, "--variant", each, *sizes] for each in args.variants},
     }
 
 
@@ -55,6 +56,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--source", type=Path, required=True, help="clone of denisyarats/drq")
     parser.add_argument("--python", required=True, help="interpreter that has what DrQ needs")
     parser.add_argument("--recipe", default="drq")
+    parser.add_argument(
+        "--variants", nargs="+", default=["eager", "compile", "compile+autocast"], choices=VARIANTS
+    )
     parser.add_argument("--actions", type=int, default=1)
     parser.add_argument("--transitions", type=int, default=2000, help="in the replay buffer")
     parser.add_argument("--batch-size", type=int, default=128)

@@ -14,6 +14,7 @@ import torch as th
 from rich.console import Console
 from rich.table import Table
 
+from lib.configurations import VARIANTS
 from network_costs import milliseconds
 from pixels_worker import make
 
@@ -24,7 +25,7 @@ def row(name: str, args: argparse.Namespace) -> list[str]:
     :param args: of the command line
     :return: its row of the table
     """
-    model = make(name, args.actions, args.transitions, args.batch_size, args.compile)
+    model = make(name, args.actions, args.transitions, args.batch_size, args.variant)
     # Two steps of the critic for one of the actor, each with a program of its own.
     model.train(gradient_steps=2, batch_size=args.batch_size)
     update = milliseconds(lambda: model.train(2, args.batch_size), model, args.seconds) / 2
@@ -40,7 +41,7 @@ def main() -> None:
     """Print one table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[1])
     parser.add_argument("--recipes", nargs="+", default=["drq"])
-    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--variant", default="eager", choices=VARIANTS)
     parser.add_argument("--actions", type=int, default=1)
     parser.add_argument("--transitions", type=int, default=500, help="in the replay buffer")
     parser.add_argument("--batch-size", type=int, default=128)
@@ -52,7 +53,7 @@ def main() -> None:
     for name in args.recipes:
         table.add_row(*row(name, args))
     Console().print(
-        f"batch {args.batch_size}, {'compiled' if args.compile else 'eager'}; "
+        f"batch {args.batch_size}, {args.variant}; "
         f"{platform.machine()}, {args.threads} threads, PyTorch {th.__version__}"
     )
     Console().print(table)

@@ -23,6 +23,7 @@ TRANSITIONS = 20_000
 VARIANTS: dict[str, dict[str, Any]] = {
     "eager": {"compile": False},
     "compile": {"compile": True},
+    "autocast": {"compile": False, "autocast": True},
     "compile+autocast": {"compile": True, "autocast": True},
     "capture": {"compile": False, "capture": True},
     "compile+capture": {"compile": True, "capture": True},
