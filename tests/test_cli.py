@@ -12,7 +12,7 @@ import yaml
 from cli_commands import error, install, run, run_process
 
 from sb3_scale.cli import main
-from sb3_scale.cli.doctor import _drawing
+from sb3_scale.cli.doctor import _drawing, _products
 from sb3_scale.plugins import manager
 from sb3_scale.specs import KINDS
 
@@ -276,12 +276,22 @@ def test_doctor_of_this_installation(tmp_path):
     assert checks["requirements"]["detail"] == "versions fit"
     assert "brings sb3_scale into RL-Zoo" in checks["custom_envs"]["detail"]
     assert run("doctor", cwd=tmp_path).returncode == 0
+    gain = re.match(r"([\d.]+) times as many as", checks["products of bfloat16"]["detail"])
+    assert gain, checks
+    assert float(gain.group(1)) > 0
     backends = checks["rendering"]["detail"].partition("MUJOCO_GL: ")[2]
     drawing = [checks[f"rendering with {name}"] for name in filter(None, backends.split(", "))]
     for check in drawing:
         rates = re.search(r": (\d+) frames of 84x84 a second, (\d+) without", check["detail"])
         assert rates, check["detail"]
         assert min(map(int, rates.groups())) > 1
+
+
+@pytest.mark.parametrize(("gain", "told"), [(0.31, False), (1.04, False), (2.38, True)])
+def test_doctor_says_when_autocast_may_pay(gain, told):
+    check = _products("cpu", gain)
+    assert check.detail == f"{gain:.1f} times as many as of float32 in the same time, on cpu"
+    assert ("autocast: true" in check.hint) == told
 
 
 @pytest.mark.parametrize(
