@@ -65,9 +65,10 @@ class RewardScale(Transform):
     variance over all steps of all environments, a batch's rewards are divided by
     ``std(G) + epsilon``, as it is when the batch is used (``deviation``: Palenicek et al., "XQC:
     Well-Conditioned Optimization Accelerates Deep Reinforcement Learning", 2025), or by the larger
-    of ``sqrt(var(G) + epsilon)`` and ``max |G| / v_max``, which keeps all returns that were seen
-    within the range of a categorical value (``greatest``: Lee et al., "Hyperspherical
-    Normalization for Scalable Deep Reinforcement Learning", 2025, section 4.3).
+    of ``sqrt(var(G) + epsilon)`` and ``max |G| / v_max``, which keeps each ``G`` that was seen
+    within the range of a categorical value (``greatest``: Lee et al., "Hyperspherical Normalization
+    for Scalable Deep Reinforcement Learning", 2025, section 4.3). ``G`` looks back: a return, which
+    looks ahead, is larger where rewards fall over an episode, and may be clipped.
 
     :param by: ``deviation`` or ``greatest``
     :param epsilon: keeps the divisor above zero

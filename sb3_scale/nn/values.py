@@ -155,7 +155,7 @@ class CategoricalValue(CriticValue):
       Performance with Distributional Losses", 2018; Farebrother et al., "Stop Regressing", 2024.
 
     The defaults of range and atoms are those of XQC (Palenicek et al., 2026) and SimbaV2 (Lee et
-    al., 2025), which scale rewards so that returns stay within it.
+    al., 2025), which scale rewards so that returns stay about within it.
 
     :param v_min: the least atom
     :param v_max: the greatest atom
