@@ -30,7 +30,11 @@ def free_bytes(device: th.device) -> int:
     :return: what is free there, nothing on a GPU that is not there
     """
     if device.type == "cuda":
-        return th.cuda.mem_get_info(device)[0] if th.cuda.is_available() else 0
+        if not th.cuda.is_available():
+            return 0
+        # PyTorch keeps what was freed, and the driver counts it as used.
+        kept = th.cuda.memory_reserved(device) - th.cuda.memory_allocated(device)
+        return th.cuda.mem_get_info(device)[0] + kept
     return int(psutil.virtual_memory().available)
 
 

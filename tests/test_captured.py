@@ -122,6 +122,54 @@ def test_a_new_optimizer_state_is_recorded_anew() -> None:
     assert record.recorded == 2
 
 
+def change_tau(model: Any) -> None:
+    model.tau = 0.5
+
+
+def change_norm(model: Any) -> None:
+    model.max_grad_norm = 1e-3
+
+
+@pytest.mark.parametrize(("change", "batch_size"), [(change_tau, 16), (change_norm, 16), (None, 8)])
+def test_what_a_recording_holds_is_recorded_anew_where_it_changes(
+    change: Any, batch_size: int
+) -> None:
+    """Its function is called again here, so that the count alone tells."""
+    record = Again()
+    model = captured(record, gradient_steps=6)
+    model.learn(40)
+    assert record.recorded == 1
+    if change is not None:
+        change(model)
+    for _ in range(WARMUP + 1):
+        model.train(6, batch_size)
+    assert record.recorded == 2
+
+
+def test_recordings_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sb3_scale.execution.captured.MOST", 1)
+    record = Again()
+    model = captured(record, gradient_steps=6)
+    model.learn(40)
+    for _ in range(WARMUP + 2):
+        model.train(12, 16)
+    assert record.recorded == 1
+
+
+def test_the_reason_is_that_of_the_capture_and_not_of_its_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(function: Callable[[], None]) -> Callable[[], None]:
+        try:
+            raise RuntimeError("operation not permitted")
+        except RuntimeError:
+            raise RuntimeError("a previous error during capture")  # noqa: B904
+
+    captured(refuse).learn(40)
+    told = capsys.readouterr().err
+    assert told == "capture: gradient steps run one by one: operation not permitted\n"
+
+
 def test_what_cannot_be_captured_runs_eagerly(capsys: pytest.CaptureFixture[str]) -> None:
     def refuse(function: Callable[[], None]) -> Callable[[], None]:
         raise RuntimeError("operation not permitted when stream is capturing\nand more")

@@ -200,6 +200,19 @@ def test_a_run_that_goes_on_is_no_other_seed(pendulum_run):
         assert f"'{run}' goes on in '{later}', and is left out" in told
 
 
+def test_of_two_runs_that_go_on_from_one_the_longer_counts(pendulum_run):
+    first, dead, last = (
+        copy_run(pendulum_run, Path(f"logs/sac/Pendulum-v1_{number}"), 1) for number in (1, 2, 3)
+    )
+    write_evaluations(dead / "evaluations.npz", [-900.0])
+    for run in (dead, last):
+        go_on(run, first)
+    summary, told = computed("logs")
+    assert [(one.seed, one.origin.source) for one in summary.field.trainings] == [(1, str(last))]
+    for run in (first, dead):
+        assert f"'{run}' goes on in '{last}', and is left out" in told
+
+
 def test_a_run_beside_one_that_goes_on_from_elsewhere_stays(pendulum_run):
     elsewhere = copy_run(pendulum_run, Path("before/sac/Pendulum-v1_1"), 1)
     other, later = (

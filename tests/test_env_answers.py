@@ -1,5 +1,6 @@
 """Numbers that are not finite are stopped where an environment gives them."""
 
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -179,3 +180,101 @@ def test_a_stock_policy_is_left_to_stable_baselines3() -> None:
     model = SAC("MlpPolicy", Faulty("reward"), learning_starts=50, buffer_size=50, device="cpu")
     model.learn(20)
     assert np.isnan(model.replay_buffer.rewards).any()
+
+
+class Last(Faulty):
+    """The last observations of its episodes are odd."""
+
+    def __init__(self, last: Any, where: str = "") -> None:
+        super().__init__(where)
+        self.last = last
+
+    def step(self, action: Any) -> Any:
+        answer = super().step(action)
+        return (self.last, *answer[1:]) if answer[2] else answer
+
+
+BOTH = "observation without 'pose' at timestep 5; allowed: a dictionary of 'camera', 'pose'"
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [
+        (np.float32(0.7), "observation of shape () at timestep 5; allowed: (3,)"),
+        (np.ones(1), "observation of shape (1,) at timestep 5; allowed: (3,)"),
+        (np.ones((3, 1)), "observation of shape (3, 1) at timestep 5; allowed: (3,)"),
+        (None, "observation of None at timestep 5; allowed: (3,)"),
+        ({"camera": np.zeros((2, 2), np.uint8)}, BOTH),
+    ],
+)
+@pytest.mark.parametrize("processes", [False, True])
+def test_the_last_observation_of_an_episode_is_looked_at(
+    last: Any, told: str, processes: bool
+) -> None:
+    birth = partial(Last, last, "dict" if isinstance(last, dict) else "")
+    env = SubprocVecEnv([birth], start_method="fork") if processes else DummyVecEnv([birth])
+    model = make(SAC, env)
+    with pytest.raises(Sb3ScaleError) as refused:
+        model.learn(30)
+    env.close()
+    assert str(refused.value) == f"environment 0 (Last) gave an {told}"
+    assert model.replay_buffer.size() == 4
+
+
+class Whole(gym.Env[Any, Any]):
+    """Gives a whole number at its third step that its space does not have."""
+
+    action_space = spaces.Box(-1, 1, (1,))
+
+    def __init__(self, space: Any, wrong: Any) -> None:
+        self.observation_space, self.wrong, self.taken = space, wrong, 0
+        self.right = space.sample()
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        return self.right, {}
+
+    def step(self, action: Any) -> Any:
+        self.taken += 1
+        return self.wrong if self.taken == 3 else self.right, 0.0, False, False, {}
+
+
+PAIR = spaces.MultiDiscrete([3, 2])
+STORED = "at timestep 3, and nothing of that step is stored; allowed: "
+
+
+@pytest.mark.parametrize(
+    ("space", "wrong", "told"),
+    [
+        (spaces.Discrete(3), 3, f"observation = 3 {STORED}0 to 2"),
+        (spaces.Discrete(3), -1, "observation = -1 "),
+        (PAIR, np.array([0, 2]), f"observation[1] = 2 {STORED}0 to 1"),
+        (spaces.Dict(a=PAIR), {"a": np.array([4, 0])}, "observation['a'][0] = 4 "),
+    ],
+)
+def test_whole_numbers_that_a_space_does_not_have_are_told(
+    space: Any, wrong: Any, told: str
+) -> None:
+    model = make(SAC, Whole(space, wrong))
+    with pytest.raises(Sb3ScaleError) as refused:
+        model.learn(30)
+    assert str(refused.value).startswith(f"environment 0 (Whole) gave {told}")
+
+
+class Unreadable(Faulty):
+    """Its reset is that of another interface."""
+
+    def reset(self, **options: Any) -> Any:  # type: ignore[override]
+        return 1, 2, 3
+
+
+class Unseeded(Faulty):
+    """Its reset takes nothing."""
+
+    def reset(self) -> Any:  # type: ignore[override]
+        return self.observe(False), {}
+
+
+@pytest.mark.parametrize("kind", [Unreadable, Unseeded])
+def test_a_first_reset_that_cannot_be_read_is_told(kind: Any) -> None:
+    with pytest.raises(Sb3ScaleError, match=r"that Stable-Baselines3 cannot read: .*; allowed: re"):
+        make(SAC, kind()).learn(30)

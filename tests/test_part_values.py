@@ -123,6 +123,15 @@ def test_names_of_first_arguments_and_widths_of_features_are_told() -> None:
         build("extractor", "TextWidth", Box(-1, 1, (3,)))
 
 
+def test_a_class_that_gymnasium_takes_no_name_of_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "of_gymnasium.py").write_text("class Pendulum: pass")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(Sb3ScaleError, match="Gymnasium takes no 'Pendulum': .*; allowed: a class"):
+        own_environments._registered("of_gymnasium:Pendulum")
+
+
 @pytest.mark.parametrize("code", ["import sys; sys.exit(0)", "1 / 0"])
 def test_a_module_of_environments_that_ends_the_process_is_a_sentence(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -10,7 +10,7 @@ import torch
 from diagnosed_models import figures, started
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.wrappers import TimeLimit, TransformReward
+from gymnasium.wrappers import NormalizeObservation, NormalizeReward, TimeLimit, TransformReward
 from small_models import SMALL, make
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import configure
@@ -268,3 +268,10 @@ def test_whole_actions_are_judged_as_they_were_played(algorithm: Any) -> None:
     np.testing.assert_allclose(found.actions.numpy(), wanted, atol=1e-6)
     stored = np.unique(model.replay_buffer.actions[:30].round(5))
     assert set(np.unique(found.actions.numpy().round(5))) <= set(stored)
+
+
+@pytest.mark.parametrize("wrapper", [NormalizeObservation, NormalizeReward])
+def test_wrappers_with_statistics_of_their_own_are_not_repeated(wrapper: Any) -> None:
+    env = DummyVecEnv([lambda: wrapper(gymnasium.make("Pendulum-v1"))])
+    with pytest.raises(Sb3ScaleError, match="would begin with statistics of its own; allowed: Vec"):
+        evaluation_env(env)

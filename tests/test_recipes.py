@@ -26,6 +26,8 @@ from sb3_scale.recipes.costs import cost
 from sb3_scale.recipes.environments import SpacesOnly
 from sb3_scale.registration import register_envs
 from sb3_scale.testing import check_component
+from sb3_scale_envs.envpool_vec_env import EnvPoolVecEnv
+from sb3_scale_envs.navigation_vec_env import NavigationVecEnv
 
 NARROW = {
     "policy_kwargs.critic.network.width": 8,
@@ -139,12 +141,19 @@ def test_what_a_monitor_keeps(recipes: "Recipes") -> None:
         ("Pendulum-v1", 200),
         ("cartpole-swingup", 500),
         (make_vec_env("Pendulum-v1", 2), 200),
+        ("navigation-10", 1000),
     ],
-    ids=["time limit", "attribute", "no limit", "id", "repeated", "vector"],
+    ids=["time limit", "attribute", "no limit", "id", "repeated", "vector", "property"],
 )
 def test_gamma_follows_the_episode(env: Any, decisions: int | None) -> None:
     model = sb3_scale.recipe("default", env, **NARROW)
     assert model.gamma == pytest.approx(0.99 if decisions is None else max(0.95, 1 - 5 / decisions))
+
+
+def test_the_length_of_environments_in_one_piece() -> None:
+    assert max_episode_steps(NavigationVecEnv("navigation-10")) == 1000
+    pool = EnvPoolVecEnv("cartpole-swingup", env_kwargs={"action_repeat": 3})
+    assert max_episode_steps(pool) == 334
 
 
 @pytest.mark.parametrize(

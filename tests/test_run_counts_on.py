@@ -4,12 +4,15 @@ import os
 import shutil
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 import yaml
 import zoo_commands
+from noted_start import Start
 from small_models import make
 from stable_baselines3 import SAC as StockSAC
+from stable_baselines3.common.callbacks import EvalCallback
 from test_run_folder import train_here
 
 from sb3_scale import SAC, Sb3ScaleError
@@ -17,7 +20,7 @@ from sb3_scale.monitors import read_episodes
 from sb3_scale.runs import read_run
 from sb3_scale.sweep.grid import Sweep, Training, trainings
 from sb3_scale.sweep.training_folder import TrainingFolder
-from sb3_scale.zoo.history import bring_episodes
+from sb3_scale.zoo.history import bring_episodes, bring_evaluations
 from sb3_scale.zoo.resume import name_checkpoint
 
 OPTIONS = ["--save-freq", "30", "--save-replay-buffer", "--eval-freq", "40", "--eval-episodes", "1"]
@@ -66,6 +69,62 @@ def test_a_run_counts_on_with_its_history(
     assert read_episodes(again)["finished_at"].tolist() == [25, 50, 85, 115]
 
 
+def test_random_numbers_go_on_and_environments_do_not_repeat_themselves(
+    killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--resume", str(killed)]
+    name_checkpoint(words)
+    callback = {"callback": "noted_start.Start"}
+    train_here(monkeypatch, tmp_path, *OPTIONS, *words, **CHANGES, **callback)
+    saved = SAC.load(killed / "rl_model_60_steps.zip", device="cpu").random_states
+    found = Start.noted["states"]
+    assert np.array_equal(found["torch"], saved["torch"])
+    assert np.array_equal(found["numpy"][1], saved["numpy"][1])
+    assert (found["python"], found["actions"]) == (saved["python"], saved["actions"])
+    env = gymnasium.make("Pendulum-v1")
+    first, other = (env.reset(seed=seed)[0] for seed in (1, 61))
+    assert not np.allclose(Start.noted["observation"], first)
+    assert Start.noted["observation"] == pytest.approx(other)
+
+
+@pytest.mark.parametrize(("steps", "made"), [(100, [40, 60, 80, 100]), (50, [40, 60])])
+def test_an_evaluation_that_was_due_with_the_checkpoint_is_made(
+    steps: int, made: list[int], killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--eval-freq", "20", "--resume", str(killed)]
+    name_checkpoint(words)
+    run = train_here(monkeypatch, tmp_path, *OPTIONS, *words, **CHANGES, n_timesteps=steps)
+    found = np.load(run / "evaluations.npz")
+    assert found["timesteps"].tolist() == made
+    assert found["results"][0] == np.load(killed / "evaluations.npz")["results"][0]
+
+
+@pytest.mark.parametrize(("decisions", "record"), [(40, -100.0), (80, None), (60, None)])
+def test_the_best_model_comes_with_its_own_return(
+    decisions: int, record: float | None, killed: Path, tmp_path: Path
+) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    for folder in (before, after):
+        folder.mkdir()
+    found = dict(np.load(killed / "evaluations.npz"))
+    # The best of those that are kept has no model any more.
+    np.savez(before / "evaluations.npz", **{**found, "results": np.array([[-100.0], [-50.0]])})
+    model = SAC.load(killed / "rl_model_60_steps.zip", device="cpu")
+    model.num_timesteps = decisions
+    model.save(before / "best_model.zip")
+    evaluation = EvalCallback(make(SAC).env, best_model_save_path=str(after))
+    bring_evaluations(evaluation, before, 60)
+    assert evaluation.best_mean_reward == (-np.inf if record is None else record)
+    assert (after / "best_model.zip").exists() == (record is not None)
+    assert evaluation.evaluations_timesteps == [40]
+
+
+def test_a_run_without_its_replay_buffer_does_not_count_on(killed: Path, tmp_path: Path) -> None:
+    shutil.copy(killed / "rl_model_60_steps.zip", tmp_path)
+    with pytest.raises(Sb3ScaleError, match=r"has no replay_buffer.pkl; allowed: a folder"):
+        name_checkpoint(["--resume", str(tmp_path)])
+
+
 def test_a_checkpoint_before_the_first_end_brings_no_episode(killed: Path, tmp_path: Path) -> None:
     bring_episodes(killed, tmp_path, 20)
     assert not len(read_episodes(tmp_path))
@@ -95,6 +154,7 @@ def test_stock_policies_are_sent_to_the_word_of_rl_zoo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     StockSAC("MlpPolicy", make(SAC).env, buffer_size=10).save(tmp_path / "model.zip")
+    (tmp_path / "replay_buffer.pkl").touch()
     words = ["--resume", str(tmp_path)]
     name_checkpoint(words)
     with pytest.raises(Sb3ScaleError, match="--resume is for runs with policy: ScalePolicy; allow"):
@@ -124,13 +184,17 @@ def test_a_sweep_goes_on_from_a_checkpoint_that_it_asked_for(killed: Path, tmp_p
     assert "--save-replay-buffer" in command
     (folder(30).path / "output.log").write_text("out of order")
     for signalled in (143, 130, -9):
-        assert folder(30).end(signalled, 1.0, 1, "none").killed
+        assert folder(30).end(signalled, 1.0, 1).killed
         assert folder(30).prepare() == before
         assert folder(30).state is None
+    for commit in ("a1", "b2", "a1"):
+        with (folder(30).path / "commits.txt").open("a") as file:
+            file.write(f"{commit}\n")
     # One that failed begins again, as one without checkpoints does.
-    folder(30).end(1, 1.0, 1, "none")
+    assert folder(30).end(1, 1.0, 1).commit == "a1, b2"
     assert folder(30).prepare() is None
-    assert not runs.exists()
+    assert sorted(path.name for path in folder(30).path.parent.iterdir()) == [folder(30).path.name]
+    assert [path.name for path in folder(30).path.iterdir()] == ["settings.yml"]
 
 
 def test_a_best_model_is_no_checkpoint_to_count_on(killed: Path, tmp_path: Path) -> None:

@@ -135,11 +135,11 @@ def test_a_training_without_evaluations_has_failed(swept, tmp_path, monkeypatch)
     good = next(one for one in found if one.labels["size"] == "good")
     folder = TrainingFolder(good, tmp_path / good.key)
     shutil.copytree(swept / "logs/grid/runs" / good.key, folder.path)
-    assert folder.end(0, 1.0, 1, "none").error == ""
+    assert folder.end(0, 1.0, 1).error == ""
     assert folder.finished
     (folder.run / "evaluations.npz").unlink()
     assert not folder.finished
-    assert folder.end(0, 1.0, 1, "none").error == f"'{folder.run}' has no evaluation"
+    assert folder.end(0, 1.0, 1).error == f"'{folder.run}' has no evaluation"
     assert not folder.finished
 
 
@@ -182,7 +182,7 @@ def finished(tmp_path, pendulum_run) -> TrainingFolder:
     one = Training({}, "sac", "Pendulum-v1", 0, {"n_timesteps": 400}, 200, 1, (), 0)
     folder = TrainingFolder(one, tmp_path / "runs" / "one")
     copy_run(pendulum_run, folder.run, 0)
-    folder.end(0, 1.0, 1, "none")
+    folder.end(0, 1.0, 1)
     return folder
 
 
@@ -291,7 +291,7 @@ def test_small_returns_stay_apart(pendulum_run, tmp_path):
         one = Training({}, "sac", "Pendulum-v1", seed, {"n_timesteps": 400}, 200, 1, (), 0)
         folders.append(TrainingFolder(one, tmp_path / "runs" / str(seed)))
         copy_run(pendulum_run, folders[-1].run, seed, [0.0, value])
-        folders[-1].end(0, 1.0, 1, "none")
+        folders[-1].end(0, 1.0, 1)
     assert per_training(folders, 1)["return"].tolist() == [0.000012, 0.000014]
 
 

@@ -75,12 +75,14 @@ class DMControlEnv(ControlStepEnv, EzPickle):
 
         suite = load_suite()
         # shimmy's import brings dm_control along, so it must wait for load_suite.
+        from dm_control.rl.control import PhysicsError
         from shimmy.utils.dm_env import dm_spec2gym_space
 
         # lqr draws its springs while it loads, and they must be the same everywhere.
         self._random = np.random.RandomState(0)
         self._env = suite.load(domain, task, task_kwargs={"random": self._random})
         self._random.seed(int(self.np_random.integers(2**32)))
+        self._task, self._diverged = f"{domain}-{task}", PhysicsError
 
         arrays = self._env.observation_spec()
         self.observation_names = tuple(arrays)
@@ -138,7 +140,14 @@ class DMControlEnv(ControlStepEnv, EzPickle):
         return _flatten(self._timestep), reward, terminated, truncated, info
 
     def _control_step(self, action: FloatArray) -> tuple[float, bool, bool]:
-        self._timestep = self._env.step(action)
+        try:
+            self._timestep = self._env.step(action)
+        except self._diverged as error:
+            self._steps_left = 0
+            raise Sb3ScaleError(
+                f"the simulation of {self._task} diverged {self._env.physics.time():.2f} seconds "
+                f"after the start of an episode: {' '.join(str(error).split())}"
+            ) from error
         over = self._timestep.last()
         terminated = bool(over and self._timestep.discount == 0.0)
         return float(self._timestep.reward), terminated, over and not terminated

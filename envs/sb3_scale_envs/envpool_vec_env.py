@@ -1,5 +1,6 @@
 """Many environments of one task for Stable-Baselines3, stepped by EnvPool's threads."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,7 +58,11 @@ class EnvPoolVecEnv(NativeVecEnv):
         self._envpool = load_envpool(f"env_backend 'envpool' for {env_id}", "envpool")
         task = find_task(env_id, env_kwargs or {})
         self.spec = task.env.spec
-        attributes = {"spec": self.spec, "render_mode": None}
+        attributes = {
+            "spec": self.spec,
+            "render_mode": None,
+            "max_episode_steps": math.ceil(task.episode_steps / task.action_repeat),
+        }
         super().__init__(n_envs, task.env.observation_space, task.env.action_space, attributes)
         task.env.close()
 

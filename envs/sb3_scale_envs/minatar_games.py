@@ -5,9 +5,13 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
+from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
 from sb3_scale.errors import Sb3ScaleError
+
+FRAMES_PER_SECOND = 20
+"""Those of MinAtar's own display, which waits 50 ms."""
 
 
 def make(game: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
@@ -31,7 +35,9 @@ def make(game: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
     return Pictures(BaseEnv(name, **{"use_minimal_action_set": True, **kwargs}))
 
 
-class Pictures(gymnasium.ObservationWrapper[NDArray[np.uint8], Any, NDArray[np.bool_]]):
+class Pictures(
+    gymnasium.ObservationWrapper[NDArray[np.uint8], Any, NDArray[np.bool_]], RecordConstructorArgs
+):
     """
     Booleans with the channels last, as uint8 with the channels first.
 
@@ -39,9 +45,37 @@ class Pictures(gymnasium.ObservationWrapper[NDArray[np.uint8], Any, NDArray[np.b
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
-        super().__init__(env)
+        RecordConstructorArgs.__init__(self)
+        gymnasium.ObservationWrapper.__init__(self, env)
+        self.metadata = {**env.metadata, "render_fps": FRAMES_PER_SECOND}
         height, width, channels = env.observation_space.shape or ()
         self.observation_space = Box(0, 255, (channels, height, width), np.uint8)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+        """
+        Begin an episode.
+
+        :param seed: of the episodes from here on; ``None`` goes on with the stream
+        :param options: none are known, ignored
+        :return: observation and an empty dictionary
+        """
+        game: Any = self.unwrapped
+        gymnasium.Env.reset(game, seed=seed)
+        if seed is not None:
+            # An action that sticks is the last one, also of the episode before.
+            game.game.last_action = 0
+        return super().reset(seed=seed, options=options)
+
+    def render(self) -> Any:
+        """
+        :return: with ``render_mode="rgb_array"`` the picture, uint8 of shape ``(10, 10, 3)``
+        """
+        picture = super().render()
+        if self.render_mode != "rgb_array":
+            return picture
+        return (255 * np.asarray(picture)).round().astype(np.uint8)
 
     def observation(self, observation: NDArray[np.bool_]) -> NDArray[np.uint8]:
         """

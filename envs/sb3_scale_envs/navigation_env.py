@@ -41,6 +41,11 @@ class NavigationEnv(gymnasium.Env[FloatArray, FloatArray]):
         self.observation_space = space_of(n, np.inf)
         self.action_space = space_of(n, 1.0)
 
+    @property
+    def max_episode_steps(self) -> int:
+        """Steps of each episode."""
+        return self.episode_steps
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[FloatArray, dict[str, Any]]:

@@ -42,7 +42,11 @@ class NavigationVecEnv(NativeVecEnv):
         own: Any = env.unwrapped
         self.spec = env.spec
         self._world = Navigation(n_envs, own.n, own.episode_steps, own.render_mode)
-        attributes = {"spec": env.spec, "render_mode": own.render_mode}
+        attributes = {
+            "spec": env.spec,
+            "render_mode": own.render_mode,
+            "max_episode_steps": own.max_episode_steps,
+        }
         super().__init__(n_envs, env.observation_space, env.action_space, attributes)
         self.metadata = METADATA
         self._generators = [seeding.np_random()[0] for _ in range(n_envs)]

@@ -252,3 +252,16 @@ def test_bad_arguments_get_one_sentence(arguments, message):
     with pytest.raises(Sb3ScaleError, match=message) as caught:
         DMControlEnv(**({"domain": "cheetah", "task": "run"} | arguments))
     assert "\n" not in str(caught.value)
+
+
+def test_a_simulation_that_diverges_is_one_sentence_and_needs_a_reset():
+    env = gymnasium.make("humanoid-run")
+    env.reset(seed=0)
+    env.unwrapped.physics.data.qvel[:] = 1e9
+    action = np.zeros(env.action_space.shape, np.float32)
+    with pytest.raises(Sb3ScaleError, match=r"^the simulation of humanoid-run diverged \d"):
+        env.step(action)
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step(action)
+    env.reset()
+    env.step(action)

@@ -513,10 +513,13 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
     def _excluded_save_params(self) -> list[str]:
         own = ["training", "goes_on", "tiny_replay_buffer"]
         excluded = [*super()._excluded_save_params(), *own]
-        if not self.scaled:
-            # The library's own checkpoint; these are at their defaults with its policies.
-            excluded += options.not_of(self._library, self.options) - self.stock_defaults.keys()
-        return excluded
+        if self.scaled:
+            # Tensors that the library finds in the networks again; on a GPU they could not be read
+            # without one.
+            return [*excluded, *(name for name in vars(self) if "batch_norm_stats" in name)]
+        # The library's own checkpoint; these are at their defaults with its policies.
+        unknown = options.not_of(self._library, self.options) - self.stock_defaults.keys()
+        return [*excluded, *unknown]
 
     def get_parameters(self) -> dict[str, dict[str, Any]]:
         """

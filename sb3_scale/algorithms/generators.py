@@ -15,7 +15,8 @@ def random_states(action_space: spaces.Space[Any]) -> dict[str, Any]:
     :param action_space: whose generator draws the first actions
     :return: states of all generators that training uses
     """
-    cuda = th.cuda.get_rng_state_all() if th.cuda.is_available() else []
+    # Asking for states would start CUDA.
+    cuda = th.cuda.get_rng_state_all() if th.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     return {
         "python": random.getstate(),
         "numpy": np.random.get_state(),

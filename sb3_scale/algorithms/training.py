@@ -307,14 +307,15 @@ class Training:
         Within it, the environments may be reset.
 
         :param env: the environments
-        :raises Sb3ScaleError: if a number of an observation is not finite, or its shape another
+        :raises Sb3ScaleError: if a number of an observation is not finite, its shape another, or
+            the answer of no kind that Stable-Baselines3 reads
         """
         checked = self.checked(env)
         before = self.model._last_obs
         statistics = checked.statistics()
         normalize = self.model._vec_normalize_env
         unused = normalize if self.collector.own_environments else None
-        with checked.shapes, nothing_learned(unused):
+        with checked.shapes, checked.readable(), nothing_learned(unused):
             yield
         if self.model._last_obs is not before:
             checked.check_reset(self.model._last_obs, statistics)

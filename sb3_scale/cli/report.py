@@ -23,6 +23,9 @@ from sb3_scale.tables import make_table
 
 LAST_EPISODES = 10
 
+LONGEST = 100_000
+"""Steps of an episode with random actions that are waited for."""
+
 WITHOUT = "leave the comparison out with --random-episodes 0"
 """What a user can do whose environment does not play."""
 
@@ -216,8 +219,12 @@ def _play(env: gymnasium.Env[Any, Any], episodes: int) -> NDArray[np.float64]:
     returns = np.zeros(episodes)
     for episode in range(episodes):
         env.reset(seed=episode)
-        over = False
+        over, steps = False, 0
         while not over:
+            if (steps := steps + 1) > LONGEST:
+                raise Sb3ScaleError(
+                    f"an episode of '{env}' has no end within {LONGEST:,} steps; {WITHOUT}"
+                )
             _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
             returns[episode] += float(reward)
             over = terminated or truncated

@@ -6,6 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 from stable_baselines3.common.vec_env import (
     DummyVecEnv,
     VecEnv,
@@ -37,10 +38,11 @@ class CheckedAnswers(VecEnvWrapper):
         self._num_timesteps = num_timesteps
         self._normalize = unwrap_vec_normalize(venv)
         self._raw = _Answers(self._normalize.venv, self._check) if self._normalize else None
+        # Wrappers below, such as those that stack frames, change the last observations of episodes.
+        self._space = (self._normalize.venv if self._normalize else venv).observation_space
+        self._above = _above(self._space)
         base = venv.unwrapped
         self._dummy: Any = base if isinstance(base, DummyVecEnv) else None
-        if self._dummy is not None:
-            self._shapes = {key: self._dummy.buf_obs[key].shape[1:] for key in self._dummy.keys}
         self.shapes = _Watched(self._dummy, self._save)
 
     def reset(self) -> VecEnvObs:
@@ -48,11 +50,16 @@ class CheckedAnswers(VecEnvWrapper):
         :return: first observations
         :raises Sb3ScaleError: if they are of no kind that Stable-Baselines3 reads
         """
-        with self._readable():
+        with self.readable():
             return self.venv.reset()
 
     @contextmanager
-    def _readable(self) -> Iterator[None]:
+    def readable(self) -> Iterator[None]:
+        """
+        Within it, environments may be stepped or reset.
+
+        :raises Sb3ScaleError: if they answer what Stable-Baselines3 cannot read
+        """
         try:
             yield
         except Sb3ScaleError:
@@ -88,7 +95,7 @@ class CheckedAnswers(VecEnvWrapper):
         :raises Sb3ScaleError: if a number in it is not finite, an observation has another shape, or
             it is of no kind that Stable-Baselines3 reads
         """
-        with self._readable(), self.shapes:
+        with self.readable(), self.shapes:
             if self._normalize is None or self._raw is None:
                 answer = self.venv.step_wait()
                 self._check(*answer)
@@ -101,16 +108,17 @@ class CheckedAnswers(VecEnvWrapper):
                 self._normalize.venv = self._raw.venv
 
     def _save(self, index: int, observation: Any) -> None:
-        for key, shape in self._shapes.items():
-            found = np.shape(observation if key is None else observation[key])
-            # As in Stable-Baselines3, leading axes of one do no harm.
-            if found != shape and (1,) * (len(found) - len(shape)) + shape != found:
-                what = "observation" if key is None else f"observation['{key}']"
-                raise Sb3ScaleError(
-                    f"environment {index} ({_name(self.venv, index)}) gave an {what} of shape "
-                    f"{found} at timestep {self._step}; allowed: {shape}"
-                )
+        self._check_shapes(index, observation, self._dummy.observation_space)
         self.shapes.save_obs(index, observation)
+
+    def _check_shapes(self, index: int, observation: Any, space: Any) -> None:
+        wrong = _misshapen(observation, space)
+        if wrong is not None:
+            what, allowed = wrong
+            raise Sb3ScaleError(
+                f"environment {index} ({_name(self.venv, index)}) gave an {what} at timestep "
+                f"{self._step}; allowed: {allowed}"
+            )
 
     def statistics(self) -> Any:
         """
@@ -140,8 +148,9 @@ class CheckedAnswers(VecEnvWrapper):
             raise Sb3ScaleError(self._sentence(index, "reward", value))
         ended = np.flatnonzero(dones).tolist() if np.count_nonzero(dones) else ()
         for index in ended:
-            last = infos[index].get("terminal_observation")
-            if last is not None:
+            if "terminal_observation" in infos[index]:
+                last = infos[index]["terminal_observation"]
+                self._check_shapes(index, last, self._space)
                 self._check_observations(_batch_of_one(last), index)
         self._check_observations(observations)
 
@@ -153,17 +162,66 @@ class CheckedAnswers(VecEnvWrapper):
                 what = f"observation['{key}']" if key else "observation"
                 what += str(place) if place else ""
                 raise Sb3ScaleError(self._sentence(index if only is None else only, what, value))
+        for key, above in self._above.items():
+            array = np.asarray(keyed[key])
+            wrong = (array < 0) | (array >= above)
+            if wrong.any():
+                index, *place = np.argwhere(wrong)[0].tolist()
+                what = f"observation['{key}']" if key else "observation"
+                limit = np.broadcast_to(above, wrong.shape)[index, *place] - 1
+                raise Sb3ScaleError(
+                    self._sentence(
+                        index if only is None else only,
+                        what + (str(place) if place else ""),
+                        array[index, *place],
+                        f"0 to {limit}",
+                    )
+                )
 
     @property
     def _step(self) -> int:
         """The one that is taken."""
         return self._num_timesteps() + self.num_envs
 
-    def _sentence(self, index: int, what: str, value: Any) -> str:
+    def _sentence(self, index: int, what: str, value: Any, allowed: str = "finite numbers") -> str:
         return (
             f"environment {index} ({_name(self.venv, index)}) gave {what} = {value!s:.50} at "
-            f"timestep {self._step}, and nothing of that step is stored; allowed: finite numbers"
+            f"timestep {self._step}, and nothing of that step is stored; allowed: {allowed}"
         )
+
+
+def _misshapen(observation: Any, space: Any) -> tuple[str, str] | None:
+    """What is wrong with the shape of one observation, and what is allowed."""
+    if not isinstance(space, spaces.Dict):
+        return _misshapen_array("observation", observation, space)
+    for key, each in space.spaces.items():
+        if not isinstance(observation, Mapping) or key not in observation:
+            allowed = f"a dictionary of {', '.join(map(repr, space.spaces))}"
+            return f"observation without {key!r}", allowed
+        wrong = _misshapen_array(f"observation['{key}']", observation[key], each)
+        if wrong is not None:
+            return wrong
+    return None
+
+
+def _misshapen_array(what: str, array: Any, space: Any) -> tuple[str, str] | None:
+    shape, found = space.shape or (), np.shape(array)
+    # As in Stable-Baselines3, leading axes of one do no harm.
+    if array is not None and (1,) * (len(found) - len(shape)) + shape == found:
+        return None
+    return f"{what} {'of None' if array is None else f'of shape {found}'}", str(shape)
+
+
+def _above(space: Any) -> dict[str, Any]:
+    """Of whole numbers, by key: what each is below."""
+    keyed = space.spaces if isinstance(space, spaces.Dict) else {"": space}
+    limits = {}
+    for key, each in keyed.items():
+        if isinstance(each, spaces.Discrete):
+            limits[key] = each.n
+        elif isinstance(each, spaces.MultiDiscrete):
+            limits[key] = each.nvec
+    return limits
 
 
 class _Watched:

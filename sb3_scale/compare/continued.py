@@ -16,7 +16,10 @@ def without_continued(trainings: Sequence[Training]) -> tuple[list[Training], li
     """
     folders = {Path(one.origin.source).resolve(): one for one in trainings if one.settings}
     before = {id(one): _before(one, folders) for one in trainings}
-    left_out = {id(found): one for one in trainings if (found := before[id(one)])}
+    left_out: dict[int, Training] = {}
+    for one in trainings:
+        if (found := before[id(one)]) is not None:
+            _leave_out(found, one, left_out)
     notes = [
         f"'{one.origin.source}' goes on in '{left_out[id(one)].origin.source}', and is left out"
         for one in trainings
@@ -24,6 +27,15 @@ def without_continued(trainings: Sequence[Training]) -> tuple[list[Training], li
     ]
     kept = [one for one in trainings if id(one) not in left_out]
     return [_with_seed(one, before) for one in kept], notes
+
+
+def _leave_out(found: Training, one: Training, left_out: dict[int, Training]) -> None:
+    """A run may have gone on before, to another interruption before the first checkpoint."""
+    other = left_out.get(id(found))
+    if other is not None and same_settings(one, other):
+        shorter, one = sorted((other, one), key=lambda each: each.table["decisions"].max())
+        left_out[id(shorter)] = one
+    left_out[id(found)] = one
 
 
 def _before(one: Training, folders: dict[Path, Training]) -> Training | None:

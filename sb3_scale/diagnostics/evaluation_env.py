@@ -23,6 +23,9 @@ LOOKING_ON = (
     "stable_baselines3.common.monitor:Monitor",
     "gymnasium.wrappers.rendering:RecordVideo",
 )
+LEARNING = ("NormalizeObservation", "NormalizeReward")
+"""Wrappers of Gymnasium with statistics of their own."""
+
 RECORDERS = (VecMonitor, VecVideoRecorder)
 """Wrappers of one environment, and of several, that only look on."""
 
@@ -61,6 +64,12 @@ def _spec(env: VecEnv) -> Any:
         )
     wrappers = [each for each in spec.additional_wrappers if each.entry_point not in LOOKING_ON]
     for wrapper in wrappers:
+        if wrapper.name in LEARNING and wrapper.entry_point.startswith("gymnasium."):
+            raise Sb3ScaleError(
+                f"{spec.id} cannot be made a second time: its wrapper {wrapper.name} would begin "
+                "with statistics of its own; allowed: VecNormalize, which is normalize: true in a "
+                "file of settings"
+            )
         if wrapper.kwargs is None:
             raise Sb3ScaleError(
                 f"{spec.id} cannot be made a second time: its wrapper {wrapper.name} keeps no "

@@ -4,6 +4,7 @@ import operator
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import torch as th
 
@@ -14,11 +15,17 @@ from sb3_scale.notices import notice
 Pattern = tuple[tuple[bool, ...], ...]
 """What is due in each step, which decides the operators that run."""
 
+Key = tuple[Pattern, tuple[tuple[th.Size, th.dtype], ...], float, float | None]
+"""What a recording holds as it was: the pattern, a batch's sizes, ``tau``, ``max_grad_norm``."""
+
 Record = Callable[[Callable[[], None]], Callable[[], None]]
 """Makes something that repeats what a function does to tensors, without running it."""
 
 WARMUP = 3
 """Eager calls before a capture: libraries, optimisers and compiled functions allocate in them."""
+
+MOST = 64
+"""Recordings, of which each has memory of its own; what else comes runs eagerly."""
 
 WANTS_ERRORS = "capture: gradient steps run one by one: the replay buffer wants their errors"
 """Why there is no recording for a buffer with priorities."""
@@ -43,7 +50,7 @@ class Recording:
 
 class CapturedRunner:
     """
-    Replays recordings of gradient steps, one per pattern of what is due.
+    Replays recordings of gradient steps, one per pattern of what is due and size of the batch.
 
     What happens in Python between the operators happens once, when a recording is made. So a call
     is eager while hooks watch an optimiser or the replay buffer wants errors, and recordings are
@@ -58,8 +65,8 @@ class CapturedRunner:
         self._eager = eager
         self._record = record
         self._optimizers = [learner.optimizer for learner in eager.update.learners]
-        self._recordings: dict[Pattern, Recording] = {}
-        self._calls: Counter[Pattern] = Counter()
+        self._recordings: dict[Key, Recording] = {}
+        self._calls: Counter[Key] = Counter()
         self._rates: dict[int, th.Tensor] = {}
         self._state: list[th.Tensor] = []
         self._failed = False
@@ -78,22 +85,27 @@ class CapturedRunner:
         if not _same(self._optimizer_state(), self._state):
             self._recordings.clear()
             self._calls.clear()
-        steps = range(n_updates + 1, n_updates + len(batches) + 1)
-        pattern = tuple(map(self._eager.update.pattern, steps))
-        ready = pattern in self._recordings or (
-            self._calls[pattern] >= WARMUP and self._capture(pattern, batches, n_updates)
-        )
+        key = self._key(batches, n_updates)
+        room = len(self._recordings) < MOST and self._calls[key] >= WARMUP
+        ready = key in self._recordings or (room and self._capture(key, batches, n_updates))
         if not ready:
-            self._calls[pattern] += 1
+            self._calls[key] += 1
             done = self._eager.run(batches, n_updates)
             self._state = self._optimizer_state()
             return done
-        recording = self._recordings[pattern]
+        recording = self._recordings[key]
         th._foreach_copy_(_tensors(recording.batches), _tensors(batches))
         recording.replay()
         return replace(recording.done, n_updates=n_updates + len(batches))
 
-    def _capture(self, pattern: Pattern, batches: list[Batch], n_updates: int) -> bool:
+    def _key(self, batches: list[Batch], n_updates: int) -> Key:
+        update = self._eager.update
+        steps = range(n_updates + 1, n_updates + len(batches) + 1)
+        sizes = tuple((tensor.shape, tensor.dtype) for tensor in _tensors(batches[:1]))
+        constants = update.settings.tau, update.settings.max_grad_norm
+        return (tuple(map(update.pattern, steps)), sizes, *constants)
+
+    def _capture(self, key: Key, batches: list[Batch], n_updates: int) -> bool:
         recording = Recording([batch.clone() for batch in batches])
 
         def steps() -> None:
@@ -102,11 +114,13 @@ class CapturedRunner:
         try:
             recording.replay = self._record(steps)
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[0]
+            # The end of a capture that failed fails as well.
+            first = error.__context__ if isinstance(error.__context__, RuntimeError) else error
+            reason = str(first).strip().splitlines()[0]
             notice(f"capture: gradient steps run one by one: {reason}")
             self._failed = True
         else:
-            self._recordings[pattern] = recording
+            self._recordings[key] = recording
         return not self._failed
 
     def _watched(self) -> bool:
@@ -138,13 +152,21 @@ class CapturedRunner:
                 group["lr"] = rate
 
 
-def cuda_graph(function: Callable[[], None]) -> Callable[[], None]:
+def cuda_graph(device: th.device, function: Callable[[], None]) -> Callable[[], None]:
     """
-    :param function: only launches work on the GPU
+    :param device: the GPU
+    :param function: only launches work there
     :return: launches the same work again, on the same memory
     """
     graph = th.cuda.CUDAGraph()
-    with th.cuda.graph(graph):
+    # Of its own accord PyTorch takes a stream of the first GPU, and leaves it current where the
+    # capture fails.
+    stream: Any = th.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    with (
+        th.cuda.device(device),
+        th.cuda.stream(th.cuda.current_stream(device)),
+        th.cuda.graph(graph, stream=stream),
+    ):
         function()
     return graph.replay
 

@@ -55,7 +55,7 @@ def choose_runner(
     if device.type != "cuda":
         notice(f"capture: gradient steps run one by one: the device is {device}, not cuda")
         return _one_by_one
-    return partial(CapturedRunner, record=cuda_graph)
+    return partial(CapturedRunner, record=partial(cuda_graph, device))
 
 
 def _one_by_one(eager: EagerRunner) -> Runner:

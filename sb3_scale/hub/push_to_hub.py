@@ -63,8 +63,9 @@ def main(words: Sequence[str] | None = None) -> None:
         f"plays {args.n_eval_episodes} episodes of {args.env}, and uploads to "
         f"{repository.address}, which {reader} can read"
     )
-    played = play(model, env, args.n_eval_episodes, not args.stochastic)
     with TemporaryDirectory() as folder:
+        _copy_model(Path(folder), repository, trained)
+        played = play(model, env, args.n_eval_episodes, not args.stochastic)
         if args.n_timesteps > 0:
             film(model, env, args.n_timesteps, not args.stochastic, Path(folder, VIDEO))
         _fill(Path(folder), repository, trained, model, played)
@@ -106,15 +107,19 @@ def _check_token() -> None:
         )
 
 
+def _copy_model(folder: Path, repository: Repository, trained: TrainedRun) -> None:
+    """Before it plays: a training that goes on replaces model and statistics."""
+    shutil.copy(trained.path, folder / repository.model)
+    if trained.statistics is not None:
+        shutil.copy(trained.statistics, folder / STATISTICS)
+
+
 def _fill(
     folder: Path, repository: Repository, trained: TrainedRun, model: Any, played: Played
 ) -> None:
-    """Put RL-Zoo's files, the learning curve, the versions and the card into a folder."""
-    shutil.copy(trained.path, folder / repository.model)
+    """Put settings, the learning curve, the versions and the card beside the model."""
     for name in (ARGUMENTS, CONFIG):
         shutil.copy(trained.settings / name, folder / name)
-    if trained.statistics is not None:
-        shutil.copy(trained.statistics, folder / STATISTICS)
     _write_yaml(folder / ENV_KWARGS, trained.run.env_kwargs)
     with ZipFile(folder / METRICS, "w") as archive:
         for path in (*trained.folder.glob(EVALUATIONS), *trained.folder.glob("*.csv")):

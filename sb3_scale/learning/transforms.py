@@ -1,5 +1,6 @@
 """What is done to a batch before the learners see it, inside the compiled function."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -94,6 +95,13 @@ class RewardScale(Transform):
         self.register_buffer("divisor", th.tensor(1.0))
         self._gamma, self._bound = 1.0, 1.0
         self._returns: th.Tensor | None = None
+
+    def _apply(self, fn: Callable[[th.Tensor], th.Tensor], recurse: bool = True) -> "RewardScale":
+        # They have as many rows as environments, so that they are no buffer, and move with them.
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if self._returns is not None:
+            self._returns = fn(self._returns)
+        return self
 
     def bind(self, gamma: float, value_range: tuple[float, float] | None) -> None:
         """

@@ -229,7 +229,7 @@ def choose_gamma(settings: Settings, max_episode_steps: int | None) -> list[str]
         return []
     if max_episode_steps is None:
         settings["gamma"] = UNKNOWN_LENGTH_GAMMA
-        return [f"gamma {UNKNOWN_LENGTH_GAMMA:g}, since the environment has no limit of steps"]
+        return [f"gamma {UNKNOWN_LENGTH_GAMMA:g}, since the environment tells no limit of steps"]
     settings["gamma"] = discount(max_episode_steps)
     return [f"gamma {settings['gamma']:g} for episodes of at most {max_episode_steps} decisions"]
 

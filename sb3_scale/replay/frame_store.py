@@ -42,7 +42,7 @@ class FrameStore:
         """
         before = self.frames
         self._allocate(len(before), place)
-        self.frames[: self.used] = before[: self.used].to(place)
+        self.frames[: self.used].copy_(before[: self.used])
 
     def store(self, frame: bytes) -> int:
         """

@@ -83,9 +83,9 @@ class BoxLayout:
         :param device: where they are wanted
         :return: observations and next observations, ``(b, *shape)`` each
         """
+        pairs = pairs.to(device, non_blocking=True)
         if env is not None:
             pairs = normalize_observations(pairs, self.shape, env)
-        pairs = pairs.to(device, non_blocking=True)
         return pairs.view(2, len(pairs) // 2, *self.shape).unbind()
 
     def unpacked(self, rows: np.ndarray) -> np.ndarray:

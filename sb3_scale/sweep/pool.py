@@ -22,7 +22,7 @@ from rich.progress import (
 )
 
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.sweep.training_folder import INTERRUPTIONS, LOG, State, TrainingFolder, commit
+from sb3_scale.sweep.training_folder import INTERRUPTIONS, LOG, State, TrainingFolder
 from sb3_scale.zoo.termination import IN_SWEEP
 
 POLL = 0.5
@@ -138,9 +138,9 @@ class Pool:
                     while self.queue and len(self.running) < self.processes:
                         self._start(*self.queue.popleft())
                     time.sleep(POLL)
+                    self._look()
                     if self.interrupted:
                         raise KeyboardInterrupt
-                    self._look()
                     part = sum(one.show(self.progress) for one in self.running)
                     self.progress.update(whole, completed=self.done + part)
         finally:
@@ -183,8 +183,8 @@ class _Process:
         self.folder = folder
         self.attempt = attempt
         self.started = time.monotonic()
-        self.commit = commit()
         before = folder.prepare()
+        folder.note_commit()
         with (folder.path / LOG).open("w" if before is None else "a") as log:
             # A group of its own: RL-Zoo answers Ctrl-C by ending as if all were done.
             self.process = subprocess.Popen(
@@ -213,7 +213,7 @@ class _Process:
 
     def end(self, progress: Progress) -> State:
         seconds = time.monotonic() - self.started
-        state = self.folder.end(self.process.returncode, seconds, self.attempt, self.commit)
+        state = self.folder.end(self.process.returncode, seconds, self.attempt)
         progress.remove_task(self.line)
         words = state.error or f"{seconds / 60:.1f} min"
         progress.console.print(f"{self.folder.training.name}: {words}", markup=False)

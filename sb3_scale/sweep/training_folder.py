@@ -23,6 +23,7 @@ from sb3_scale.sweep.grid import Training
 from sb3_scale.zoo.resume import BEST, REPLAY_BUFFER, RESUME, whole
 
 LOG, SETTINGS, STATE = "output.log", "settings.yml", "state.json"
+COMMITS = "commits.txt"
 
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that end a sweep and a training of it; the latter's exit status is 128 and the number."""
@@ -36,7 +37,7 @@ class State:
     :param error: what it said last if it failed, else empty
     :param seconds: of the last attempt, wall clock
     :param attempts: how often the last command started it
-    :param commit: of the working folder when the last attempt started
+    :param commit: of the working folder when it started, of each time where it went on
     :param killed: whether a signal ended it, so that the next attempt goes on from its checkpoint
     """
 
@@ -143,7 +144,7 @@ class TrainingFolder:
             if self.path.is_symlink() or self.path.is_file():
                 self.path.unlink()
             if before is None:
-                shutil.rmtree(self.path, ignore_errors=True)
+                self._remove()
             else:
                 (self.path / STATE).unlink(missing_ok=True)
             self.path.mkdir(parents=True, exist_ok=True)
@@ -153,9 +154,22 @@ class TrainingFolder:
         (self.path / SETTINGS).write_text(yaml.safe_dump(content, sort_keys=False))
         return before
 
+    def _remove(self) -> None:
+        # Under another name first: whoever is killed leaves nothing that looks interrupted.
+        removed = self.path.with_name(f".removed-{self.path.name}")
+        shutil.rmtree(removed, ignore_errors=True)
+        if self.path.exists():
+            self.path.rename(removed)
+            shutil.rmtree(removed, ignore_errors=True)
+
     def _set_aside(self) -> Path:
         beside = (self.path.with_name(f"{self.path.name}.{n}") for n in itertools.count(1))
         return self.path.rename(next(path for path in beside if not os.path.lexists(path)))
+
+    def note_commit(self) -> None:
+        """Add that of the working folder to those of the attempts that this one goes on from."""
+        with (self.path / COMMITS).open("a") as file:
+            file.write(f"{_commit()}\n")
 
     def command(self, before: Path | None) -> list[str]:
         """
@@ -174,22 +188,29 @@ class TrainingFolder:
             *(() if before is None else (RESUME, str(before))),
         ]
 
-    def end(self, status: int, seconds: float, attempts: int, commit: str) -> State:
+    def end(self, status: int, seconds: float, attempts: int) -> State:
         """
         Write down how it ended.
 
         :param status: exit status
         :param seconds: wall clock
         :param attempts: how often the last command started it
-        :param commit: of the working folder when it started
         :return: the state
         """
         killed = status < 0 or status - 128 in INTERRUPTIONS
-        state = State(self._error(status), round(seconds, 1), attempts, commit, killed)
+        state = State(self._error(status), round(seconds, 1), attempts, self._commits, killed)
         # Written last and whole: a folder without it is that of an interrupted training.
         with replacing(self.path / STATE) as unfinished:
             unfinished.write_text(json.dumps(asdict(state)))
         return state
+
+    @property
+    def _commits(self) -> str:
+        try:
+            noted = (self.path / COMMITS).read_text().split()
+        except FileNotFoundError:
+            return "unknown"
+        return ", ".join(dict.fromkeys(noted))
 
     def _error(self, status: int) -> str:
         if status:
@@ -223,10 +244,8 @@ class TrainingFolder:
         return read_evaluated(self.run)
 
 
-def commit() -> str:
-    """
-    :return: of the working folder, with ``-dirty`` where files differ from it; ``none`` outside git
-    """
+def _commit() -> str:
+    """With ``-dirty`` where files differ from it; ``none`` outside git."""
     try:
         found = subprocess.run(
             ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False

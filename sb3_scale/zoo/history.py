@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import EvalCallback
+from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
 from stable_baselines3.common.monitor import get_monitor_files
 
+from sb3_scale.algorithms.base import ScaleAlgorithm
 from sb3_scale.monitors import EARLIER, FINISHED_AT
 from sb3_scale.runs import EVALUATIONS, episodes_of
 from sb3_scale.zoo import resume
@@ -44,9 +45,19 @@ def learn(zoo: Any, manager: Any, model: BaseAlgorithm) -> None:
     if not resume.counts_on(manager):
         zoo(manager, model)
         return
+    assert isinstance(model, ScaleAlgorithm)
+    _draw_on(model, manager.seed)
     # Stable-Baselines3 adds what has been made.
     manager.n_timesteps = max(0, int(manager.n_timesteps) - model.num_timesteps)
     zoo(manager, _CountingOn(model))
+
+
+def _draw_on(model: ScaleAlgorithm, seed: int) -> None:
+    """RL-Zoo loads with its seed, so that all random numbers would be those of the first steps."""
+    model.goes_on = hasattr(model, "random_states")
+    assert model.env is not None
+    # The states of environments are in no checkpoint.
+    model.env.seed((seed + model.num_timesteps) % 2**32)
 
 
 class _CountingOn:
@@ -83,10 +94,41 @@ def bring_episodes(before: Path, folder: Path, decisions: int) -> None:
 
 def _create_callbacks(manager: Any, create: Any, before: Path, decisions: int) -> None:
     create()
+    evaluations = [one for one in manager.callbacks if isinstance(one, EvalCallback)]
     for callback in manager.callbacks:
         callback.n_calls = decisions // manager.n_envs
-        if isinstance(callback, EvalCallback):
-            bring_evaluations(callback, before, decisions)
+    for callback in evaluations:
+        bring_evaluations(callback, before, decisions)
+    # RL-Zoo saves a checkpoint before it evaluates, and also where an evaluation is interrupted.
+    manager.callbacks += [_Missed(one) for one in evaluations if is_due(one, decisions)]
+
+
+def is_due(callback: EvalCallback, decisions: int) -> bool:
+    """
+    :param callback: of the run that goes on, with the evaluations before
+    :param decisions: made before the checkpoint
+    :return: whether it was to evaluate after them, and has not
+    """
+    return (
+        callback.n_calls > 0
+        and callback.n_calls % callback.eval_freq == 0
+        and decisions not in callback.evaluations_timesteps
+    )
+
+
+class _Missed(BaseCallback):
+    """Evaluates before the first step."""
+
+    def __init__(self, evaluation: EvalCallback) -> None:
+        super().__init__()
+        self.evaluation = evaluation
+
+    def _on_training_start(self) -> None:
+        self.evaluation.n_calls -= 1
+        self.evaluation.on_step()
+
+    def _on_step(self) -> bool:
+        return True
 
 
 def bring_evaluations(callback: EvalCallback, before: Path, decisions: int) -> None:
@@ -108,8 +150,11 @@ def bring_evaluations(callback: EvalCallback, before: Path, decisions: int) -> N
     callback.evaluations_length = own["ep_lengths"].tolist()
     if "successes" in own:
         callback.evaluations_successes = own["successes"].tolist()
-    means, best = found["results"].mean(axis=1), before / resume.BEST
-    # The best model may be one that was saved after the checkpoint.
-    if kept.any() and means[kept].max() == means.max() and best.exists():
-        callback.best_mean_reward = float(means.max())
+    best = before / resume.BEST
+    if not best.exists():
+        return
+    # It may have been saved after the checkpoint.
+    (at,) = np.nonzero(own["timesteps"] == resume.decisions_of(best))
+    if at.size:
+        callback.best_mean_reward = float(own["results"][at[0]].mean())
         shutil.copy(best, folder / resume.BEST)

@@ -5,7 +5,7 @@ from importlib import import_module
 import gymnasium
 
 from sb3_scale.errors import Sb3ScaleError, nearest, shown
-from sb3_scale.guard import importing_module, look_here
+from sb3_scale.guard import importing_module, look_here, told
 
 OPTION = "--env"
 
@@ -50,7 +50,14 @@ def _registered(name: str) -> str:
                 "class with a name of its own"
             )
         if known is None:
-            gymnasium.register(env_id, entry_point=target)
+            try:
+                gymnasium.register(env_id, entry_point=target)
+            except gymnasium.error.Error as error:
+                # Such as a name that it has with a version.
+                raise Sb3ScaleError(
+                    f"{OPTION} is {shown(name)}, and Gymnasium takes no '{env_id}': {told(error)}; "
+                    "allowed: a class with a name of its own"
+                ) from error
     elif env_id not in gymnasium.registry:
         classes = [key for key, each in vars(module).items() if isinstance(each, type)]
         raise Sb3ScaleError(

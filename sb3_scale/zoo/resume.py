@@ -79,6 +79,12 @@ def _name_continued(words: list[str]) -> None:
                 f"{RESUME} is {shown(given)}, which has the best model and no checkpoint; allowed: "
                 f"a folder that was trained with --save-freq, or {OPTIONS[0]} {Path(given, BEST)}"
             )
+        if not Path(given, REPLAY_BUFFER).is_file():
+            raise Sb3ScaleError(
+                f"{RESUME} is {shown(given)}, which has no {REPLAY_BUFFER}; allowed: a folder that "
+                f"was trained with --save-replay-buffer, or {OPTIONS[0]} {given}, which counts "
+                "from 0 and begins with an empty one"
+            )
         checkpoint = newest(Path(given))
         _continued.add(checkpoint)
         words[at : at + (1 if value else 2)] = [OPTIONS[0], str(checkpoint)]

@@ -27,6 +27,10 @@ from sb3_scale_apex.progress import Progress
 from sb3_scale_apex.weights import Networks, take
 from sb3_scale_apex.worker import Plan
 
+LOST = "collectors_lost"
+REPLAY_BUFFER = "replay_buffer.pkl"
+"""RL-Zoo's name of the one that belongs to the newest checkpoint."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -186,10 +190,14 @@ class CollectedTraining:
     def _saved(self) -> str:
         model = self._model
         folder = self._folder or Path(model.logger.dir or tempfile.mkdtemp())
-        path = folder / f"collectors_lost_{model.num_timesteps}_steps.zip"
-        model.save(path)
-        buffer = folder / f"collectors_lost_{model.num_timesteps}_steps_replay_buffer.pkl"
+        steps = f"{model.num_timesteps}_steps"
+        # Names and order of a checkpoint's files, from which a run goes on.
+        buffer = folder / REPLAY_BUFFER
         model.save_replay_buffer(buffer)
+        if model._vec_normalize_env is not None:
+            model._vec_normalize_env.save(str(folder / f"{LOST}_vecnormalize_{steps}.pkl"))
+        path = folder / f"{LOST}_{steps}.zip"
+        model.save(path)
         return f"the training so far is saved in {path} and {buffer}"
 
 

@@ -194,7 +194,7 @@ class PrioritizedReplayBuffer(CompactReplayBuffer, PrioritizedReplay):
         copied = th.cuda.Event() if td_errors.is_cuda else None  # type: ignore[no-untyped-call]
         self._td_errors.append((indices, td_errors.to("cpu", non_blocking=True), copied))
         if copied is not None:
-            copied.record()
+            copied.record(th.cuda.current_stream(td_errors.device))
 
     @property
     def _lag(self) -> int:

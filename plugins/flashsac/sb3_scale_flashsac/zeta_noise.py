@@ -1,5 +1,6 @@
 """FlashSAC's exploration: noise that is kept for a random number of decisions."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -56,6 +57,12 @@ class ZetaNoiseActor(SquashedGaussianActor, Explorer):
         left = torch.where(over, drawn, left) - 1
         self._kept = torch.cat((noise, left), dim=1)
         return torch.tanh(mean + log_std.exp() * noise)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "ZetaNoiseActor":
+        # It has as many rows as environments act, so that it is no buffer, and moves with them.
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self._kept = fn(self._kept)
+        return self
 
     def get_extra_state(self) -> Tensor:
         """

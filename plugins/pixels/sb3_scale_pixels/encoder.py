@@ -107,7 +107,7 @@ class DrQEncoder(ConstrainedModule, Extractor, ReadsBytes):
             )
         # Their number is part of a program that is exported, and that takes batches of any size.
         traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-        whole = torch.compiler.is_exporting() or traced
+        whole = torch.compiler.is_exporting() or traced or observations.device.type != "cpu"
         parts = (observations,) if whole else torch.split(observations, CHUNK)
         found = torch.cat([self._convolve(chunk) for chunk in parts])
         return self.trunk.finish(found.unsqueeze(0), training).squeeze(0) if self.shared else found
