@@ -17,6 +17,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.noise import NormalActionNoise
 
 from sb3_scale import SAC, TD3, Sb3ScaleError
+from sb3_scale.algorithms.generators import random_states
 
 BOTH = pytest.mark.parametrize("algorithm", [SAC, TD3])
 
@@ -174,6 +175,22 @@ def test_seed_of_the_user_wins_over_the_random_states_of_the_file(tmp_path: Path
     drawn()
     loaded.learn(1, reset_num_timesteps=False)
     assert drawn() == expected
+
+
+def test_a_checkpoint_has_no_tensors_of_networks_beside_them(tmp_path: Path) -> None:
+    norm = {"name": "mlp", "width": 8, "depth": 1, "norm": "batch"}
+    model = make(SAC, parts={"critic": {"name": "ensemble", "network": norm}})
+    assert model.batch_norm_stats
+    model.save(tmp_path / "m.zip")
+    with zipfile.ZipFile(tmp_path / "m.zip") as archive:
+        assert "batch_norm_stats" not in archive.read("data").decode()
+    loaded = SAC.load(tmp_path / "m.zip", device="cpu")
+    assert len(loaded.batch_norm_stats) == len(model.batch_norm_stats)
+
+
+def test_random_states_do_not_start_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert random_states(gym.spaces.Box(-1, 1, (1,)))["cuda"] == []
 
 
 def test_settings_in_the_file_are_plain_data(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from sb3_scale import SAC, Sb3ScaleError
-from sb3_scale.memory import networks_within
+from sb3_scale.memory import free_bytes, networks_within
 from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.nn.mlp import ensemble_of
 from sb3_scale.replay.memory import choose_place
@@ -73,3 +73,10 @@ def test_members_without_end_of_plain_modules(monkeypatch: pytest.MonkeyPatch) -
 def test_a_gpu_that_is_not_there_has_nothing_free() -> None:
     """As a model of a machine with one has it, whose replay buffer then goes to the host."""
     assert choose_place("auto", torch.device("cuda"), 10, 100) == torch.device("cpu")
+
+
+def test_what_pytorch_keeps_of_a_gpu_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = {"mem_get_info": (100, 1000), "memory_reserved": 700, "memory_allocated": 300}
+    for name, figure in {"is_available": True, **figures}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda *_, figure=figure: figure)
+    assert free_bytes(torch.device("cuda")) == 500

@@ -128,7 +128,7 @@ def test_a_class_that_gymnasium_takes_no_name_of_is_a_sentence(
 ) -> None:
     (tmp_path / "of_gymnasium.py").write_text("class Pendulum: pass")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(Sb3ScaleError, match="Gymnasium takes no 'Pendulum': .*; allowed: a class"):
+    with pytest.raises(Sb3ScaleError, match=r"Gymnasium takes no 'Pendulum': .*; allowed: a class"):
         own_environments._registered("of_gymnasium:Pendulum")
 
 

@@ -198,3 +198,12 @@ def test_returns_of_some_environments_at_a_time_are_those_of_all_at_once() -> No
     pieces.restart(np.array([1, 2]))
     assert pieces._returns[[1, 2]].eq(0).all()
     torch.testing.assert_close(pieces._returns[[0, 3]], whole._returns[[0, 3]])
+
+
+def test_returns_of_environments_move_with_the_module() -> None:
+    scale = RewardScale()
+    scale.observe(np.ones(3), np.zeros(3, bool))
+    assert scale._returns is not None
+    moved = scale.to("meta")._returns
+    assert moved is not None
+    assert (moved.device.type, moved.shape) == ("meta", (3,))

@@ -47,6 +47,7 @@ def test_a_game_is_that_of_minatar_as_pictures(name):
             break
 
 
+@pytest.mark.filterwarnings("ignore:The minimal resolution for an image")
 @pytest.mark.skipif(find_spec("minatar") is None, reason="needs MinAtar")
 def test_a_seed_gives_the_episode_whatever_was_played_before():
     env = gymnasium.make("MinAtar/Breakout-v1", sticky_action_prob=0.9)

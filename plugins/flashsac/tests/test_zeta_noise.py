@@ -167,3 +167,9 @@ def test_trains_with_other_parts(tmp_path: Path) -> None:
 
 def test_keeps_the_contract() -> None:
     check_component("actor", "zeta-noise", {"max_repeat": 4})
+
+
+def test_what_is_kept_moves_with_the_actor() -> None:
+    actor = build("actor", ACTOR, 3, 2)
+    actor.explore(torch.zeros(4, 3))
+    assert actor.to("meta").get_extra_state().device.type == "meta"
