@@ -119,6 +119,21 @@ def test_the_best_model_comes_with_its_own_return(
     assert evaluation.evaluations_timesteps == [40]
 
 
+def test_a_best_model_that_is_damaged_is_left_out(
+    killed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    for folder in (before, after):
+        folder.mkdir()
+    shutil.copy(killed / "evaluations.npz", before)
+    (before / "best_model.zip").write_bytes((killed / "best_model.zip").read_bytes()[:999])
+    evaluation = EvalCallback(make(SAC).env, best_model_save_path=str(after))
+    bring_evaluations(evaluation, before, 60)
+    assert "best_model.zip' is damaged: " in capsys.readouterr().err
+    assert evaluation.evaluations_timesteps == [40]
+    assert not (after / "best_model.zip").exists()
+
+
 def test_a_run_without_its_replay_buffer_does_not_count_on(killed: Path, tmp_path: Path) -> None:
     shutil.copy(killed / "rl_model_60_steps.zip", tmp_path)
     with pytest.raises(Sb3ScaleError, match=r"has no replay_buffer.pkl; allowed: a folder"):

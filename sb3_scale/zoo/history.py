@@ -16,6 +16,7 @@ from stable_baselines3.common.monitor import get_monitor_files
 
 from sb3_scale.algorithms.base import ScaleAlgorithm
 from sb3_scale.monitors import EARLIER, FINISHED_AT
+from sb3_scale.notices import notice
 from sb3_scale.runs import EVALUATIONS, episodes_of
 from sb3_scale.zoo import resume
 
@@ -110,7 +111,8 @@ def is_due(callback: EvalCallback, decisions: int) -> bool:
     :return: whether it was to evaluate after them, and has not
     """
     return (
-        callback.n_calls > 0
+        callback.eval_freq > 0
+        and callback.n_calls > 0
         and callback.n_calls % callback.eval_freq == 0
         and decisions not in callback.evaluations_timesteps
     )
@@ -153,8 +155,13 @@ def bring_evaluations(callback: EvalCallback, before: Path, decisions: int) -> N
     best = before / resume.BEST
     if not best.exists():
         return
+    try:
+        saved = resume.decisions_of(best)
+    except resume.DAMAGE as error:
+        notice(f"left out: {resume.damage(best, error)}")
+        return
     # It may have been saved after the checkpoint.
-    (at,) = np.nonzero(own["timesteps"] == resume.decisions_of(best))
+    (at,) = np.nonzero(own["timesteps"] == saved)
     if at.size:
         callback.best_mean_reward = float(own["results"][at[0]].mean())
         shutil.copy(best, folder / resume.BEST)

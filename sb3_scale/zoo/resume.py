@@ -27,7 +27,7 @@ REPLAY_BUFFER = "replay_buffer.pkl"
 _continued: set[Path] = set()
 """Checkpoints that the command line names to count on from."""
 
-_DAMAGE = (
+DAMAGE = (
     AttributeError,
     BadZipFile,
     EOFError,
@@ -135,13 +135,13 @@ def whole(folder: Path) -> tuple[Path, list[str]]:
     for path in sorted(folder.glob("[!.]*.zip")):
         try:
             found.append((path.name != BEST, decisions_of(path), path))
-        except _DAMAGE as error:
-            damaged.append(_told(path, error))
+        except DAMAGE as error:
+            damaged.append(damage(path, error))
     for _, _, path in sorted(found, reverse=True):
         try:
             _check(path)
-        except _DAMAGE as error:
-            damaged.append(_told(path, error))
+        except DAMAGE as error:
+            damaged.append(damage(path, error))
             continue
         return path, damaged
     reason = "; ".join(damaged) or "it has no *.zip"
@@ -172,8 +172,8 @@ def use(manager: Any, normalize: Any) -> None:
         )
     try:
         _check_pickle(path)
-    except _DAMAGE as error:
-        raise Sb3ScaleError(f"statistics {_told(path, error)}") from None
+    except DAMAGE as error:
+        raise Sb3ScaleError(f"statistics {damage(path, error)}") from None
     manager._maybe_normalize = partial(_normalize, path, manager._maybe_normalize)
 
 
@@ -185,7 +185,7 @@ def _normalize(path: Path, zoo: Any, env: VecEnv, eval_env: bool) -> VecEnv:
         own = VecNormalize.load(str(path), env)
     # Whatever a changed byte of a pickle makes it raise.
     except Exception as error:
-        raise Sb3ScaleError(f"statistics {_told(path, error)}") from None
+        raise Sb3ScaleError(f"statistics {damage(path, error)}") from None
     own.training, own.norm_reward = wrapped.training, wrapped.norm_reward
     return own
 
@@ -221,5 +221,10 @@ def _exhaust(items: Iterable[Any]) -> None:
         pass
 
 
-def _told(path: Path, error: Exception) -> str:
+def damage(path: Path, error: Exception) -> str:
+    """
+    :param path: of a file
+    :param error: that reading it raised
+    :return: what is wrong with it
+    """
     return f"'{path}' is damaged: {str(error) or type(error).__name__}"
