@@ -13,11 +13,10 @@ from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.learning.batch import Step
 from sb3_scale.nn.linear import fold_scales
 from sb3_scale.runs import read_run
-from sb3_scale.saved_statistics import STATISTICS, statistics_of
+from sb3_scale.saved_statistics import REPLAY_BUFFER, STATISTICS, statistics_of
 from sb3_scale.trained import load_model
 from sb3_scale.trust.commands import for_a_command
 from sb3_scale.trust.files import read_vec_normalize
-from sb3_scale.zoo.resume import REPLAY_BUFFER
 
 
 @dataclass(frozen=True)

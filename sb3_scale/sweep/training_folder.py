@@ -19,8 +19,9 @@ from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.files import replacing
 from sb3_scale.notices import notice
 from sb3_scale.runs import Run, env_name, read_evaluated
+from sb3_scale.saved_statistics import REPLAY_BUFFER
 from sb3_scale.sweep.grid import Training
-from sb3_scale.zoo.resume import BEST, REPLAY_BUFFER, RESUME, whole
+from sb3_scale.zoo.resume import BEST, RESUME, whole
 
 LOG, SETTINGS, STATE = "output.log", "settings.yml", "state.json"
 COMMITS = "commits.txt"

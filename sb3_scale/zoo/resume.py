@@ -13,7 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.notices import notice
-from sb3_scale.saved_statistics import statistics_of
+from sb3_scale.saved_statistics import REPLAY_BUFFER, statistics_of
 
 OPTIONS = ("-i", "--trained-agent")
 RESUME = "--resume"
@@ -22,7 +22,6 @@ RESUME = "--resume"
 SEARCH = ("-optimize", "--optimize-hyperparameters")
 
 BEST = "best_model.zip"
-REPLAY_BUFFER = "replay_buffer.pkl"
 
 _continued: set[Path] = set()
 """Checkpoints that the command line names to count on from."""

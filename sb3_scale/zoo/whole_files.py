@@ -13,8 +13,7 @@ from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback,
 from stable_baselines3.common.save_util import save_to_pkl
 
 from sb3_scale.files import NO_ROOM, UnwritableError, replacing, written_whole
-from sb3_scale.saved_statistics import STATISTICS
-from sb3_scale.zoo.resume import REPLAY_BUFFER
+from sb3_scale.saved_statistics import REPLAY_BUFFER, STATISTICS
 from sb3_scale.zoo.termination import Termination
 
 

@@ -15,6 +15,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch.optim import Optimizer
 
 from sb3_scale.collection.unmade import UnmadeVecEnv
+from sb3_scale.saved_statistics import REPLAY_BUFFER, statistics_beside
 from sb3_scale_apex.checks import pickled_specs
 from sb3_scale_apex.engines import Engine
 from sb3_scale_apex.environments import Environments, like
@@ -26,10 +27,6 @@ from sb3_scale_apex.playing import Player
 from sb3_scale_apex.progress import Progress
 from sb3_scale_apex.weights import Networks, take
 from sb3_scale_apex.worker import Plan
-
-LOST = "collectors_lost"
-REPLAY_BUFFER = "replay_buffer.pkl"
-"""RL-Zoo's name of the one that belongs to the newest checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -190,13 +187,12 @@ class CollectedTraining:
     def _saved(self) -> str:
         model = self._model
         folder = self._folder or Path(model.logger.dir or tempfile.mkdtemp())
-        steps = f"{model.num_timesteps}_steps"
+        path = folder / f"collectors_lost_{model.num_timesteps}_steps.zip"
         # Names and order of a checkpoint's files, from which a run goes on.
         buffer = folder / REPLAY_BUFFER
         model.save_replay_buffer(buffer)
         if model._vec_normalize_env is not None:
-            model._vec_normalize_env.save(str(folder / f"{LOST}_vecnormalize_{steps}.pkl"))
-        path = folder / f"{LOST}_{steps}.zip"
+            model._vec_normalize_env.save(str(statistics_beside(path)))
         model.save(path)
         return f"the training so far is saved in {path} and {buffer}"
 
