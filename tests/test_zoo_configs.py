@@ -22,12 +22,8 @@ from sb3_scale.testing.zoo_configs import observations_for
 from sb3_scale.zoo import configs
 
 FOLDER = Path(__file__).parents[1] / "zoo_configs"
-PAPER_1 = """
-ball_in_cup-catch cartpole-balance cartpole-balance_sparse cartpole-swingup
-cartpole-swingup_sparse cheetah-run finger-spin hopper-hop hopper-stand pendulum-swingup
-reacher-easy reacher-hard walker-run walker-stand walker-walk
-""".split()
-PIXELS = [f"{'-'.join(pair)}-pixels" for pair in suite.ALL_TASKS]
+SUITE = ["-".join(pair) for pair in suite.ALL_TASKS]
+PIXELS = [f"{task}-pixels" for task in SUITE]
 PAPER_3 = """
 acrobot-swingup cheetah-run dog-run dog-stand dog-trot dog-walk finger-turn_hard fish-swim
 hopper-hop humanoid-run humanoid-stand humanoid-walk pendulum-swingup quadruped-run walker-run
@@ -67,8 +63,8 @@ def tasks(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        ("sac", {*PAPER_1, *PIXELS, *PAPER_3, *MYOSUITE, *LEGGED, "default"}),
-        ("td3", {*PAPER_1, *PIXELS, *LEGGED, "default"}),
+        ("sac", {*SUITE, *PIXELS, *MYOSUITE, "default"}),
+        ("td3", {*SUITE, *PIXELS, *MYOSUITE, "default"}),
     ],
 )
 def test_all_tasks_are_there_under_ids_that_exist(name: str, wanted: set[str]) -> None:

@@ -119,6 +119,9 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
     saw_normalized: bool = False
     """Whether the environments have been a ``VecNormalize`` of observations."""
 
+    random_states: dict[str, Any] | None = None
+    """Those of all generators when the checkpoint was saved that the algorithm comes from."""
+
     goes_on: bool = False
     """Whether the random states of a checkpoint wait for ``learn(reset_num_timesteps=False)``."""
 
@@ -277,6 +280,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         if not self.scaled or self.env is None:
             return set_up()
         if self.goes_on and not reset_num_timesteps:
+            assert self.random_states is not None
             set_random_states(self.random_states, self.action_space)
         self.goes_on = False
         before = self._last_obs

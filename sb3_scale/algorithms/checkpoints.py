@@ -150,7 +150,7 @@ class Checkpoint:
             model.action_space.seed(model.seed)
             if model.env is not None:
                 model.env.seed(model.seed)
-        model.goes_on = not self.seeded and hasattr(model, "random_states")
+        model.goes_on = not self.seeded and model.random_states is not None
         return model
 
     def _variables(self) -> Mapping[str, Any]:

@@ -55,7 +55,7 @@ def learn(zoo: Any, manager: Any, model: BaseAlgorithm) -> None:
 
 def _draw_on(model: ScaleAlgorithm, seed: int) -> None:
     """RL-Zoo loads with its seed, so that all random numbers would be those of the first steps."""
-    model.goes_on = hasattr(model, "random_states")
+    model.goes_on = model.random_states is not None
     assert model.env is not None
     # The states of environments are in no checkpoint.
     model.env.seed((seed + model.num_timesteps) % 2**32)
