@@ -12,8 +12,9 @@ from pathlib import Path
 
 import torch
 
+from sb3_scale.diagnostics.singular_values import singular_values
 from sb3_scale.parts import build
-from sb3_scale_densenet.effective_rank import rank_of, singular_values
+from sb3_scale_densenet.effective_rank import rank_of
 
 OBSERVATIONS, ACTIONS, BATCH, WIDTH = 24, 6, 2048, 256
 
@@ -34,12 +35,13 @@ def measure(depth: int, init: str, seed: int) -> dict[str, object]:
     states, actions = torch.randn(BATCH, OBSERVATIONS), torch.rand(BATCH, ACTIONS) * 2 - 1
     values = critic(states, actions)
     features = critic.network(torch.cat((states, actions), dim=1).expand(len(values), -1, -1))
+    ranks = rank_of(singular_values(features.double()), 0.01)
     return {
         "layers": depth,
         "init": init,
         "seed": seed,
         "q_std": f"{values.std(dim=1).mean():.3g}",
-        "effective_rank": round(rank_of(singular_values(features), 0.01).double().mean().item(), 1),
+        "effective_rank": round(ranks.double().mean().item(), 1),
     }
 
 

@@ -1,7 +1,6 @@
 """What the environments share: actions that last several control steps, episodes of so many."""
 
 import math
-from abc import abstractmethod
 from collections.abc import Sequence
 
 import gymnasium
@@ -76,7 +75,6 @@ class ControlStepEnv(gymnasium.Env[FloatArray, FloatArray]):
                 break
         return total, terminated, self._steps_left == 0 and not terminated
 
-    @abstractmethod
     def _control_step(self, action: FloatArray) -> tuple[float, bool, bool]:
         """
         Advance the simulation once.
@@ -84,6 +82,7 @@ class ControlStepEnv(gymnasium.Env[FloatArray, FloatArray]):
         :param action: within the action space
         :return: reward, terminated, truncated by the task itself
         """
+        raise NotImplementedError
 
 
 def check_counts(**values: int) -> None:

@@ -140,12 +140,10 @@ def hold_scaled_actions(model: Any) -> None:
     :param model: the algorithm, with an empty replay buffer
     """
     buffer = model.replay_buffer
-    if model.scaled and has_whole_actions(model.action_space) and not _is_compact(buffer):
+    if isinstance(buffer, CompactReplayBuffer):
+        return
+    if model.scaled and has_whole_actions(model.action_space):
         buffer.actions = buffer.actions.astype(np.float32)
-
-
-def _is_compact(buffer: Any) -> bool:
-    return isinstance(buffer, CompactReplayBuffer)
 
 
 def tell_of_replay_buffer(model: Any) -> None:
@@ -154,5 +152,5 @@ def tell_of_replay_buffer(model: Any) -> None:
 
     :param model: the algorithm
     """
-    if model.verbose >= 1 and _is_compact(model.replay_buffer):
+    if model.verbose >= 1 and isinstance(model.replay_buffer, CompactReplayBuffer):
         notice(model.replay_buffer.summary())

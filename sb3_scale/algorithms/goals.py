@@ -72,7 +72,7 @@ def check_first_episode(model: Any) -> None:
     longest = max_episode_steps(model.env)
     least = (longest - 1) * model.n_envs if longest else 0
     starts = model.learning_starts + (model.train_freq.frequency - 1) * model.n_envs
-    if model.learning_starts < least and starts < least:
+    if starts < least:
         raise Sb3ScaleError(
             f"learning_starts is {model.learning_starts}, and {type(buffer).__name__} draws from "
             f"episodes that have ended, which may take {longest} steps in each of {model.n_envs} "

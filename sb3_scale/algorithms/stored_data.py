@@ -21,6 +21,7 @@ from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.parts import load_target
 from sb3_scale.plugins import manager
 from sb3_scale.policies import ScalePolicy
+from sb3_scale.quantities import is_number
 from sb3_scale.trust.objects import STABLE_BASELINES, by_name, with_attributes
 from sb3_scale.trust.pickles import Names, read
 from sb3_scale.value_types import check_type
@@ -172,7 +173,7 @@ def _check_arguments(data: Data, algorithm: type["ScaleAlgorithm"], where: str) 
 
 def _check_progress(data: Data, where: str) -> None:
     progress = data.get("_current_progress_remaining", 1)
-    if not isinstance(progress, (int, float)) or not math.isfinite(progress):
+    if not is_number(progress) or not abs(progress) < math.inf:
         raise _refusal(where, "_current_progress_remaining", progress, "a number")
     for key in ("_last_obs", "_last_original_obs", "_last_episode_starts"):
         if not isinstance(data.get(key), (np.ndarray, dict, type(None))):

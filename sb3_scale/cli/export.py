@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sb3_scale.cli.arguments import at_least
 from sb3_scale.cli.output import make_console
 from sb3_scale.cli.places import check_places
 from sb3_scale.errors import Sb3ScaleError
@@ -35,7 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="by default beside the model")
     parser.add_argument(
-        "--observations", type=int, default=256, metavar="N", help="to check with, by default 256"
+        "--observations",
+        type=at_least(2),
+        default=256,
+        metavar="N",
+        help="to check with, by default 256",
     )
     parser.add_argument(
         "--trust",
@@ -56,8 +61,6 @@ def run(args: argparse.Namespace) -> int:
     from sb3_scale.export.formats import FORMATS, difference
     from sb3_scale.export.trained import load
 
-    if args.observations < 2:
-        raise Sb3ScaleError(f"observations is {args.observations}; allowed: at least 2")
     trained = load(args.model, args.algo, args.normalize, args.trust)
     folder = args.model if args.model.is_dir() else args.model.parent
     output = args.output or folder / f"{trained.name}.{ENDINGS[args.format]}"

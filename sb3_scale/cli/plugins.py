@@ -7,7 +7,7 @@ from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.plugins import Plugin, manager
 from sb3_scale.tables import make_table
 
-STYLES = {"active": "green", "blocked": "yellow", "failed": "red", "duplicate": "red"}
+STYLES = {"blocked": "yellow", "failed": "red", "duplicate": "red"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
             plugin.status,
             _counts(plugin),
             plugin.reason,
-            style=None if plugin.status == "active" else STYLES[plugin.status],
+            style=STYLES.get(plugin.status),
         )
     make_console().print(table)
     return 0

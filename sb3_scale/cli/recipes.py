@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import track
 
-from sb3_scale.cli.arguments import add_json
+from sb3_scale.cli.arguments import add_json, at_least
 from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.notices import notice
@@ -34,9 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="count the operations of a gradient step, and time it here",
     )
     parser.add_argument(
-        "--observations", type=int, default=OBSERVATIONS, help="numbers in an observation"
+        "--observations",
+        type=at_least(1),
+        default=OBSERVATIONS,
+        help="numbers in an observation",
     )
-    parser.add_argument("--actions", type=int, default=ACTIONS, help="numbers in an action")
+    parser.add_argument("--actions", type=at_least(1), default=ACTIONS, help="numbers in an action")
     parser.add_argument("names", nargs="*", metavar="NAME", help="all by default")
 
 
@@ -48,9 +51,6 @@ def run(args: argparse.Namespace) -> int:
     """
     from sb3_scale.recipes import files
 
-    for key in ("observations", "actions"):
-        if getattr(args, key) < 1:
-            raise Sb3ScaleError(f"--{key} is {getattr(args, key)}; allowed: at least 1")
     offered = [spec for _, spec in manager().specs("recipe") if isinstance(spec, Recipe)]
     wanted = [files.find(name) for name in args.names] or sorted(offered, key=lambda s: s.name)
     measure = _measure(args) if args.cost else lambda _: None

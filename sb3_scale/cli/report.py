@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from sb3_scale.cli.arguments import add_json
+from sb3_scale.cli.arguments import add_json, at_least
 from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.cli.places import check_places
 from sb3_scale.errors import Sb3ScaleError
@@ -102,7 +102,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--random-episodes",
-        type=int,
+        type=at_least(0),
         default=5,
         metavar="N",
         help="episodes of a random policy to compare with, 5 by default, 0 for none",

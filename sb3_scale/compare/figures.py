@@ -152,7 +152,7 @@ def profile(summary: Summary, name: str) -> Figure:
     axes.set_xlabel("normalised return")
     axes.set_ylabel("share of runs above it")
     axes.set_ylim(-0.02, 1.02)
-    _legend(figure, axes, summary, labels, markers=False)
+    _legend(figure, summary, labels, markers=False)
     return figure
 
 
@@ -186,7 +186,7 @@ def over_training(
     )
     axes.set_ylabel(y_label)
     axes.set_xlim(left=0)
-    _legend(figure, axes, summary, [curve.label for curve in drawn])
+    _legend(figure, summary, [curve.label for curve in drawn])
     return figure
 
 
@@ -217,7 +217,7 @@ def of_task(summary: Summary, name: str, task: str) -> Figure:
         line = axes.axvline(at, color=FAINT, linewidth=1, linestyle="-.")
         line.set_label("compared here")
         handles.append(line)
-    _legend(figure, axes, summary, [curve.label for curve in drawn], handles, task)
+    _legend(figure, summary, [curve.label for curve in drawn], handles, task)
     return figure
 
 
@@ -235,7 +235,6 @@ def _band(
 
 def _legend(
     figure: Figure,
-    axes: Axes,
     summary: Summary,
     labels: Sequence[str],
     further: Sequence[Line2D] = (),

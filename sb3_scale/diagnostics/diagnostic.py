@@ -34,7 +34,7 @@ class Diagnostic(BaseCallback):
 
     model: Any
 
-    def __init__(self, interval: int) -> None:
+    def __init__(self, interval: int = 1000) -> None:
         super().__init__()
         check_at_least(1, interval=interval)
         self.interval = interval

@@ -69,13 +69,13 @@ class DormantUnits(Diagnostic):
     def _record(self, outputs: dict[str, th.Tensor], part: str) -> None:
         if not outputs:
             return
-        masks = {name: dormant(output, self.threshold) for name, output in outputs.items()}
+        found = {name: scores(output) for name, output in outputs.items()}
+        masks = {name: each <= self.threshold for name, each in found.items()}
         self.record_layers(part, {name: mask.float().mean() for name, mask in masks.items()})
         everything = th.cat([mask.flatten() for mask in masks.values()])
         self.record(f"{part}/all", everything.float().mean().item())
-        if self.draws_histograms:
-            for name, output in outputs.items():
-                self.record_histogram(f"{part}/{name}", scores(output))
+        for name, each in found.items():
+            self.record_histogram(f"{part}/{name}", each)
 
 
 def activations(module: nn.Module) -> dict[str, nn.Module]:
@@ -109,16 +109,6 @@ def recorded(module: nn.Module) -> Iterator[dict[str, th.Tensor]]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def dormant(outputs: th.Tensor, threshold: float) -> th.Tensor:
-    """
-    :param outputs: of an activation function, shape ``(..., batch, units)``
-    :param threshold: score up to which a unit is dormant
-    :return: whether each unit is dormant, shape ``(..., units)``
-    """
-    activity = outputs.abs().mean(dim=-2)
-    return activity <= threshold * activity.mean(dim=-1, keepdim=True)
 
 
 def scores(outputs: th.Tensor) -> th.Tensor:

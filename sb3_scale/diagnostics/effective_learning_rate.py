@@ -48,9 +48,6 @@ class EffectiveLearningRate(GradientStepDiagnostic):
 
     key = "effective_learning_rate"
 
-    def __init__(self, interval: int = 1000) -> None:
-        super().__init__(interval)
-
     def make_meter(self, learner: Learner) -> Meter:
         """
         :param learner: what is watched

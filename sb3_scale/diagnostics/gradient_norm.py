@@ -32,9 +32,6 @@ class GradientNorm(GradientStepDiagnostic):
 
     key = "gradient_norm"
 
-    def __init__(self, interval: int = 1000) -> None:
-        super().__init__(interval)
-
     def make_meter(self, learner: Learner) -> Meter:
         """
         :param learner: what is watched

@@ -53,7 +53,7 @@ class GradientStepDiagnostic(Diagnostic):
     :param interval: environment steps (decisions) from one measurement to the next
     """
 
-    def __init__(self, interval: int) -> None:
+    def __init__(self, interval: int = 1000) -> None:
         super().__init__(interval)
         self._meters: dict[str, Meter] = {}
 

@@ -19,9 +19,6 @@ class SingularValues(Diagnostic):
 
     key = "singular_values"
 
-    def __init__(self, interval: int = 1000) -> None:
-        super().__init__(interval)
-
     def measure(self) -> None:
         """Log the singular values of the present weights."""
         for part, module in parts(self.model).items():

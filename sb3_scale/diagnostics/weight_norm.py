@@ -19,9 +19,6 @@ class WeightNorm(Diagnostic):
 
     key = "weight_norm"
 
-    def __init__(self, interval: int = 1000) -> None:
-        super().__init__(interval)
-
     def measure(self) -> None:
         """Log the norms of the present weights."""
         for part, module in parts(self.model).items():

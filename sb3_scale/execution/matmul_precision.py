@@ -40,6 +40,12 @@ def exact_fast_matmul(device: th.device) -> Iterator[None]:
     if device.type != "cpu" or not _onednn_is_exact():
         yield
         return
+    with _rounding_allowed():
+        yield
+
+
+@contextmanager
+def _rounding_allowed() -> Iterator[None]:
     before = _settings.fp32_precision
     _settings.fp32_precision = "bf16"
     try:
@@ -98,8 +104,6 @@ def _onednn_is_exact() -> bool:
     generator = th.Generator().manual_seed(0)
     left, right = (th.randn(256, 256, dtype=th.float64, generator=generator) for _ in range(2))
     exact = left.float().double() @ right.float().double()
-    before = _settings.fp32_precision
-    _settings.fp32_precision = "bf16"
-    product = left.float() @ right.float()
-    _settings.fp32_precision = before
+    with _rounding_allowed():
+        product = left.float() @ right.float()
     return bool((product - exact).abs().max() < MAX_ERROR * exact.abs().max())

@@ -123,8 +123,8 @@ def difference(run: Run, observations: Observations, actions: np.ndarray) -> flo
     :param run: of a file
     :param observations: to try, ``(n, *shape)`` of each key
     :param actions: that the algorithm predicts for them, ``(n, *action shape)``
-    :return: the largest difference of an action, as a share of the range of the policy's actions;
-        alone and in batches
+    :return: the largest difference of an action, as a share of the largest predicted one;
+        the worse of alone and in one batch
     """
     wanted = actions.astype(np.float64)
     size = max(float(np.abs(wanted).max()), 1e-6)

@@ -16,6 +16,7 @@ from rl_zoo3.utils import StoreDict
 
 from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.algorithms.resolved import resolved
+from sb3_scale.cli.arguments import at_least
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.hub import packages
 from sb3_scale.hub.card import card, command_of
@@ -80,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--load-best", action="store_true", help="the best model, not the last")
     which.add_argument("--load-checkpoint", type=int, help="the checkpoint after so many decisions")
     which.add_argument("--load-last-checkpoint", action="store_true", help="the last checkpoint")
-    parser.add_argument("--n-eval-episodes", type=_positive, default=10, help="10 by default")
+    parser.add_argument("--n-eval-episodes", type=at_least(1), default=10, help="10 by default")
     parser.add_argument("--stochastic", action="store_true", help="sample actions in them")
     parser.add_argument("--seed", type=int, default=0, help="of their environment")
     parser.add_argument("--env-kwargs", nargs="+", action=StoreDict, help="beside the run's")
@@ -90,13 +91,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--private", action="store_true", help="make a new repository private")
     parser.add_argument("-m", "--commit-message", default="Trained model", help="of the upload")
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text}; allowed: at least 1")
-    return number
 
 
 def _check_token() -> None:

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch as th
@@ -14,6 +13,7 @@ from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.files import replacing
 from sb3_scale.landscape.checkpoint import Problem
 from sb3_scale.landscape.directions import random_direction, weights
+from sb3_scale.trust.zips import DAMAGE
 
 CHUNK = 256
 """Transitions per pass: activations of a whole row of the grid stay in the caches' reach."""
@@ -67,7 +67,7 @@ class Surface:
         try:
             with np.load(path) as data:
                 key, losses = str(data["key"]), data["losses"]
-        except (BadZipFile, EOFError, KeyError, OSError, ValueError) as error:
+        except (*DAMAGE, KeyError) as error:
             raise Sb3ScaleError(f"'{path}' cannot be read: {error}") from None
         if key != self.key:
             raise Sb3ScaleError(

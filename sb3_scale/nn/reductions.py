@@ -6,7 +6,6 @@ reduction: Fujimoto et al., "Addressing Function Approximation Error in Actor-Cr
 algorithm 1.
 """
 
-from abc import abstractmethod
 from typing import ClassVar
 
 import torch
@@ -39,7 +38,6 @@ class CriticReduction(Part):
         :raises ValueError: if there are too few for it
         """
 
-    @abstractmethod
     def target(self, distributions: Tensor, means: Tensor) -> Tensor:
         """
         :param distributions: of the members, shape ``(m, b, n)``
@@ -47,6 +45,7 @@ class CriticReduction(Part):
         :return: what the target is made of, shape ``(b, k)``, or ``(m, b, k)`` where each member
             has its own
         """
+        raise NotImplementedError
 
     def actor(self, means: Tensor) -> Tensor:
         """

@@ -1,4 +1,4 @@
-"""What takes part in a training beside the policy must be."""
+"""What collectors, callbacks and the other parts beside the policy must be."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol

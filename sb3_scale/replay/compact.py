@@ -75,9 +75,6 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
     )
     """Of the constructor, for a file."""
 
-    # Pickles of earlier versions have none of these.
-    n_steps, gamma = 1, 0.99
-
     _rows: "Rows | FrameRows | None" = None
     _returns: Returns | None = None
 
@@ -453,11 +450,6 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         kept = state.pop("_kept")
-        if isinstance(kept, tuple):
-            # Of earlier versions.
-            rows, successors = kept
-            kept = {"rows": rows, "slots": successors.slots[: len(rows) // state["n_envs"]]}
-            kept["beside"] = successors.rows
         self.__dict__.update(state)
         self.layout = self._make_layout(self.observation_space)
         self._rows = self._make_table(HOST)

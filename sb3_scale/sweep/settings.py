@@ -188,8 +188,6 @@ def _check_room(buffer: Any, transitions: int) -> None:
         )
 
 
-def _envs(known: Facts, n_envs: Any) -> DummyVecEnv:
-    if not isinstance(n_envs, int) or n_envs < 1:
-        raise Sb3ScaleError(f"n_envs is {shown(n_envs)}; allowed: a whole number, at least 1")
+def _envs(known: Facts, n_envs: int) -> DummyVecEnv:
     stand_in = SpacesWithGoals if known.has_goals else SpacesOnly
     return DummyVecEnv([lambda: stand_in(known.observations, known.actions)] * n_envs)

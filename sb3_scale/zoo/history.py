@@ -15,6 +15,7 @@ from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
 from stable_baselines3.common.monitor import get_monitor_files
 
 from sb3_scale.algorithms.base import ScaleAlgorithm
+from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.monitors import EARLIER, FINISHED_AT
 from sb3_scale.notices import notice
 from sb3_scale.runs import EVALUATIONS, episodes_of
@@ -142,10 +143,12 @@ def bring_evaluations(callback: EvalCallback, before: Path, decisions: int) -> N
     path, folder = before / EVALUATIONS, Path(str(callback.best_model_save_path))
     if not path.exists():
         return
-    with np.load(path) as data:
-        found = dict(data)
-    kept = found["timesteps"] <= decisions
-    own = {name: values[kept] for name, values in found.items()}
+    try:
+        with np.load(path) as data:
+            kept = data["timesteps"] <= decisions
+            own = {name: data[name][kept] for name in data}
+    except resume.DAMAGE as error:
+        raise Sb3ScaleError(f"evaluations {resume.damage(path, error)}") from None
     np.savez(folder / EVALUATIONS, **own)
     callback.evaluations_timesteps = own["timesteps"].tolist()
     callback.evaluations_results = own["results"].tolist()

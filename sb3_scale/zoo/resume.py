@@ -2,7 +2,6 @@
 
 import json
 import pickletools
-import struct
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.notices import notice
 from sb3_scale.saved_statistics import REPLAY_BUFFER, statistics_of
+from sb3_scale.trust import zips
 
 OPTIONS = ("-i", "--trained-agent")
 RESUME = "--resume"
@@ -26,20 +26,7 @@ BEST = "best_model.zip"
 _continued: set[Path] = set()
 """Checkpoints that the command line names to count on from."""
 
-DAMAGE = (
-    AttributeError,
-    BadZipFile,
-    EOFError,
-    KeyError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-)
+DAMAGE = (*zips.DAMAGE, AttributeError, KeyError, MemoryError, OverflowError, TypeError)
 """What reading a cut or changed file raises, depending on where it is wrong."""
 
 
@@ -182,6 +169,8 @@ def _normalize(path: Path, zoo: Any, env: VecEnv, eval_env: bool) -> VecEnv:
         return wrapped
     try:
         own = VecNormalize.load(str(path), env)
+    except AssertionError as error:
+        raise Sb3ScaleError(f"statistics '{path}' are of other observations: {error}") from None
     # Whatever a changed byte of a pickle makes it raise.
     except Exception as error:
         raise Sb3ScaleError(f"statistics {damage(path, error)}") from None

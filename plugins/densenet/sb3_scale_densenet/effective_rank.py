@@ -8,6 +8,7 @@ from torch import nn
 
 from sb3_scale.diagnostics.diagnostic import Diagnostic
 from sb3_scale.diagnostics.replay import replay_batch
+from sb3_scale.diagnostics.singular_values import singular_values
 from sb3_scale.errors import Sb3ScaleError, check_at_least
 from sb3_scale.nn.linear import linear_layers
 
@@ -57,7 +58,8 @@ class EffectiveRank(Diagnostic):
         with inputs_of(linear_layers(policy.critic)[-1]) as inputs:
             policy.critic_outputs(features, data.actions)
         (last,) = inputs
-        values = singular_values(last)
+        # Much faster than svdvals, and its loss of digits is below what float32 features have lost.
+        values = singular_values(last.double())
         ranks = rank_of(values, self.delta).double()
         self.record("mean", ranks.mean().item())
         self.record("share", (ranks.mean() / min(last.shape[1:])).item())
@@ -80,27 +82,14 @@ def inputs_of(layer: nn.Module) -> Iterator[list[th.Tensor]]:
         handle.remove()
 
 
-def singular_values(features: th.Tensor) -> th.Tensor:
-    """
-    :param features: shape ``(m, batch, width)``
-    :return: of each member, descending, shape ``(m, min(batch, width))``
-    """
-    features = features.double()
-    batch, width = features.shape[1:]
-    gram = features @ features.mT if batch < width else features.mT @ features
-    # Much faster than svdvals, and its loss of digits is below what float32 features have lost.
-    values: th.Tensor = th.linalg.eigvalsh(gram).clamp_min(0).sqrt().flip(1)
-    return values
-
-
 def rank_of(values: th.Tensor, delta: float) -> th.Tensor:
     """
-    :param values: singular values of each member, descending, shape ``(m, k)``
+    :param values: singular values of each member, ascending, shape ``(m, k)``
     :param delta: share of their sum that is left out
     :return: effective rank of each member, shape ``(m,)``
     """
-    share = values.cumsum(dim=1) / values.sum(dim=1, keepdim=True).clamp(min=1e-300)
+    share = values.flip(1).cumsum(dim=1) / values.sum(dim=1, keepdim=True).clamp(min=1e-300)
     ranks = (share < 1 - delta).sum(dim=1) + 1
     # Features that are all zero have no singular value to count.
-    alive: th.Tensor = ranks * (values[:, 0] > 0)
+    alive: th.Tensor = ranks * (values[:, -1] > 0)
     return alive

@@ -8,9 +8,10 @@ import torch
 
 from sb3_scale import SAC, Sb3ScaleError
 from sb3_scale.diagnostics.replay import replay_batch
+from sb3_scale.diagnostics.singular_values import singular_values
 from sb3_scale.parts import build
 from sb3_scale.testing import check_component
-from sb3_scale_densenet.effective_rank import rank_of, singular_values
+from sb3_scale_densenet.effective_rank import rank_of
 
 NETWORK = {"name": "densenet", "width": 8, "depth": 2}
 
