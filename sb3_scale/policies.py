@@ -285,10 +285,9 @@ class ScalePolicy(BasePolicy):
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> th.Tensor:
         features = self.actor_features(observation)
-        if self._exploring:
-            explored: th.Tensor = self.action_code.to_environment(self.actor.explore(features))
-            return explored
-        actions: th.Tensor = self.action_code.to_environment(self.actor(features, deterministic))
+        explores = self._exploring
+        chosen = self.actor.explore(features) if explores else self.actor(features, deterministic)
+        actions: th.Tensor = self.action_code.to_environment(chosen)
         return actions
 
     def scale_action(self, action: np.ndarray) -> np.ndarray:

@@ -1,6 +1,8 @@
-"""Numbers that users give: what each kind of them may be, from Python as from YAML."""
+"""Numbers that users give, in Python, YAML or a command line: what each kind of them may be."""
 
+import argparse
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -118,3 +120,17 @@ def _number_in(value: Any) -> float | None:
     except ValueError:
         return None
     return number if abs(number) < 1e15 else None
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """
+    :param least: number that the command line may have
+    :return: what reads it there, and says what is allowed
+    """
+
+    def read(text: str) -> int:
+        if not text.isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r}; allowed: a whole number, at least {least}")
+        return int(text)
+
+    return read

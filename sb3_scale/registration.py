@@ -33,7 +33,7 @@ def takes_known_id(plugin: Plugin, spec: Env) -> bool:
         those of the package that they are from
     """
     known = gymnasium.registry.get(spec.name)
-    if known is None or isinstance(known.entry_point, _Offered):
+    if known is None or isinstance(known.entry_point, _OfferedEnv):
         return False
     return known.entry_point != spec.target and not is_of_this_project(plugin, spec)
 
@@ -53,7 +53,7 @@ def _register() -> None:
             continue
         try:
             if times[spec.name] > 1:
-                gymnasium.register(spec.name, entry_point=_Offered(spec.name))
+                gymnasium.register(spec.name, entry_point=_OfferedEnv(spec.name))
             else:
                 gymnasium.register(
                     spec.name,
@@ -68,7 +68,7 @@ def _register() -> None:
             )
 
 
-class _Offered:
+class _OfferedEnv:
     """
     Stands for an environment that several distributions offer.
 
@@ -80,6 +80,15 @@ class _Offered:
 
     def __call__(self, **kwargs: Any) -> Any:
         manager().check_offered_once("env", self.name)
+
+
+def check_env_id(env_id: str) -> None:
+    """
+    :param env_id: an environment
+    :raises Sb3ScaleError: if Gymnasium does not know it
+    """
+    if env_id not in gymnasium.registry:
+        raise Sb3ScaleError(f"there is no environment {shown(env_id)}{env_hint(env_id)}")
 
 
 def env_hint(env_id: str) -> str:

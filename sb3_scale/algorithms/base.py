@@ -3,7 +3,7 @@
 import inspect
 import io
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Literal, Self
 
@@ -55,6 +55,7 @@ from sb3_scale.plain import plain_groups
 from sb3_scale.policies import ScalePolicy, check_policy_kwargs, has_whole_actions
 from sb3_scale.protocols import PartConfig
 from sb3_scale.replay import files
+from sb3_scale.stock_words import NONE
 from sb3_scale.views import views
 
 
@@ -107,7 +108,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
     max_grad_norm: float | None
     replay_buffer_class: type[ReplayBuffer] | str | None  # type: ignore[assignment]
 
-    part_providers: dict[str, str]
+    part_providers: Mapping[str, str] = NONE
     """Which distribution each part comes from, saved to name one that is missing."""
 
     tiny_replay_buffer: ReplayBuffer | None

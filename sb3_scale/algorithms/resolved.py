@@ -38,14 +38,9 @@ def resolved(model: ScaleAlgorithm) -> dict[str, Any]:
         "algorithm": type(model).__name__,
         "n_envs": model.n_envs,
         **{name: _readable(vars(model)[name]) for name in sorted(arguments & vars(model).keys())},
-        "policy_kwargs": {name: _readable(_complete(name, part)) for name, part in parts.items()},
+        "policy_kwargs": {name: _readable(complete(name, part)) for name, part in parts.items()},
         "parameters": {name: _count(getattr(policy, name)) for name in _PARTS},
     }
-
-
-def _complete(name: str, part: Any) -> Any:
-    kind = name.rpartition("_")[2] if name.endswith("_optimizer") else name
-    return complete(kind, part)
 
 
 def _count(network: nn.Module) -> int:

@@ -19,25 +19,25 @@ def check_same_parts(stored: Mapping[str, Any], given: Mapping[str, Any], where:
     """
     for name, parameter in inspect.signature(ScalePolicy).parameters.items():
         have, want = (each.get(name, parameter.default) for each in (stored, given))
-        kind = name.rpartition("_")[2] if name.endswith("_optimizer") else name
-        if complete(kind, have) != complete(kind, want):
+        if complete(name, have) != complete(name, want):
             raise Sb3ScaleError(
                 f"policy_kwargs: {name} is {want!r}, and {where} has {have!r}; allowed: the same, "
                 "or a new training"
             )
 
 
-def complete(kind: str, part: Any) -> Any:
+def complete(name: str, part: Any) -> Any:
     """
-    :param kind: its kind, or the name of a parameter that may be a part
+    :param name: its kind, or that of a parameter that may be a part
     :param part: as settings have it
     :return: the same with the defaults of all its parameters, and those of the parts within
     """
+    kind = "optimizer" if name.endswith("_optimizer") else name
     if kind == "transforms":
         return [complete("transform", each) for each in part or ()]
     if kind not in KINDS or not isinstance(part, (str, Mapping)):
         return part
     spec = spec_of(kind, part)
     given = {} if isinstance(part, str) else part
-    values = {name: given.get(name, each.default) for name, each in parameters(spec).items()}
-    return {"name": spec.name, **{name: complete(name, each) for name, each in values.items()}}
+    values = {key: given.get(key, each.default) for key, each in parameters(spec).items()}
+    return {"name": spec.name, **{key: complete(key, each) for key, each in values.items()}}

@@ -60,8 +60,8 @@ def construct(model: "ScaleAlgorithm", given: dict[str, Any]) -> None:
     :raises Sb3ScaleError: if an argument cannot be used
     """
     check_call(type(model), model.policy_aliases, given)
-    own = options.defaults(model.options)
-    if is_scale_policy(given["policy"]):
+    own, scaled = options.defaults(model.options), is_scale_policy(given["policy"])
+    if scaled:
         if given.get("use_sde") is True:
             raise Sb3ScaleError(NO_SDE)
         # A buffer's own arguments may be arrays that are meant to be.
@@ -72,10 +72,10 @@ def construct(model: "ScaleAlgorithm", given: dict[str, Any]) -> None:
     own.update({name: given.pop(name) for name in own.keys() & given.keys()})
     setup = given.pop("_init_setup_model", True)
     env = given.get("env")
-    if is_scale_policy(given["policy"]):
+    if scaled:
         _check_env(env, setup)
-    if is_scale_policy(given["policy"]) and isinstance(env, (gym.Env, VecEnv)):
-        check_observations(env.observation_space)
+        if isinstance(env, (gym.Env, VecEnv)):
+            check_observations(env.observation_space)
     given["policy_kwargs"] = model.check_arguments(
         given["policy"], given.get("policy_kwargs"), given.get("device", "auto")
     )
@@ -83,7 +83,7 @@ def construct(model: "ScaleAlgorithm", given: dict[str, Any]) -> None:
         model._library.__init__(model, **given, **model.fixed, _init_setup_model=False)
     except AssertionError:
         # The library asserts that it knows the action space; our users get a sentence.
-        if is_scale_policy(given["policy"]):
+        if scaled:
             check_spaces(model.action_space)
             refuse_discrete(type(model).__name__, model.action_space)
         raise
@@ -178,7 +178,7 @@ def _set_up_scaled(model: "ScaleAlgorithm", make: Callable[[], None]) -> None:
     model.policy_kwargs = model.completed_parts(model.action_space)
     check_buffer_memory(model)
     check_batch_memory(model)
-    providers = getattr(model, "part_providers", {})
+    providers = model.part_providers
     with (
         warnings.catch_warnings(),
         fresh_pages(),

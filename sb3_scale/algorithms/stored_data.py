@@ -17,7 +17,7 @@ from stable_baselines3.common.type_aliases import TrainFreq
 
 from sb3_scale.algorithms.generators import check_random_states
 from sb3_scale.algorithms.schedules import CosineSchedule
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.parts import load_target
 from sb3_scale.plugins import manager
 from sb3_scale.policies import ScalePolicy
@@ -195,6 +195,4 @@ def _check_progress(data: Data, where: str) -> None:
 
 
 def _refusal(where: str, key: str, value: Any, allowed: str) -> Sb3ScaleError:
-    shown = repr(value)
-    shown = shown if len(shown) < 80 else f"{shown[:80]}..."
-    return Sb3ScaleError(f"{where}: {key} is {shown}; allowed: {allowed}")
+    return Sb3ScaleError(f"{where}: {key} is {shown(value)}; allowed: {allowed}")

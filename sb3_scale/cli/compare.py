@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import Progress
 
-from sb3_scale.cli.arguments import at_least
 from sb3_scale.cli.output import make_console
 from sb3_scale.cli.places import check_places
+from sb3_scale.quantities import at_least
 from sb3_scale.tables import make_table
 
 if TYPE_CHECKING:

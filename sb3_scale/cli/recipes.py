@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import track
 
-from sb3_scale.cli.arguments import add_json, at_least
+from sb3_scale.cli.arguments import add_json
 from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.notices import notice
 from sb3_scale.plugins import manager
-from sb3_scale.quantities import is_number
+from sb3_scale.quantities import at_least, is_number
 from sb3_scale.specs import Recipe
 from sb3_scale.tables import make_table
 

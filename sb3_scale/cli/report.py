@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from sb3_scale.cli.arguments import add_json, at_least
+from sb3_scale.cli.arguments import add_json
 from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.cli.places import check_places
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.guard import telling
+from sb3_scale.quantities import at_least
 from sb3_scale.registration import import_packages, register_envs
 from sb3_scale.runs import Run, read_run
 from sb3_scale.tables import make_table

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sb3_scale.cli.arguments import at_least
 from sb3_scale.cli.output import make_console
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.notices import notice
+from sb3_scale.quantities import at_least
 from sb3_scale.tables import make_table
 
 if TYPE_CHECKING:

@@ -3,7 +3,8 @@
 import argparse
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,6 +32,9 @@ from sb3_scale.registration import env_hint
 from sb3_scale.runs import env_name
 from sb3_scale.saved_statistics import STATISTICS as STATISTICS_OF_RUN
 
+_Write = Callable[[Path, Path], Any]
+"""From a file that was downloaded to one of the run."""
+
 WITHOUT_TRUST = (
     "may be anybody's: its files are read as data and written anew, and nothing in them is run; "
     "the parts of the model come from the packages that you have installed"
@@ -57,8 +61,13 @@ def main(words: Sequence[str] | None = None) -> None:
     make_folder(place.parent)
     with TemporaryDirectory(prefix=".unfinished-", dir=place.parent) as beside:
         folder = Path(beside, "run")
-        write = _copy if args.trust else _write_anew
-        write(repository, found, folder, folder / env_name(args.env))
+        settings = folder / env_name(args.env)
+        if args.trust:
+            _save(repository, settings, shutil.copy, shutil.copy, shutil.copy)
+        else:
+            write_model = partial(stranger.write_model, found)
+            write = write_model, stranger.write_settings, stranger.write_statistics
+            _save(repository, settings, *write)
         if place.exists():
             shutil.rmtree(place)
         os.replace(folder, place)
@@ -106,25 +115,21 @@ def _place(args: argparse.Namespace) -> Path:
     return place
 
 
-def _write_anew(repository: Repository, found: Any, folder: Path, settings: Path) -> None:
-    model = repository.download(repository.model)
+def _save(
+    repository: Repository,
+    settings: Path,
+    write_model: _Write,
+    write_settings: _Write,
+    write_statistics: _Write,
+) -> None:
+    """All of a run, in the folder that will have its settings in one of its own."""
+    model, folder = repository.download(repository.model), settings.parent
     settings.mkdir(parents=True)
-    stranger.write_model(model, found, folder / f"{settings.name}.zip")
+    write_model(model, folder / f"{settings.name}.zip")
     for name in (ARGUMENTS, CONFIG, ENV_KWARGS):
-        stranger.write_settings(repository.download(name), settings / name)
+        write_settings(repository.download(name), settings / name)
     if statistics := repository.download_if_there(STATISTICS):
-        stranger.write_statistics(statistics, settings / STATISTICS_OF_RUN)
-    stranger.write_metrics(repository.download(METRICS), folder)
-
-
-def _copy(repository: Repository, found: Any, folder: Path, settings: Path) -> None:
-    model = repository.download(repository.model)
-    settings.mkdir(parents=True)
-    shutil.copy(model, folder / f"{settings.name}.zip")
-    for name in (ARGUMENTS, CONFIG, ENV_KWARGS):
-        shutil.copy(repository.download(name), settings / name)
-    if statistics := repository.download_if_there(STATISTICS):
-        shutil.copy(statistics, settings / STATISTICS_OF_RUN)
+        write_statistics(statistics, settings / STATISTICS_OF_RUN)
     stranger.write_metrics(repository.download(METRICS), folder)
 
 

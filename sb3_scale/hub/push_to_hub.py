@@ -16,7 +16,6 @@ from rl_zoo3.utils import StoreDict
 
 from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.algorithms.resolved import resolved
-from sb3_scale.cli.arguments import at_least
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.hub import packages
 from sb3_scale.hub.card import card, command_of
@@ -30,13 +29,14 @@ from sb3_scale.hub.repository import (
     Repository,
     add_arguments,
     algorithm,
-    check_env,
     in_one_sentence,
     register,
 )
 from sb3_scale.hub.trained_run import Played, TrainedRun, film, play
 from sb3_scale.learning_curve import draw
 from sb3_scale.notices import notice
+from sb3_scale.quantities import at_least
+from sb3_scale.registration import check_env_id
 from sb3_scale.runs import EVALUATIONS
 
 VIDEO = "replay.mp4"
@@ -51,7 +51,7 @@ def main(words: Sequence[str] | None = None) -> None:
     args = _parser().parse_args(words)
     register(args)
     found = algorithm(args.algo)
-    check_env(args.env)
+    check_env_id(args.env)
     trained = TrainedRun(args)
     if args.env_kwargs is not None:
         trained.run.env_kwargs.update(args.env_kwargs)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import huggingface_hub
 from huggingface_hub import errors
 from rl_zoo3 import ALGOS
@@ -15,7 +14,7 @@ from rl_zoo3 import ALGOS
 from sb3_scale.errors import Sb3ScaleError, shown, suggestion
 from sb3_scale.parts import load_target
 from sb3_scale.plugins import manager
-from sb3_scale.registration import env_hint, import_packages, register_envs
+from sb3_scale.registration import import_packages, register_envs
 from sb3_scale.runs import env_name
 
 ARGUMENTS, CONFIG, ENV_KWARGS = "args.yml", "config.yml", "env_kwargs.yml"
@@ -141,15 +140,6 @@ def register(args: argparse.Namespace) -> None:
     """
     import_packages("--gym-packages", args.gym_packages)
     register_envs()
-
-
-def check_env(env_id: str) -> None:
-    """
-    :param env_id: an environment
-    :raises Sb3ScaleError: if it is not installed
-    """
-    if env_id not in gymnasium.registry:
-        raise Sb3ScaleError(f"there is no environment {shown(env_id)}{env_hint(env_id)}")
 
 
 def algorithm(name: str, provider: str = "") -> Any:

@@ -30,10 +30,10 @@ def _for_a_command(source: Path) -> Iterator[None]:
         raise Sb3ScaleError(str(error).replace(str(source), source.name)) from None
 
 
-def write_model(source: Path, algorithm: Any, target: Path) -> None:
+def write_model(algorithm: Any, source: Path, target: Path) -> None:
     """
-    :param source: of the stranger
     :param algorithm: its class
+    :param source: of the stranger
     :param target: where to write what the model is, without its pickles
     :raises Sb3ScaleError: if the model needs trust, is damaged, or lacks a package here
     """

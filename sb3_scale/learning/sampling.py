@@ -82,7 +82,10 @@ def sample_transitions(buffer: Any, batch_size: int, env: VecNormalize | None) -
     :param env: whose statistics normalise observations
     :return: the steps
     """
-    data = sample_single_steps(buffer, batch_size, env)
+    return _transitions(sample_single_steps(buffer, batch_size, env))
+
+
+def _transitions(data: Any) -> Transitions:
     return Transitions(data.observations, data.actions, data.next_observations)
 
 
@@ -105,5 +108,5 @@ def sample_single_batch(
         data.actions,
         data.rewards,
         (1 - data.dones) * gamma,
-        transitions=Transitions(data.observations, data.actions, data.next_observations),
+        transitions=_transitions(data),
     )

@@ -18,7 +18,7 @@ from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.observations import check_observations
 from sb3_scale.recipes import registered
 from sb3_scale.recipes.wrappers import check_arguments
-from sb3_scale.registration import env_hint, register_envs
+from sb3_scale.registration import check_env_id, register_envs
 
 AnyEnv = str | gymnasium.Env[Any, Any] | VecEnv | Callable[..., Any]
 """An id of Gymnasium, an environment, several, or a class or function that makes one."""
@@ -105,8 +105,7 @@ def check_env(env: Any) -> None:
     """
     if isinstance(env, str):
         register_envs()
-        if env not in gymnasium.registry:
-            raise Sb3ScaleError(f"there is no environment {shown(env)}{env_hint(env)}")
+        check_env_id(env)
     elif not (isinstance(env, (gymnasium.Env, VecEnv)) or callable(env)):
         raise Sb3ScaleError(
             f"env is {shown(env)}; allowed: an environment of Gymnasium, a VecEnv, an id, or a "

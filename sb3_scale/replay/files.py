@@ -14,7 +14,6 @@ import pickle
 import struct
 import sys
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
@@ -31,6 +30,7 @@ from sb3_scale.plugins import manager
 from sb3_scale.replay.contents import STOCK, Described, contents_of
 from sb3_scale.replay.memory import check_file
 from sb3_scale.replay.spaces import fingerprint, same_number, same_spaces
+from sb3_scale.trust.zips import DAMAGE
 
 VERSION = 1
 _ABOUT = "about.json"
@@ -46,22 +46,8 @@ HEAD = len(_CALL)
 _INTEGER, _BYTES, _END = b"J", b"\x8e", b"\x87R."
 """Of a pickle: four bytes, a text with its length in eight, and the call with three arguments."""
 
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    # The description is whole, and describes no replay buffer.
-    ValueError,
-    OverflowError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-)
+# The last ones where the description is whole, and describes no replay buffer.
+_DAMAGE = (*DAMAGE, OverflowError, LookupError, TypeError, AttributeError, AssertionError)
 """What reading raises where bytes are wrong, depending on where they are."""
 
 

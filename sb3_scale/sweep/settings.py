@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
-import gymnasium
 import psutil
 import rl_zoo3
 from rl_zoo3 import exp_manager
@@ -23,7 +22,7 @@ from sb3_scale.recipes.environments import (
     SpacesWithGoals,
     check_env_kwargs,
 )
-from sb3_scale.registration import env_hint
+from sb3_scale.registration import check_env_id
 from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale.zoo import backends, callbacks, checks, configs, plain_settings
 from sb3_scale.zoo.own_environments import OPTION, name_env
@@ -97,8 +96,7 @@ def check_names(algo: Any, env: Any) -> str:
     words: list[str] = [OPTION, env]
     name_env(words)
     env_id = words[1]
-    if env_id not in gymnasium.registry:
-        raise Sb3ScaleError(f"there is no environment {shown(env_id)}{env_hint(env_id)}")
+    check_env_id(env_id)
     for kind, name in (("algorithm", algo), ("env", env_id)):
         manager().check_offered_once(kind, name)
     return env_id

@@ -85,7 +85,7 @@ def _install_algorithms() -> None:
     times = Counter(spec.name for _, spec in offers)
     for plugin, spec in offers:
         if times[spec.name] > 1:
-            ALGOS[spec.name] = _Offered(spec.name)
+            ALGOS[spec.name] = _OfferedAlgorithm(spec.name)
             continue
         if takes_stock_name(plugin, spec):
             warnings.warn(
@@ -113,7 +113,7 @@ def takes_stock_name(plugin: Plugin, spec: Spec) -> bool:
     return module.partition(".")[0] in STOCK and not is_of_this_project(plugin, spec)
 
 
-class _Offered:
+class _OfferedAlgorithm:
     """
     Stands in RL-Zoo's table for an algorithm that several distributions offer.
 

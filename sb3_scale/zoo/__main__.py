@@ -8,10 +8,8 @@ import argparse
 import runpy
 import sys
 
-import gymnasium
-
 from sb3_scale.errors import Sb3ScaleError, shown, suggestion
-from sb3_scale.registration import env_hint
+from sb3_scale.registration import check_env_id
 from sb3_scale.zoo import install
 
 SCRIPTS = {
@@ -55,8 +53,8 @@ def _check_env(words: list[str]) -> None:
         # RL-Zoo's own parser says what is wrong.
         return
     # Tasks of other packages are not registered yet: RL-Zoo imports those and looks itself.
-    if given.env and not given.gym_packages and given.env not in gymnasium.registry:
-        raise Sb3ScaleError(f"there is no environment '{given.env}'{env_hint(given.env)}")
+    if given.env and not given.gym_packages:
+        check_env_id(given.env)
 
 
 if __name__ == "__main__":
