@@ -54,6 +54,59 @@ def sb3_scale_components() -> Iterator[Spec]:
         summary="Multilayer perceptron.",
         equation="x <- activation(norm(W x + b)), depth times",
     )
+    yield from _norms()
+    yield from _heads()
+    yield from _estimates()
+    yield from _losses()
+    yield from _extractors()
+    yield Optimizer(
+        "adam",
+        "sb3_scale.optimizers:adam",
+        summary="Adam, fused.",
+        reference="Kingma and Ba, 2015",
+    )
+    yield Optimizer(
+        "adamw",
+        "sb3_scale.optimizers:adamw",
+        summary="Adam with decoupled weight decay, per group on request, fused.",
+        reference="Loshchilov and Hutter, 2019",
+    )
+    yield Transform(
+        "reward-scale",
+        "sb3_scale.learning.transforms:RewardScale",
+        summary="Divides rewards by a running size of the return.",
+        reference="Palenicek et al., XQC, 2025; Lee et al., SimbaV2, 2025, section 4.3",
+        equation="r / std(G), or r / max(std(G), max|G| / v_max), G <- gamma G + r",
+    )
+    yield Collector(
+        "local",
+        "sb3_scale.collection.local:LocalCollector",
+        summary="Environments and gradient steps take turns, as in Stable-Baselines3.",
+    )
+    yield Collector(
+        "overlapped",
+        "sb3_scale.collection.overlapped:OverlappedCollector",
+        summary="Gradient steps run while the environments take their next step.",
+    )
+    yield from _replay_buffers()
+    yield Callback(
+        "csv-logger",
+        "sb3_scale.callbacks:CSVLogger",
+        summary="Writes every logged figure to a CSV file.",
+    )
+    yield from _diagnostics()
+    yield from _recipes()
+    for algo, summary in _SETTINGS.items():
+        yield ZooConfig(
+            f"core-{algo}",
+            f"sb3_scale:zoo_configs/{algo}.yml",
+            summary=summary,
+            algo=algo,
+        )
+
+
+def _norms() -> Iterator[Spec]:
+    """Norms, and the constraint that reaches them."""
     yield Norm(
         "layer",
         "sb3_scale.nn.norms:EnsembleLayerNorm",
@@ -90,6 +143,10 @@ def sb3_scale_components() -> Iterator[Spec]:
         "2025, section 4",
         equation="w <- w / ||w||, of norms (w, b) <- sqrt(d) (w, b) / ||(w, b)||",
     )
+
+
+def _heads() -> Iterator[Spec]:
+    """Critics and actors."""
     yield Critic(
         "ensemble",
         "sb3_scale.nn.critics:EnsembleCritic",
@@ -125,8 +182,10 @@ def sb3_scale_components() -> Iterator[Spec]:
         reference="Fujimoto et al., 2018, section 3",
         equation="a = tanh(mu(s))",
     )
-    yield from _estimates()
-    yield from _losses()
+
+
+def _extractors() -> Iterator[Spec]:
+    """What actor and critic read of an observation."""
     yield Extractor(
         "flatten",
         "sb3_scale.nn.extractors:FlattenExtractor",
@@ -150,35 +209,10 @@ def sb3_scale_components() -> Iterator[Spec]:
         summary="An extractor for each key of a Dict, some of which only the critic sees.",
         reference="Pinto et al., Asymmetric Actor Critic for Image-Based Robot Learning, 2017",
     )
-    yield Optimizer(
-        "adam",
-        "sb3_scale.optimizers:adam",
-        summary="Adam, fused.",
-        reference="Kingma and Ba, 2015",
-    )
-    yield Optimizer(
-        "adamw",
-        "sb3_scale.optimizers:adamw",
-        summary="Adam with decoupled weight decay, per group on request, fused.",
-        reference="Loshchilov and Hutter, 2019",
-    )
-    yield Transform(
-        "reward-scale",
-        "sb3_scale.learning.transforms:RewardScale",
-        summary="Divides rewards by a running size of the return.",
-        reference="Palenicek et al., XQC, 2025; Lee et al., SimbaV2, 2025, section 4.3",
-        equation="r / std(G), or r / max(std(G), max|G| / v_max), G <- gamma G + r",
-    )
-    yield Collector(
-        "local",
-        "sb3_scale.collection.local:LocalCollector",
-        summary="Environments and gradient steps take turns, as in Stable-Baselines3.",
-    )
-    yield Collector(
-        "overlapped",
-        "sb3_scale.collection.overlapped:OverlappedCollector",
-        summary="Gradient steps run while the environments take their next step.",
-    )
+
+
+def _replay_buffers() -> Iterator[Spec]:
+    """What keeps the transitions."""
     yield ReplayBuffer(
         "compact",
         "sb3_scale.replay.compact:CompactReplayBuffer",
@@ -197,20 +231,6 @@ def sb3_scale_components() -> Iterator[Spec]:
         summary="The same for stacks of images, alone or in a Dict; each frame is stored once.",
         reference="Mnih et al., Human-level control through deep reinforcement learning, 2015",
     )
-    yield Callback(
-        "csv-logger",
-        "sb3_scale.callbacks:CSVLogger",
-        summary="Writes every logged figure to a CSV file.",
-    )
-    yield from _diagnostics()
-    yield from _recipes()
-    for algo, summary in _SETTINGS.items():
-        yield ZooConfig(
-            f"core-{algo}",
-            f"sb3_scale:zoo_configs/{algo}.yml",
-            summary=summary,
-            algo=algo,
-        )
 
 
 def _recipes() -> Iterator[Spec]:

@@ -29,7 +29,7 @@ ORDER = """
     protocols
     nn
     actions optimizers stock_words
-    fitting_parts
+    action_spaces fitting_parts
     policies
     views execution
     collection

@@ -21,6 +21,7 @@ from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Rollout
 from stable_baselines3.common.utils import update_learning_rate
 from stable_baselines3.common.vec_env import VecEnv
 
+from sb3_scale.action_spaces import has_whole_actions
 from sb3_scale.actions import is_discrete
 from sb3_scale.algorithms import buffer_files, options
 from sb3_scale.algorithms.added_callbacks import (
@@ -28,21 +29,23 @@ from sb3_scale.algorithms.added_callbacks import (
     refuse_parallel_training,
     with_callbacks,
 )
+from sb3_scale.algorithms.buffer_checks import (
+    check_fit,
+    check_layout,
+    check_replay_buffer,
+)
 from sb3_scale.algorithms.buffers import fill_up_replay_buffer
 from sb3_scale.algorithms.checkpoints import Checkpoint, name_of
 from sb3_scale.algorithms.checks import (
-    check_fit,
-    check_layout,
     check_number_of_envs,
-    check_replay_buffer,
     check_transforms,
     tell_of_statistics,
 )
 from sb3_scale.algorithms.copies import copied_state
 from sb3_scale.algorithms.generators import random_states, set_random_states
 from sb3_scale.algorithms.goals import check_first_episode, give_environment
-from sb3_scale.algorithms.idle import ReplacedTrain
 from sb3_scale.algorithms.options import Options
+from sb3_scale.algorithms.replaced_train import ReplacedTrain
 from sb3_scale.algorithms.schedules import LearningRate, rate_at
 from sb3_scale.algorithms.setup import checked_policy_kwargs, construct, set_up
 from sb3_scale.algorithms.stacked_frames import check_stacked_once
@@ -52,7 +55,7 @@ from sb3_scale.learning.actor_critic import Objective
 from sb3_scale.learning.batch import Batch
 from sb3_scale.learning.update import Learner
 from sb3_scale.plain import plain_groups
-from sb3_scale.policies import ScalePolicy, check_policy_kwargs, has_whole_actions
+from sb3_scale.policies import ScalePolicy, check_policy_kwargs
 from sb3_scale.protocols import PartConfig
 from sb3_scale.replay import files
 from sb3_scale.stock_words import NONE

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.save_util import open_path
 
-from sb3_scale.algorithms.checks import (
+from sb3_scale.algorithms.buffer_checks import (
     check_buffer_and_loss,
     check_fit,
     check_replay_buffer,

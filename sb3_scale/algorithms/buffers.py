@@ -9,11 +9,11 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import NStepReplayBuffer
 from stable_baselines3.common.preprocessing import get_action_dim, get_obs_shape
 
+from sb3_scale.action_spaces import has_whole_actions
 from sb3_scale.execution.allocator import fresh_pages
 from sb3_scale.notices import notice
 from sb3_scale.parts import resolve
 from sb3_scale.plain import plain
-from sb3_scale.policies import has_whole_actions
 from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale.replay.hindsight import HindsightStorage
 from sb3_scale.replay.memory import check_host

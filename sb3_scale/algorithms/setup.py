@@ -9,8 +9,14 @@ import torch as th
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecTransposeImage
 
+from sb3_scale.action_spaces import check_bounds, check_spaces
 from sb3_scale.algorithms import options
 from sb3_scale.algorithms.arguments import check_buffer_arguments, check_call, check_settings
+from sb3_scale.algorithms.buffer_checks import (
+    check_buffer_and_loss,
+    check_layout,
+    check_replay_buffer,
+)
 from sb3_scale.algorithms.buffers import (
     check_batch_memory,
     check_buffer_memory,
@@ -21,9 +27,6 @@ from sb3_scale.algorithms.buffers import (
 from sb3_scale.algorithms.checks import (
     check_actor,
     check_batch_size,
-    check_buffer_and_loss,
-    check_layout,
-    check_replay_buffer,
     check_stock_kwargs,
     check_stock_policy,
     check_transforms,
@@ -44,7 +47,7 @@ from sb3_scale.memory import networks_within
 from sb3_scale.observations import check_observations
 from sb3_scale.parts import build, track_providers
 from sb3_scale.plain import plain
-from sb3_scale.policies import check_bounds, check_policy_kwargs, check_spaces
+from sb3_scale.policies import check_policy_kwargs
 from sb3_scale.stock_words import NO_SDE
 
 if TYPE_CHECKING:

@@ -3,18 +3,17 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.progress import track
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.utils import update_learning_rate
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from sb3_scale.algorithms.compilation import Compilation
-from sb3_scale.algorithms.idle import ReplacedTrain
+from sb3_scale.algorithms.pretraining import pretrain
+from sb3_scale.algorithms.replaced_train import ReplacedTrain
 from sb3_scale.algorithms.schedules import rate_at, schedule
 from sb3_scale.collection.calibration import Calibration
 from sb3_scale.collection.checked import CheckedAnswers
@@ -24,15 +23,14 @@ from sb3_scale.execution.choice import choose_runner, compile_losses, round_prod
 from sb3_scale.execution.matmul_precision import exact_fast_matmul
 from sb3_scale.execution.runner import EagerRunner, check_finite
 from sb3_scale.learning.actor_critic import ActorCritic
-from sb3_scale.learning.batch import Batch, Step
+from sb3_scale.learning.batch import Batch
 from sb3_scale.learning.bound import Bound
-from sb3_scale.learning.sampling import sample, sample_single_batch
+from sb3_scale.learning.sampling import sample
 from sb3_scale.learning.target import Target
 from sb3_scale.learning.update import (
     Both,
     Every,
     Learner,
-    MetricsLog,
     Update,
     unique_names,
 )
@@ -42,9 +40,6 @@ from sb3_scale.replay.weighted import has_priorities
 
 if TYPE_CHECKING:
     from sb3_scale.algorithms.base import ScaleAlgorithm
-
-LOG_INTERVAL = 1000
-"""Steps of a pre-training between metrics of its loss."""
 
 
 class Learners(SimpleNamespace):
@@ -254,34 +249,7 @@ class Training:
         """
         self._bind_anew()
         for learner in learners:
-            if learner.pretraining_steps > 0 and learner.parameters:
-                self._pretrain(learner, batch_size)
-                for name, copy in learner.targets.items():
-                    copy.load_state_dict(learner.modules[name].state_dict())
-
-    def _pretrain(self, learner: Learner, batch_size: int) -> None:
-        model, metrics = self.model, MetricsLog()
-        draw = partial(sample_single_batch, model.replay_buffer, batch_size, model.gamma)
-        steps = learner.pretraining_steps
-        numbers = track(
-            range(1, steps + 1), f"pre-training the {learner.name}", disable=model.verbose < 1
-        )
-        with exact_fast_matmul(model.device):
-            for number in numbers:
-                step = Step(draw(model._vec_normalize_env))
-                learner.step(step, metrics, model.max_grad_norm)
-                if number % LOG_INTERVAL == 0 or number == steps:
-                    found, metrics = metrics.means(), MetricsLog()
-                    check_finite(found, model._n_updates, step, model.logger.dir)
-                    self._log_pretraining(number, found)
-
-    def _log_pretraining(self, step: int, metrics: dict[str, float]) -> None:
-        logger, now = self.model.logger, self.model.num_timesteps
-        logger.record("time/total_timesteps", now, exclude="tensorboard")
-        logger.record("pretraining/step", step)
-        for name, value in metrics.items():
-            logger.record(f"pretraining/{name}", value)
-        logger.dump(now)
+            pretrain(self.model, learner, batch_size)
 
     @contextmanager
     def choosing(self) -> Iterator[None]:

@@ -7,8 +7,8 @@ import numpy as np
 import torch as th
 from stable_baselines3.common.vec_env import VecEnv
 
+from sb3_scale.action_spaces import has_whole_actions
 from sb3_scale.collection.episodes import FloatArray
-from sb3_scale.policies import has_whole_actions
 
 
 @dataclass

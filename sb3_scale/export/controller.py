@@ -9,9 +9,10 @@ from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
 
+from sb3_scale.action_spaces import has_whole_actions
 from sb3_scale.actions import is_discrete
 from sb3_scale.nn.linear import fold_scales
-from sb3_scale.policies import ScalePolicy, has_whole_actions
+from sb3_scale.policies import ScalePolicy
 
 OBSERVATION = "observation"
 """Name of an observation that has no keys."""

@@ -56,14 +56,21 @@ class EnsembleLinear(nn.Module):
         :param x: shape ``(n_members, batch, in_features)``
         :return: shape ``(n_members, batch, out_features)``
         """
-        # Not `baddbmm`, which copies the bias first and cannot be fused with what follows. Where
-        # autocast rounds the product, everything after it is float32 again.
-        product = torch.bmm(x, self.weight).to(self.weight.dtype)
+        product = self._product(x)
         if self.bias is None:
             return product if self.scale is None else product * self.scale(self.weight)
         if self.scale is None:
             return product.add_(self.bias)
         return torch.addcmul(self.bias, product, self.scale(self.weight))
+
+    def _product(self, x: Tensor) -> Tensor:
+        # Not `baddbmm`, which copies the bias first and cannot be fused with what follows.
+        if not self.output or x.is_meta:
+            # Where autocast rounds the product, everything after it is float32 again.
+            return torch.bmm(x, self.weight).to(self.weight.dtype)
+        # Rounded to 8 bits, Q hides what a rare reward adds to it and how it depends on the action.
+        with torch.autocast(x.device.type, enabled=False):
+            return torch.bmm(x.to(self.weight.dtype), self.weight)
 
     def effective_weight(self) -> Tensor:
         """

@@ -163,7 +163,7 @@ def test_each_gradient_step_trains_it_once_after_pretraining() -> None:
 
 
 def test_pretraining_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sb3_scale.algorithms.training.LOG_INTERVAL", 100)
+    monkeypatch.setattr("sb3_scale.algorithms.pretraining.LOG_INTERVAL", 100)
     params = {"pretraining_steps": 230, "width": 32, "learning_rate": 3e-3}
     model = agent(SAC, extractor={**SMALL, **params})
     model.set_logger(configure(str(tmp_path), ["csv"]))
