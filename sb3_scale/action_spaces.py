@@ -34,7 +34,7 @@ def check_bounds(action_space: spaces.Space[Any]) -> None:
 
 
 def _bounds_type(action_space: spaces.Box) -> Any:
-    return action_space.dtype if action_space.dtype == np.float32 else np.float64
+    return action_space.dtype if np.issubdtype(action_space.dtype, np.floating) else np.float64
 
 
 def check_spaces(action_space: spaces.Space[Any]) -> None:

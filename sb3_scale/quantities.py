@@ -122,6 +122,16 @@ def _number_in(value: Any) -> float | None:
     return number if abs(number) < 1e15 else None
 
 
+def whole_number(value: Any) -> Any:
+    """
+    :param value: as a user gave it
+    :return: the same, a plain whole number where it is one that is written as a fraction: 1e6
+    """
+    if not is_number(value) or isinstance(value, Integral):
+        return value
+    return int(value) if float(value).is_integer() else value
+
+
 def at_least(least: int) -> Callable[[str], int]:
     """
     :param least: number that the command line may have

@@ -15,6 +15,9 @@ DEPTH = 50
 NODES = 100_000
 """Values in a structure, those that it refers to twice counted twice."""
 
+MOST = 2**63
+"""Size of a whole number in a file."""
+
 LIMITS = f"allowed: at most {DEPTH} levels and {NODES} values"
 
 
@@ -56,6 +59,10 @@ def check_plain(name: str, value: object) -> None:
     elif isinstance(value, (list, tuple)):
         for inner in value:
             check_plain(name, inner)
+    elif isinstance(value, int) and abs(value) > MOST:
+        raise Sb3ScaleError(
+            f"{shortened(name)} has a whole number of {value.bit_length()} bits; allowed: up to 64"
+        )
     elif not (value is None or isinstance(value, (str, int, float))):
         raise Sb3ScaleError(
             f"{shortened(name)} has {shown(str(value))}, which YAML reads as a "

@@ -52,6 +52,7 @@ UNSCALED = {
     "equal in whole numbers": box([0, 3], [5, 3], np.int64),
     "a range beyond float32": box([-3e38], [3e38], F32),
     "a range beyond float64": box([-1.5e308], [1.5e308], F64),
+    "a range beyond float16": box([-60000], [60000], np.float16),
     "equal in a matrix": box([[0, 0], [0, 1]], [[1, 1], [1, 1]], F32),
 }
 

@@ -40,6 +40,14 @@ def test_a_product_is_that_of_rounded_inputs() -> None:
     assert np.abs(layer(x).detach().numpy() - by_hand).max() > 1e-4
 
 
+def test_outputs_are_not_rounded() -> None:
+    torch.manual_seed(0)
+    layer, x = EnsembleLinear(19, 7, 2, output=True), torch.randn(2, 11, 19)
+    assert torch.equal(bfloat16_matmul(layer, CPU)(x), layer(x))
+    rounded_before = bfloat16_matmul(lambda: layer(torch.bmm(x, torch.ones(2, 19, 19))), CPU)()
+    assert rounded_before.dtype == torch.float32
+
+
 def gradients(model: Any) -> list[torch.Tensor]:
     torch.manual_seed(0)
     np.random.seed(0)

@@ -249,6 +249,7 @@ STORED = "at timestep 3, and nothing of that step is stored; allowed: "
         (spaces.Discrete(3), -1, "observation = -1 "),
         (PAIR, np.array([0, 2]), f"observation[1] = 2 {STORED}0 to 1"),
         (spaces.Dict(a=PAIR), {"a": np.array([4, 0])}, "observation['a'][0] = 4 "),
+        (spaces.MultiBinary(2), np.array([0, 5], np.int8), f"observation[1] = 5 {STORED}0 to 1"),
     ],
 )
 def test_whole_numbers_that_a_space_does_not_have_are_told(
@@ -258,6 +259,36 @@ def test_whole_numbers_that_a_space_does_not_have_are_told(
     with pytest.raises(Sb3ScaleError) as refused:
         model.learn(30)
     assert str(refused.value).startswith(f"environment 0 (Whole) gave {told}")
+
+
+BYTES = spaces.Box(0, 255, (3,), np.uint8)
+IMAGES = spaces.Box(0, 255, (36, 36, 3), np.uint8)
+BRIGHT = np.full((36, 36, 3), 0.7)
+
+
+@pytest.mark.parametrize("processes", [False, True])
+@pytest.mark.parametrize(
+    ("space", "wrong", "told"),
+    [
+        (BYTES, np.array([1.0, np.nan, 3.0]), "observation[1] = nan "),
+        (BYTES, np.array([1.0, 256.0, 3.0]), "observation[1] = 256.0 "),
+        (BYTES, np.array([0, -1, 3]), "observation[1] = -1 "),
+        (IMAGES, BRIGHT, "observation[0, 0, 0] = 0.7 "),
+        (spaces.Dict(camera=BYTES), {"camera": [0.5, 1, 2]}, "observation['camera'][0] = 0.5 "),
+        (spaces.Box(0, 9, (1,), np.int32), np.array([np.inf]), "observation[0] = inf "),
+    ],
+)
+def test_numbers_that_a_space_of_whole_ones_would_change_are_told(
+    space: Any, wrong: Any, told: str, processes: bool
+) -> None:
+    makers: Any = [partial(Whole, space, wrong)]
+    env = SubprocVecEnv(makers) if processes else DummyVecEnv(makers)
+    model = make(SAC, env)
+    with pytest.raises(Sb3ScaleError) as refused:
+        model.learn(30)
+    env.close()
+    assert told in str(refused.value)
+    assert "allowed: what " in str(refused.value)
 
 
 class Unreadable(Faulty):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_models import make
 
-from sb3_scale import SAC, TD3
+from sb3_scale import SAC, TD3, Sb3ScaleError
 from sb3_scale.plain import plain
 
 
@@ -58,6 +58,8 @@ def test_rates_of_any_kind_can_be_loaded(rate: Any, tmp_path: Path) -> None:
         {"ent_coef_optimizer_kwargs": {"betas": np.array([0.5, 0.9]), "eps": torch.tensor(1e-7)}},
         {"ent_coef": np.float64(0.1), "gamma": np.float32(0.9), "tau": torch.tensor(0.01)},
         {"max_grad_norm": np.float64(1.0), "target_entropy": np.float32(-1), "seed": np.int64(2)},
+        {"learning_starts": 10.0, "verbose": False},
+        {"learning_starts": np.float64(10), "verbose": np.int64(0)},
     ],
     ids=str,
 )
@@ -74,9 +76,18 @@ def test_a_rate_that_a_user_wrote_into_an_optimiser_can_be_loaded(tmp_path: Path
 
 
 def trained(algorithm: Any, folder: Path, **settings: Any) -> None:
-    model = make(algorithm, learning_starts=3, batch_size=2, **settings).learn(5)
+    model = make(algorithm, **{"learning_starts": 3, "batch_size": 2, **settings}).learn(5)
     model.save(folder / "model")
     loaded = algorithm.load(folder / "model", device="cpu")
     for name, state in model.get_parameters().items():
         if "param_groups" in state:
             assert state["param_groups"] == loaded.get_parameters()[name]["param_groups"]
+
+
+def test_numbers_of_decisions_and_folders_of_any_kind_can_be_loaded(tmp_path: Path) -> None:
+    model = make(SAC, tensorboard_log=tmp_path / "events").learn(np.float32(5))
+    model.save(tmp_path / "model")
+    loaded = SAC.load(tmp_path / "model", device="cpu", trust=False)
+    assert (loaded._total_timesteps, loaded.tensorboard_log) == (5, str(tmp_path / "events"))
+    with pytest.raises(Sb3ScaleError, match=r"^total_timesteps is 10\.5; allowed: a whole number"):
+        model.learn(10.5)

@@ -147,7 +147,9 @@ def test_spaces_and_arrays_are_read_as_they_were(protocol: int) -> None:
     found = read(pickle.dumps([one, pair], protocol), STABLE_BASELINES, "it")
     assert found == [one, pair]
     assert str(found[0].sample()) == str(one.sample())
-    for array in (np.arange(6.0).reshape(2, 3).T, np.zeros((0, 3), ">i4"), np.array(["ab"])):
+    images = np.arange(24, dtype=np.uint8).reshape(1, 2, 4, 3)
+    arrays = np.arange(6.0).reshape(2, 3).T, np.zeros((0, 3), ">i4"), np.array(["ab"])
+    for array in (*arrays, images.transpose(0, 3, 1, 2), images[:, ::-1].transpose(3, 0, 2, 1)):
         again = read(pickle.dumps(array, protocol), STABLE_BASELINES, "it")
         assert again.dtype == array.dtype
         assert np.array_equal(again, array)

@@ -474,6 +474,16 @@ WRONG = {
         "groups",
         "",
     ),
+    "more combinations than anybody waits for": (
+        {"grid": {f"policy_kwargs.{name}": list(range(10)) for name in "abcde"}},
+        "grid has 100000 combinations (policy_kwargs.a 10, policy_kwargs.b 10, ",
+        "allowed: at most 10000",
+    ),
+    "a number of many digits": (
+        {"grid": {"seed": [16**4000]}},
+        "grid.seed has a whole number of 16001 bits; allowed: up to 64",
+        "",
+    ),
     "a way into a number": (
         {"grid": {"n_timesteps.more": [1]}},
         "'n_timesteps.more' leads into n_timesteps, which is 1000; allowed: to replace it whole",

@@ -1,6 +1,5 @@
 """Callbacks that an algorithm brings to ``learn``, or cannot have there."""
 
-import math
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -36,17 +35,12 @@ def with_callbacks(given: MaybeCallback, parts: Sequence[PartConfig]) -> Callbac
     return CallbackList([*users, *(build("callback", part) for part in parts)])
 
 
-def check_learn(total_timesteps: Any, callback: Any, log_interval: Any) -> None:
+def check_learn(callback: Any, log_interval: Any) -> None:
     """
-    :param total_timesteps: of ``learn``
     :param callback: of ``learn``
     :param log_interval: of ``learn``
     :raises Sb3ScaleError: if one of them cannot be used
     """
-    if not is_number(total_timesteps) or not 0 <= total_timesteps < math.inf:
-        raise Sb3ScaleError(
-            f"total_timesteps is {shown(total_timesteps)}; allowed: a number, at least 0"
-        )
     if log_interval is not None and (not is_number(log_interval) or log_interval == 0):
         raise Sb3ScaleError(
             f"log_interval is {shown(log_interval)}; allowed: a number of episodes, or None"

@@ -15,7 +15,7 @@ from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 
 from sb3_scale.algorithms.schedules import RATE, schedule
 from sb3_scale.errors import Sb3ScaleError, check_key, nearest, shown, suggestion
-from sb3_scale.quantities import Whole, Within, flag
+from sb3_scale.quantities import Whole, Within, flag, whole_number
 from sb3_scale.structures import check_structure
 
 
@@ -43,7 +43,7 @@ def check_call(owner: type, aliases: Mapping[str, type[BasePolicy]], given: Any)
     for name in ("policy_kwargs", "replay_buffer_kwargs"):
         _names(name, given.get(name))
     flag("use_sde", given.get("use_sde", False))
-    Whole(0)("verbose", int(v) if isinstance(v := given.get("verbose", 0), bool) else v)
+    _verbose("verbose", given.get("verbose", 0))
 
 
 def check_settings(model: Any) -> None:
@@ -220,13 +220,21 @@ def _compile(name: str, value: Any) -> Any:
 
 def _folder(name: str, value: Any) -> Any:
     if value is None or isinstance(value, (str, os.PathLike)):
-        return value
+        return None if value is None else os.fspath(value)
     raise Sb3ScaleError(f"{name} is {shown(value)}; allowed: a folder, or nothing")
+
+
+def _decisions(name: str, value: Any) -> int:
+    return Whole(0)(name, whole_number(value))
+
+
+def _verbose(name: str, value: Any) -> int:
+    return Whole(0)(name, int(value) if isinstance(value, bool) else value)
 
 
 ARGUMENTS: dict[str, Callable[[str, Any], Any]] = {
     "buffer_size": _buffer_size,
-    "learning_starts": Within(0),
+    "learning_starts": _decisions,
     "batch_size": Whole(1),
     "n_steps": Whole(1, 10_000),
     "train_freq": _train_freq,
@@ -253,5 +261,6 @@ ARGUMENTS: dict[str, Callable[[str, Any], Any]] = {
     "ent_coef_optimizer_kwargs": _adam,
     "action_noise": _noise,
     "tensorboard_log": _folder,
+    "verbose": _verbose,
 }
 """Attributes of algorithms by name, and what checks them. Rates are the schedules' business."""

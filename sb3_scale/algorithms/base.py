@@ -47,7 +47,7 @@ from sb3_scale.algorithms.goals import check_first_episode, give_environment
 from sb3_scale.algorithms.options import Options
 from sb3_scale.algorithms.replaced_train import ReplacedTrain
 from sb3_scale.algorithms.schedules import LearningRate, rate_at
-from sb3_scale.algorithms.setup import checked_policy_kwargs, construct, set_up
+from sb3_scale.algorithms.setup import check_env, checked_policy_kwargs, construct, set_up
 from sb3_scale.algorithms.stacked_frames import check_stacked_once
 from sb3_scale.algorithms.training import Learners, Training
 from sb3_scale.files import written_whole
@@ -57,6 +57,7 @@ from sb3_scale.learning.update import Learner
 from sb3_scale.plain import plain_groups
 from sb3_scale.policies import ScalePolicy, check_policy_kwargs
 from sb3_scale.protocols import PartConfig
+from sb3_scale.quantities import Whole, whole_number
 from sb3_scale.replay import files
 from sb3_scale.stock_words import NONE
 from sb3_scale.views import views
@@ -315,7 +316,8 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :return: the algorithm
         :raises Sb3ScaleError: if an argument cannot be used
         """
-        check_learn(total_timesteps, callback, log_interval)
+        total_timesteps = Whole(0)("total_timesteps", whole_number(total_timesteps))
+        check_learn(callback, log_interval)
         try:
             super().learn(
                 total_timesteps,
@@ -396,6 +398,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :param force_reset: whether to reset it before training
         """
         if self.scaled:
+            check_env(env, needed=True)
             check_number_of_envs(self, env)
         super().set_env(env, force_reset)
         if not self.scaled:
@@ -487,6 +490,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :raises Sb3ScaleError: if the file is damaged, another algorithm's or needs trust, an
             argument is wrong, or a part's package is missing
         """
+        check_env(env, needed=False)
         if isinstance(env, str):
             env = gymnasium.make(env)
         checkpoint = Checkpoint.read(path, cls, custom_objects, kwargs, trust)

@@ -11,8 +11,10 @@ def copied_state(model: Any, memo: dict[int, Any]) -> dict[str, Any]:
     :param model: an algorithm
     :param memo: of ``deepcopy``
     :return: a copy of its state, in which each ``VecNormalize`` has a copy of its environments,
-        which it leaves out
+        which it leaves out; both log to the same files
     """
+    if (logger := vars(model).get("_logger")) is not None:
+        memo[id(logger)] = logger
     state: dict[str, Any] = deepcopy(model.__getstate__(), memo)
     layer = vars(model).get("env")
     while isinstance(layer, VecEnvWrapper):

@@ -76,7 +76,7 @@ def construct(model: "ScaleAlgorithm", given: dict[str, Any]) -> None:
     setup = given.pop("_init_setup_model", True)
     env = given.get("env")
     if scaled:
-        _check_env(env, setup)
+        check_env(env, setup)
         if isinstance(env, (gym.Env, VecEnv)):
             check_observations(env.observation_space)
     given["policy_kwargs"] = model.check_arguments(
@@ -97,10 +97,13 @@ def construct(model: "ScaleAlgorithm", given: dict[str, Any]) -> None:
         model._setup_model()
 
 
-def _check_env(env: Any, needed: bool) -> None:
-    """A checkpoint is read without one."""
-    wrong = needed if env is None else callable(env)
-    if not wrong or isinstance(env, (gym.Env, VecEnv)):
+def check_env(env: Any, needed: bool) -> None:
+    """
+    :param env: as the user gave it
+    :param needed: whether there must be one, as for all but reading a checkpoint
+    :raises Sb3ScaleError: if it is none
+    """
+    if isinstance(env, (gym.Env, VecEnv, str)) or (env is None and not needed):
         return
     hint = f"; {env.__name__}() may make one" if isinstance(env, type) else ""
     raise Sb3ScaleError(

@@ -24,6 +24,7 @@ from sb3_scale.learning.soft import (
     temperature_learner,
 )
 from sb3_scale.learning.update import Learner
+from sb3_scale.plain import plain
 
 SHARE = 0.2
 """Of the greatest entropy of discrete actions, which ``target_entropy: auto`` aims at."""
@@ -89,7 +90,7 @@ class SoftAlgorithm(ScaleAlgorithm, DiscreteToo):
 
     def _make_temperature(self) -> None:
         """As Stable-Baselines3 makes it."""
-        shape, value = th.ones(1, device=self.device), str(self.ent_coef)
+        shape, value = th.ones(1, device=self.device), str(plain(self.ent_coef))
         self.log_ent_coef = self.ent_coef_optimizer = None
         if value.startswith("auto"):
             self.log_ent_coef = th.log(shape * float(value.partition("_")[2] or 1))

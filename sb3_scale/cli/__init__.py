@@ -77,6 +77,9 @@ def _main(words: Sequence[str]) -> int:
     except Sb3ScaleError as error:
         print(f"sb3-scale: error: {error}", file=sys.stderr)
         return 1
+    except MemoryError as error:
+        print(f"sb3-scale: error: there is not enough memory: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("sb3-scale: interrupted", file=sys.stderr)
         return 130

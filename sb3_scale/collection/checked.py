@@ -40,7 +40,10 @@ class CheckedAnswers(VecEnvWrapper):
         self._raw = _Answers(self._normalize.venv, self._check) if self._normalize else None
         # Wrappers below, such as those that stack frames, change the last observations of episodes.
         self._space = (self._normalize.venv if self._normalize else venv).observation_space
-        self._above = _above(self._space)
+        self._spaces = (
+            self._space.spaces if isinstance(self._space, spaces.Dict) else {"": self._space}
+        )
+        self._above = _above(self._spaces)
         base = venv.unwrapped
         self._dummy: Any = base if isinstance(base, DummyVecEnv) else None
         self.shapes = _Watched(self._dummy, self._save)
@@ -157,11 +160,15 @@ class CheckedAnswers(VecEnvWrapper):
     def _check_observations(self, observations: Any, only: int | None = None) -> None:
         keyed = observations if isinstance(observations, Mapping) else {"": observations}
         for key, array in keyed.items():
-            if not all_finite(array):
-                (index, *place), value = first_wrong(array)
+            space = self._spaces[key]
+            lost = _lost(array, space)
+            if lost is not None or not all_finite(array):
+                (index, *place), value = first_wrong(array) if lost is None else lost
                 what = f"observation['{key}']" if key else "observation"
                 what += str(place) if place else ""
-                raise Sb3ScaleError(self._sentence(index if only is None else only, what, value))
+                allowed = "finite numbers" if lost is None else f"what {space.dtype} holds"
+                index = index if only is None else only
+                raise Sb3ScaleError(self._sentence(index, what, value, allowed))
         for key, above in self._above.items():
             array = np.asarray(keyed[key])
             wrong = (array < 0) | (array >= above)
@@ -207,20 +214,38 @@ def _misshapen(observation: Any, space: Any) -> tuple[str, str] | None:
 def _misshapen_array(what: str, array: Any, space: Any) -> tuple[str, str] | None:
     shape, found = space.shape or (), np.shape(array)
     # As in Stable-Baselines3, leading axes of one do no harm.
-    if array is not None and (1,) * (len(found) - len(shape)) + shape == found:
+    if array is None or (1,) * (len(found) - len(shape)) + shape != found:
+        return f"{what} {'of None' if array is None else f'of shape {found}'}", str(shape)
+    lost = _lost(array, space)
+    if lost is None:
         return None
-    return f"{what} {'of None' if array is None else f'of shape {found}'}", str(shape)
+    place, value = lost
+    return f"{what}{place or ''} = {value!s:.50}", f"what {space.dtype} holds"
 
 
-def _above(space: Any) -> dict[str, Any]:
+def _lost(array: Any, space: Any) -> tuple[list[int], Any] | None:
+    """The first number, with its place, that is another one in a space of whole numbers."""
+    given, dtype = np.asarray(array), space.dtype
+    if dtype is None or dtype.kind not in "iub" or given.dtype == dtype:
+        return None
+    with np.errstate(invalid="ignore"):
+        wrong = given.astype(dtype) != given
+    if not wrong.any():
+        return None
+    place = np.argwhere(wrong)[0].tolist()
+    return place, given[tuple(place)]
+
+
+def _above(keyed: Mapping[str, Any]) -> dict[str, Any]:
     """Of whole numbers, by key: what each is below."""
-    keyed = space.spaces if isinstance(space, spaces.Dict) else {"": space}
     limits = {}
     for key, each in keyed.items():
         if isinstance(each, spaces.Discrete):
             limits[key] = each.n
         elif isinstance(each, spaces.MultiDiscrete):
             limits[key] = each.nvec
+        elif isinstance(each, spaces.MultiBinary):
+            limits[key] = 2
     return limits
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,6 +10,9 @@ from typing import Any, NamedTuple
 from sb3_scale.errors import Sb3ScaleError, shortened, shown
 from sb3_scale.recipes.changes import Settings, together
 from sb3_scale.value_types import check_type
+
+MOST_CELLS = 10_000
+"""Combinations, each of which is checked by making its algorithm."""
 
 RESERVED = (
     "env", "algo", "seed", "seeds", "return", "returns", "mean", "std", "episodes", "env_steps",
@@ -37,6 +41,14 @@ def cells(grid: Mapping[str, Any]) -> list[tuple[Variation, ...]]:
         it may not have, or gives a setting that another axis gives too
     """
     axes = [_axis(name, values) for name, values in grid.items()]
+    number = math.prod(map(len, axes))
+    if number > MOST_CELLS:
+        lengths = ", ".join(
+            f"{shortened(name)} {len(axis)}" for name, axis in zip(grid, axes, strict=True)
+        )
+        raise Sb3ScaleError(
+            f"grid has {number} combinations ({lengths}); allowed: at most {MOST_CELLS}"
+        )
     for one, other in itertools.combinations(axes, 2):
         for pair in itertools.product(one, other):
             _refuse_overlap(*pair)

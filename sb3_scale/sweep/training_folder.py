@@ -149,10 +149,10 @@ class TrainingFolder:
             else:
                 (self.path / STATE).unlink(missing_ok=True)
             self.path.mkdir(parents=True, exist_ok=True)
+            content = {self.training.env_id: self.training.settings}
+            (self.path / SETTINGS).write_text(yaml.safe_dump(content, sort_keys=False))
         except OSError as error:
             raise Sb3ScaleError(f"'{self.path}' cannot be made: {error.strerror}") from None
-        content = {self.training.env_id: self.training.settings}
-        (self.path / SETTINGS).write_text(yaml.safe_dump(content, sort_keys=False))
         return before
 
     def _remove(self) -> None:
@@ -209,7 +209,7 @@ class TrainingFolder:
     def _commits(self) -> str:
         try:
             noted = (self.path / COMMITS).read_text().split()
-        except FileNotFoundError:
+        except OSError:
             return "unknown"
         return ", ".join(dict.fromkeys(noted))
 
@@ -225,7 +225,10 @@ class TrainingFolder:
     def _last_words(self, status: int) -> str:
         if status < 0:
             return f"killed by {signal.Signals(-status).name}"
-        lines = (self.path / LOG).read_text(errors="replace").split("\n")
+        try:
+            lines = (self.path / LOG).read_text(errors="replace").split("\n")
+        except OSError as error:
+            return f"exit status {status}, and no output: {error.strerror}"
         said = [line.strip() for line in lines if line.strip()]
         return f"{said[-1] if said else 'no output'} (exit status {status})"
 
@@ -234,8 +237,9 @@ class TrainingFolder:
         :return: how many it has made, to the last finished episode
         """
         monitors = self.run.glob("*monitor.csv")
-        rows = [line for path in monitors for line in path.read_text().splitlines()[2:]]
-        return sum(int(row.split(",")[1]) for row in rows if row.count(",") > 1)
+        texts = [path.read_text(errors="replace") for path in monitors]
+        cells = [row.split(",") for text in texts for row in text.splitlines()[2:]]
+        return sum(int(row[1]) for row in cells if len(row) > 2 and row[1].isdecimal())
 
     def read(self) -> Run:
         """

@@ -81,8 +81,11 @@ def _array(
 
 
 def _from_buffer(described: Described) -> np.ndarray[Any, Any]:
-    content, dtype, shape, order = described.args
-    return _array(content, dtype, shape, order)
+    content, dtype, shape, order, *axes = described.args
+    # NumPy keeps the memory of transposed arrays as it is, and says how to turn them.
+    turned = order == "K" and bool(axes) and axes[0] is not None
+    array = _array(content, dtype, shape, "C" if turned else order)
+    return array.transpose(axes[0]) if turned else array
 
 
 def _reconstruct(described: Described) -> np.ndarray[Any, Any]:
