@@ -16,6 +16,8 @@ class CSVLogger(BaseCallback):
 
     def __init__(self, folder: str | None = None, file: str = "progress.csv") -> None:
         super().__init__()
+        if Path(file).name != file:
+            raise ValueError(f"file is {file!r}; allowed: a name, with the folder in 'folder'")
         self.folder = folder
         self.file = file
         self.output: CSVOutputFormat | None = None

@@ -8,6 +8,7 @@ import inspect
 import re
 import typing
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import yaml
 
 from sb3_scale.docstrings import docstring_parameters, parameter_docs
+from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.parts import build, load_target, parameters
 from sb3_scale.plugins import CORE, Plugin, manager
 from sb3_scale.protocols import PartConfig
@@ -102,10 +104,13 @@ def describe(kind: str, name: str) -> Part:
     """
     plugin, spec = manager().find(kind, name)
     if isinstance(spec, (Recipe, ZooConfig)):
-        command = f"python -m rl_zoo3.train --algo {spec.algo} --env dog-run --conf-file {name}"
-        example = ""
+        env_id, example = "dog-run", ""
         if isinstance(spec, Recipe):
-            example = _to_yaml(files.DEFAULT, resolve.plain({"recipe": name}, spec.algo, None))
+            settings = resolve.plain({"recipe": name}, spec.algo, None)
+            example = _to_yaml(files.DEFAULT, settings)
+            if settings.get("replay_buffer_class") == "frames":
+                env_id = "cartpole-swingup-pixels"
+        command = f"python -m rl_zoo3.train --algo {spec.algo} --env {env_id} --conf-file {name}"
         return _heading(plugin, spec, command=command, example=example)
     known = settable(spec)
     command, example = _example(spec, known)
@@ -240,8 +245,13 @@ def _value_for(reads: tuple[str, ...] | None, loss: str) -> dict[str, Any]:
     if reads is None:
         return {}
     found = sorted(manager().specs("value"), key=lambda each: each[0].name != CORE)
-    names = [spec.name for _, spec in found if build("value", spec.name).outputs in reads]
-    names.sort(key=lambda name: build("value", name).loss != loss)
+    values = {}
+    for _, spec in found:
+        # One of another package that fails is not for who asks about this part.
+        with suppress(Sb3ScaleError):
+            values[spec.name] = build("value", spec.name)
+    names = [name for name, value in values.items() if value.outputs in reads]
+    names.sort(key=lambda name: values[name].loss != loss)
     return {"value": names[0]} if names and names[0] != "scalar" else {}
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 
 import psutil
 import torch as th
@@ -16,6 +17,20 @@ LIMIT = 0.9
 
 BYTES = 20
 """Of a float32 parameter, its gradient, Adam's two moments and its Polyak copy."""
+
+GROUP = Path("/sys/fs/cgroup")
+"""Of this process's control group, as a container sees it."""
+
+GROUP_FILES = (
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    (
+        "memory/memory.limit_in_bytes",
+        "memory/memory.usage_in_bytes",
+        "memory/memory.stat",
+        "total_inactive_file",
+    ),
+)
+"""Limit, use, and figures with that of files that are kept while nobody wants the room; v2, v1."""
 
 MADE_BYTES = 8
 """Of a parameter and its copy, which the host holds until they go to a GPU."""
@@ -35,7 +50,21 @@ def free_bytes(device: th.device) -> int:
         # PyTorch keeps what was freed, and the driver counts it as used.
         kept = th.cuda.memory_reserved(device) - th.cuda.memory_allocated(device)
         return th.cuda.mem_get_info(device)[0] + kept
-    return int(psutil.virtual_memory().available)
+    return max(0, min([int(psutil.virtual_memory().available), *_left_in_container()]))
+
+
+def _left_in_container() -> list[int]:
+    """Bytes below the limit of a control group, such as that of a container."""
+    found = []
+    for limit, used, figures, kept in GROUP_FILES:
+        try:
+            room = int((GROUP / limit).read_text()) - int((GROUP / used).read_text())
+            lines = map(str.split, (GROUP / figures).read_text().splitlines())
+            found.append(room + next((int(size) for name, size in lines if name == kept), 0))
+        except (OSError, ValueError):
+            # There is no such group, or "max": no limit.
+            continue
+    return found
 
 
 class _Count:

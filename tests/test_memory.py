@@ -2,13 +2,14 @@
 
 import resource
 import time
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from sb3_scale import SAC, Sb3ScaleError
-from sb3_scale.memory import free_bytes, networks_within
+from sb3_scale.memory import GROUP_FILES, free_bytes, networks_within
 from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.nn.mlp import ensemble_of
 from sb3_scale.replay.memory import choose_place
@@ -80,3 +81,20 @@ def test_what_pytorch_keeps_of_a_gpu_is_free(monkeypatch: pytest.MonkeyPatch) ->
     for name, figure in {"is_available": True, **figures}.items():
         monkeypatch.setattr(torch.cuda, name, lambda *_, figure=figure: figure)
     assert free_bytes(torch.device("cuda")) == 500
+
+
+@pytest.mark.parametrize("version", ["2", "1"])
+def test_the_limit_of_a_container_counts(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sb3_scale.memory.GROUP", tmp_path)
+    free = free_bytes(torch.device("cpu"))
+    assert free > 10_000
+    limit, used, figures, kept = GROUP_FILES[version == "1"]
+    (tmp_path / limit).parent.mkdir(exist_ok=True)
+    (tmp_path / limit).write_text("9000\n")
+    (tmp_path / used).write_text("6000\n")
+    (tmp_path / figures).write_text(f"anon 4000\n{kept} 2000\n")
+    assert free_bytes(torch.device("cpu")) == 5000
+    (tmp_path / limit).write_text("max\n")
+    assert free_bytes(torch.device("cpu")) > 10_000

@@ -16,7 +16,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecNormalize
 
 import sb3_scale
-from sb3_scale import Recipe, Sb3ScaleError, hookimpl
+from sb3_scale import Recipe, Sb3ScaleError, catalogue, hookimpl
 from sb3_scale.cli import main
 from sb3_scale.collection.time_limits import max_episode_steps
 from sb3_scale.collection.unmade import UnmadeVecEnv
@@ -24,6 +24,7 @@ from sb3_scale.plugins import manager
 from sb3_scale.recipes import resolve
 from sb3_scale.recipes.costs import cost
 from sb3_scale.recipes.environments import SpacesOnly
+from sb3_scale.recipes.networks import described
 from sb3_scale.registration import register_envs
 from sb3_scale.testing import check_component
 from sb3_scale_envs.envpool_vec_env import EnvPoolVecEnv
@@ -233,8 +234,8 @@ def test_an_own_number_of_repeats_stays(
     try:
         model = sb3_scale.recipe("default", env, **NARROW)
         assert model.env.get_attr("action_repeat") == [repeat]
-        told = "without its action_repeat of 2" in capsys.readouterr().err
-        assert told == (repeat != 2)
+        told = capsys.readouterr().err
+        assert (f"own action_repeat of {repeat}, and not 2" in told) == (repeat != 2)
         for asked in ({"env_kwargs": {"action_repeat": 3}}, {"action_repeat": 3}):
             other = sb3_scale.recipe("default", env, **asked, **NARROW)
             assert other.env.get_attr("action_repeat") == [3]
@@ -293,7 +294,9 @@ def test_actions_are_repeated_where_the_environment_takes_that(
     assert "without its action_repeat of 2" in capsys.readouterr().err
     bound = partial(Point, action_repeat=4)
     assert sb3_scale.recipe("default", bound, **NARROW).env.get_attr("action_repeat") == [4]
-    assert "without its action_repeat of 2" in capsys.readouterr().err
+    assert "with the environment's own action_repeat of 4, and not 2" in capsys.readouterr().err
+    sb3_scale.recipe("default", partial(Point, action_repeat=2), **NARROW)
+    assert "action_repeat" not in capsys.readouterr().err
 
 
 def test_the_later_of_two_ways_to_repeat_actions_counts(recipes: "Recipes") -> None:
@@ -613,3 +616,17 @@ def test_listed_with_their_networks(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recipes", "sac", "--cost", "--actions", "0"]) == 1
     assert main(["describe", "recipe:default"]) == 0
     assert "gamma: auto" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "parts", [{"critic": {"name": 3}}, {"actor": {"network": {"name": None}}}, {"extractor": 3}]
+)
+def test_networks_of_a_recipe_that_names_none_are_a_sentence(parts: Any) -> None:
+    with pytest.raises(Sb3ScaleError, match=r"^a part is .*; allowed: its name, or a mapping"):
+        described({"policy_kwargs": parts})
+
+
+@pytest.mark.parametrize("name", ["drq", "drq-v2", "pixels-modern4-spectral", "xqc", "default"])
+def test_the_command_of_a_recipe_is_for_a_task_that_it_can_see(name: str) -> None:
+    pixels = name.partition("-")[0] in ("drq", "pixels")
+    assert ("-pixels --conf-file" in catalogue.describe("recipe", name).command) == pixels

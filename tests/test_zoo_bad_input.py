@@ -187,3 +187,51 @@ def test_corrupt_checkpoint(tmp_path: Path) -> None:
     saved.write_bytes(whole[:middle] + bytes(64) + whole[middle + 64 :])
     assert "is damaged" in refused(run(tmp_path, *enjoy))
     shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("words", [["-i", "gone.zip"], ["-i=gone"], ["--trained-agent", "gone"]])
+def test_a_checkpoint_that_is_not_there(words: list[str], tmp_path: Path) -> None:
+    done = run(tmp_path, *TRAIN, *words)
+    assert done.returncode == 1
+    assert " is 'gone" in done.stderr
+    assert ", which is not there; allowed: a checkpoint, or the folder of a run" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+ODD = """
+from sb3_scale import Algorithm, Callback, EnvBackend, Network, Value, hookimpl
+
+@hookimpl
+def sb3_scale_components():
+    yield Callback("no-callback", "odd:plain")
+    yield EnvBackend("no-envs", "odd:nothing", example_env="Pendulum-v1")
+    yield Algorithm("no-class", "odd:plain")
+    yield Network("netfails", "oddfails:x")
+    yield Value("valfails", "oddfails:x")
+
+def plain():
+    return 3
+
+def nothing(env_id: str, n_envs: int, env_kwargs: dict):
+    return None
+"""
+
+
+def test_odd_parts_of_a_plugin_are_named_and_stop_nothing_else(tmp_path: Path) -> None:
+    plugin(tmp_path, "odd-parts", "odd", "odd", ODD)
+    (tmp_path / "oddfails.py").write_text("raise ValueError('odd')\n")
+    path = {"PYTHONPATH": str(tmp_path)}
+
+    def told(*words: str) -> str:
+        done = run(tmp_path, *words, **path)
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.stderr + done.stdout
+
+    assert "callback 'no-callback' makes 3; allowed: an object derived from" in told(
+        *configuration(tmp_path, callback="no-callback")
+    )
+    assert "env_backend 'no-envs' makes None; allowed: a VecEnv of 1" in told(
+        *configuration(tmp_path, env_backend="no-envs")
+    )
+    assert "algorithm 'no-class' is " in told(*TRAIN)
+    assert "quantile" in told("-m", "sb3_scale", "describe", "quantile")

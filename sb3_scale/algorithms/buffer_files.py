@@ -17,7 +17,9 @@ from sb3_scale.algorithms.buffer_checks import (
 )
 from sb3_scale.algorithms.goals import HINDSIGHT, give_environment
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.notices import notice
 from sb3_scale.replay import files
+from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale.replay.spaces import fingerprint, same_number, same_spaces
 
 Place = str | pathlib.Path | io.BufferedIOBase
@@ -66,6 +68,28 @@ def load(
     except Sb3ScaleError:
         model.replay_buffer = before
         raise
+    if model.scaled and before is not None:
+        _tell_of_other(model.replay_buffer, before)
+
+
+def _tell_of_other(loaded: Any, before: Any) -> None:
+    """What the file decides, where the settings asked for something else."""
+    names = {"buffer_size", *_saved(before)} & {"buffer_size", *_saved(loaded)}
+    theirs, ours = (
+        {"replay_buffer_class": type(each).__name__, **{name: vars(each)[name] for name in names}}
+        for each in (loaded, before)
+    )
+    other = [
+        f"{name} {theirs[name]} and not {ours[name]}"
+        for name in sorted(ours)
+        if theirs[name] != ours[name]
+    ]
+    if other:
+        notice(f"the replay buffer goes on as the file has it: {', '.join(other)}")
+
+
+def _saved(buffer: Any) -> tuple[str, ...]:
+    return buffer.saved_arguments if isinstance(buffer, CompactReplayBuffer) else ()
 
 
 def _check_same_steps(loaded: Any, before: Any) -> None:

@@ -68,8 +68,9 @@ def recipe(name: str, env: AnyEnv, **changes: Any) -> ScaleAlgorithm:
                 f"the recipe '{name}' has {key} {shown(settings[key])}, which is for RL-Zoo; "
                 "allowed: an environment that is wrapped already, and no such key"
             )
-    repeats = environments.repeats_of(env).follows(asked=REPEAT in change)
-    decided = resolve.repeat_actions(settings, repeats)
+    repeats = environments.repeats_of(env)
+    follows = repeats.follows(asked=REPEAT in change)
+    decided = resolve.repeat_actions(settings, follows, repeats.own)
     if isinstance(env, (gymnasium.Env, VecEnv)) and not resolve.has_env_kwargs(change):
         left_out = settings.pop("env_kwargs", None)
         if left_out:

@@ -32,6 +32,6 @@ def _network(part: Any) -> str:
 def _mapping(part: Any) -> dict[str, Any]:
     if isinstance(part, str):
         return {"name": part}
-    if isinstance(part, Mapping) or part is None:
+    if part is None or (isinstance(part, Mapping) and isinstance(part.get("name", ""), str)):
         return dict(part or {})
     raise Sb3ScaleError(f"a part is {shown(part)}; allowed: its name, or a mapping with it")

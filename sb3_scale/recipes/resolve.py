@@ -197,12 +197,13 @@ def _repeats(env_kwargs: Any) -> bool:
     return isinstance(env_kwargs, Mapping) and REPEAT in env_kwargs
 
 
-def repeat_actions(settings: Settings, repeats: bool) -> list[str]:
+def repeat_actions(settings: Settings, repeats: bool, own: Any = None) -> list[str]:
     """
     Move ``action_repeat`` to ``env_kwargs``.
 
     :param settings: plain but for this, which are changed
     :param repeats: whether the environment takes it
+    :param own: how often the environment takes an action by itself, if it says so
     :return: what was decided, in words, where it was left out
     :raises Sb3ScaleError: if it is no whole number above 0
     """
@@ -211,9 +212,10 @@ def repeat_actions(settings: Settings, repeats: bool) -> list[str]:
     repeat = Whole(1)(REPEAT, settings.pop(REPEAT))
     if repeats:
         settings[ENV_KWARGS] = with_repeat(settings.get(ENV_KWARGS), {REPEAT: repeat})
-    elif repeat != 1:
-        why = "which the environment does not take, or has already"
-        return [f"without its action_repeat of {repeat}, {why}"]
+    elif own is not None and own != repeat:
+        return [f"with the environment's own action_repeat of {own}, and not {repeat}"]
+    elif own is None and repeat != 1:
+        return [f"without its action_repeat of {repeat}, which the environment does not take"]
     return []
 
 

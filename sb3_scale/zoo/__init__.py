@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.notices import notice
 from sb3_scale.parts import load_target
 from sb3_scale.plugins import Plugin, is_of_this_project, manager
@@ -96,9 +96,21 @@ def _install_algorithms() -> None:
             continue
         # One algorithm that cannot be imported must not stop RL-Zoo for the others.
         try:
-            ALGOS[spec.name] = load_target(spec)
+            ALGOS[spec.name] = _checked_class(spec)
         except Sb3ScaleError as error:
             warnings.warn(str(error), stacklevel=2)
+
+
+def _checked_class(spec: Spec) -> Any:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+
+    found = load_target(spec)
+    if not (isinstance(found, type) and issubclass(found, BaseAlgorithm)):
+        raise Sb3ScaleError(
+            f"algorithm '{spec.name}' is {shown(found)}; allowed: a class derived from "
+            "stable_baselines3.common.base_class.BaseAlgorithm"
+        )
+    return found
 
 
 def takes_stock_name(plugin: Plugin, spec: Spec) -> bool:

@@ -60,6 +60,12 @@ class Backend:
         """
         env_id, env_kwargs = self._of
         env = build("env-backend", self._part, env_id, len(env_fns), env_kwargs)
+        if not isinstance(env, VecEnv) or env.num_envs != len(env_fns):
+            what = f"{env.num_envs} environments" if isinstance(env, VecEnv) else shown(env)
+            raise Sb3ScaleError(
+                f"env_backend {shown(self._part)} makes {what}; allowed: a VecEnv of "
+                f"{len(env_fns)}, as n_envs says"
+            )
         return VecMonitor(env, path, self._keywords)
 
 

@@ -58,7 +58,12 @@ def named(part: PartConfig) -> BaseCallback:
     :param part: name, or mapping with ``name`` and parameters
     :return: the callback
     """
-    callback: BaseCallback = build("callback", part)
+    callback = build("callback", part)
+    if not isinstance(callback, BaseCallback):
+        raise Sb3ScaleError(
+            f"callback {shown(part if isinstance(part, str) else part['name'])} makes {shown(callback)}; allowed: an object derived from "
+            "stable_baselines3.common.callbacks.BaseCallback"
+        )
     return callback
 
 

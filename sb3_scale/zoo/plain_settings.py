@@ -95,11 +95,12 @@ def resolved(
         wrong
     """
     asked = changes if "recipe" in changes else {**task, **changes}
-    repeats = registered.repeats_of(env_id).follows(asked=REPEAT in asked)
+    repeats = registered.repeats_of(env_id)
+    follows = repeats.follows(asked=REPEAT in asked)
 
     def with_arguments(actions: spaces.Space[Any] | None) -> tuple[Settings, list[str]]:
         settings = resolve.changed(task, changes, algo, env_id, actions)
-        decided = resolve.repeat_actions(settings, repeats)
+        decided = resolve.repeat_actions(settings, follows, repeats.own)
         if env_kwargs:
             settings["env_kwargs"] = resolve.with_repeat(env_kwargs, settings.get("env_kwargs"))
         return settings, decided

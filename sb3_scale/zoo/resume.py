@@ -40,10 +40,20 @@ def name_checkpoint(words: list[str]) -> None:
     _name_continued(words)
     for at, word in enumerate(words):
         option, _, value = word.partition("=")
-        if option in OPTIONS and value and Path(value).is_dir():
-            words[at] = f"{option}={newest(Path(value))}"
-        elif word in OPTIONS and at + 1 < len(words) and Path(words[at + 1]).is_dir():
-            words[at + 1] = str(newest(Path(words[at + 1])))
+        if option in OPTIONS and value:
+            words[at] = f"{option}={_checkpoint(option, value)}"
+        elif word in OPTIONS and at + 1 < len(words):
+            words[at + 1] = _checkpoint(word, words[at + 1])
+
+
+def _checkpoint(option: str, given: str) -> str:
+    path = Path(given)
+    if not path.exists():
+        raise Sb3ScaleError(
+            f"{option} is {shown(given)}, which is not there; allowed: a checkpoint, or the folder "
+            "of a run, such as logs/sac/dog-run_1"
+        )
+    return str(newest(path)) if path.is_dir() else given
 
 
 def _name_continued(words: list[str]) -> None:
@@ -95,6 +105,20 @@ def check_stock(manager: Any) -> None:
             f"{RESUME} is for runs with policy: ScalePolicy; allowed with this one: -i "
             f"{manager.trained_agent}"
         )
+    if manager.continue_training and _is_ours(Path(manager.trained_agent)):
+        raise Sb3ScaleError(
+            f"'{manager.trained_agent}' has a ScalePolicy, and the settings have policy: "
+            f"{shown(manager._hyperparams['policy'])}; allowed: policy: ScalePolicy"
+        )
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with ZipFile(path) as archive:
+            return "part_providers" in json.loads(archive.read("data"))
+    except DAMAGE:
+        # Who loads it says what is wrong with it.
+        return False
 
 
 def newest(folder: Path) -> Path:

@@ -5,6 +5,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.notices import notice
 from sb3_scale.parts import parameters
 from sb3_scale.plugins import manager
 
@@ -110,9 +111,14 @@ def convert(
 
 
 def _networks() -> list[str]:
-    """Networks that have the parameters of the search space."""
-    return [
-        spec.name
-        for _, spec in manager().specs("network")
-        if {"width", "depth", "norm"} <= parameters(spec).keys()
-    ]
+    """Networks that have the parameters of the search space; one that fails stops no other."""
+    found = []
+    for _, spec in manager().specs("network"):
+        try:
+            known = parameters(spec)
+        except Sb3ScaleError as error:
+            notice(f"left out of the search: {error}")
+            continue
+        if {"width", "depth", "norm"} <= known.keys():
+            found.append(spec.name)
+    return found
