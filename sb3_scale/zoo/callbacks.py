@@ -60,8 +60,9 @@ def named(part: PartConfig) -> BaseCallback:
     """
     callback = build("callback", part)
     if not isinstance(callback, BaseCallback):
+        name = part if isinstance(part, str) else part["name"]
         raise Sb3ScaleError(
-            f"callback {shown(part if isinstance(part, str) else part['name'])} makes {shown(callback)}; allowed: an object derived from "
+            f"callback {shown(name)} makes {shown(callback)}; allowed: an object derived from "
             "stable_baselines3.common.callbacks.BaseCallback"
         )
     return callback
