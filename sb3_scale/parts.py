@@ -167,10 +167,21 @@ def _check_members(kind: type[Spec], name: str, part: Any) -> None:
             )
     if "features_dim" in kind.attributes:
         Whole(1)(f"features_dim of {kind.kind} '{name}'", part.features_dim)
-    if kind.takes_training and "training" not in inspect.signature(part.forward).parameters:
+    if kind.takes_training:
+        _check_forward(kind, name, inspect.signature(part.forward).parameters)
+
+
+def _check_forward(kind: type[Spec], name: str, known: Mapping[str, Any]) -> None:
+    if "training" not in known:
         raise Sb3ScaleError(
             f"{kind.kind} '{name}' has no argument 'training' in forward; allowed: "
             "forward(..., training=False)"
+        )
+    second = [*known, "", ""][1]
+    if kind.second and second != kind.second:
+        raise Sb3ScaleError(
+            f"{kind.kind} '{name}' has '{second}' as the second argument of forward; allowed: "
+            f"'{kind.second}', which is given without its name"
         )
 
 

@@ -30,6 +30,8 @@ class Spec:
     """The same of attributes that are no methods."""
     takes_training: ClassVar[bool] = False
     """Whether ``forward`` must have the argument ``training``."""
+    second: ClassVar[str] = ""
+    """Name of the argument of ``forward`` that is given second, without its name."""
     base: ClassVar[str] = ""
     """A class that has all of it but for what is new in each part."""
     plain: ClassVar[str] = ""
@@ -54,6 +56,7 @@ class Network(Spec):
     methods: ClassVar[tuple[str, ...]] = ("forward", "state_dict")
     attributes: ClassVar[tuple[str, ...]] = ("out_features",)
     takes_training: ClassVar[bool] = True
+    second: ClassVar[str] = "training"
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Norm(Spec):
     context: ClassVar[tuple[str, ...]] = ("num_features", "n_members")
     methods: ClassVar[tuple[str, ...]] = ("forward", "state_dict")
     takes_training: ClassVar[bool] = True
+    second: ClassVar[str] = "training"
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ class Actor(Spec):
     methods: ClassVar[tuple[str, ...]] = ("forward", "learners", "project_", "state_dict")
     attributes: ClassVar[tuple[str, ...]] = ("stochastic", "target")
     takes_training: ClassVar[bool] = True
+    second: ClassVar[str] = "deterministic"
     base: ClassVar[str] = "sb3_scale.nn.base.ConstrainedModule"
 
 
@@ -167,6 +172,7 @@ class Extractor(Spec):
     )
     attributes: ClassVar[tuple[str, ...]] = ("features_dim", "hidden_keys")
     takes_training: ClassVar[bool] = True
+    second: ClassVar[str] = "training"
     base: ClassVar[str] = "sb3_scale.nn.base.Extractor"
     plain: ClassVar[str] = "sb3_scale.nn.plain:PlainExtractor"
     plain_needs: ClassVar[tuple[str, ...]] = ("forward", "state_dict", "features_dim")

@@ -204,6 +204,29 @@ def test_discrete_actions_of_a_deterministic_actor_through_rl_zoo(tmp_path: Path
     )
 
 
+class Masked(nn.Module):
+    """A network whose second argument is another."""
+
+    def __init__(self, in_features: int, n_members: int) -> None:
+        super().__init__()
+        self.layer, self.out_features = EnsembleLinear(in_features, 8, n_members), 8
+
+    def forward(self, x, mask=None, training=False):
+        return self.layer(x).sin()
+
+
+class Replaced(nn.Module):
+    """A constraint after which the optimiser trains what nobody reads."""
+
+    def __init__(self, layers) -> None:
+        super().__init__()
+        self.layers = list(layers)
+
+    def project_(self) -> None:
+        for layer in self.layers:
+            layer.weight = nn.Parameter(layer.weight / 2)
+
+
 class Sines(nn.Module):
     """A network without an argument ``training``."""
 
@@ -266,6 +289,8 @@ def faulty() -> Iterator[None]:
         @hookimpl
         def sb3_scale_components(self) -> Iterator[Spec]:
             yield Network("sines", f"{__name__}:Sines")
+            yield Network("masked", f"{__name__}:Masked")
+            yield Constraint("replaced", f"{__name__}:Replaced")
             yield Norm("halves", f"{__name__}:Halves")
             yield Actor("no-samples", f"{__name__}:NoSamples")
             yield Actor("nothing", f"{__name__}:Nothing")
@@ -291,6 +316,16 @@ def faulty() -> Iterator[None]:
             critic(network={"name": "mlp", "norm": "halves"}),
             "norm 'halves' has no argument 'training' in forward; allowed: forward(..., "
             "training=False)",
+        ),
+        (
+            critic(network="masked"),
+            "network 'masked' has 'mask' as the second argument of forward; allowed: 'training', "
+            "which is given without its name",
+        ),
+        (
+            critic(constraint="replaced"),
+            "constraint 'replaced' leaves the parameter 'weight' as torch.float32 of shape (2, 4, "
+            "256), another tensor; allowed: other finite values in the same tensor",
         ),
         (
             critic(constraint="nothing"),

@@ -161,10 +161,12 @@ def test_what_cannot_be_exported_is_told_and_leaves_no_file(tmp_path: Path, caps
         (["export", str(tmp_path / "none.zip"), "--algo", "sac"], "there is no model"),
         ([*words, "--algo", "sacc"], "did you mean 'sac'?"),
         ([*words, "--format", "torchscript", "--opset", "18"], "--opset is 18 with --format tor"),
-        ([*words, "--observations", "1"], "observations is 1; allowed: at least 2"),
         ([*words, "--normalize", model], "cannot be read"),
     ):
         assert sentence in error(capsys, *wrong)
+    with pytest.raises(SystemExit):
+        main([*words, "--observations", "1"])
+    assert "'1'; allowed: a whole number, at least 2" in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {"model.zip"}
 
 

@@ -613,7 +613,9 @@ def test_listed_with_their_networks(capsys: pytest.CaptureFixture[str]) -> None:
     for _, spec in manager().specs("recipe"):
         assert spec.name in told
     assert main(["recipes", "defalt"]) == 1
-    assert main(["recipes", "sac", "--cost", "--actions", "0"]) == 1
+    with pytest.raises(SystemExit):
+        main(["recipes", "sac", "--cost", "--actions", "0"])
+    assert "'0'; allowed: a whole number, at least 1" in capsys.readouterr().err
     assert main(["describe", "recipe:default"]) == 0
     assert "gamma: auto" in capsys.readouterr().out
 

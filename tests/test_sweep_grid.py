@@ -479,11 +479,6 @@ WRONG = {
         "grid has 100000 combinations (policy_kwargs.a 10, policy_kwargs.b 10, ",
         "allowed: at most 10000",
     ),
-    "a number of many digits": (
-        {"grid": {"seed": [16**4000]}},
-        "grid.seed has a whole number of 16001 bits; allowed: up to 64",
-        "",
-    ),
     "a way into a number": (
         {"grid": {"n_timesteps.more": [1]}},
         "'n_timesteps.more' leads into n_timesteps, which is 1000; allowed: to replace it whole",
@@ -649,3 +644,10 @@ def test_what_is_no_yaml_with_an_end_is_one_sentence(tmp_path, capsys, name):
     assert "grid.yml is not " in told
     assert reason in told
     assert len(told) < 600
+
+
+def test_a_number_of_many_digits(asked, capsys):
+    path = asked(grid={"gamma": [1]})
+    path.write_text(path.read_text().replace("- 1", f"- 0x{'f' * 4000}"))
+    told = error(capsys, "sweep", str(path))
+    assert "has a whole number of 16000 bits; allowed: up to 64" in told

@@ -309,3 +309,29 @@ def check_optimizer(made: Built) -> None:
             f"{_label(made)} leaves out {len(left)} of the {len(own)} parameters that it was "
             f"given, '{left[0]}' the first; allowed: all of them"
         )
+
+
+def check_constraint(made: Built) -> None:
+    """
+    Have the weights obey it once more, and be as they were.
+
+    :param made: a constraint of a policy's part
+    :raises Sb3ScaleError: if it puts others in the place of parameters, or makes one of another
+        shape or type, or not finite
+    """
+    layers = made.context[0]
+    named = [(name, each) for layer in layers for name, each in layer.named_parameters()]
+    before = [each.detach().clone() for _, each in named]
+    with th.no_grad():
+        made.part.project_()
+    after = [each for layer in layers for each in layer.parameters()]
+    for (name, own), value, found in zip(named, before, after, strict=True):
+        as_it_was = found is own and (found.shape, found.dtype) == (value.shape, value.dtype)
+        if not as_it_was or not bool(found.isfinite().all()):
+            what = f"{found.dtype} of shape {_written(tuple(found.shape))}"
+            what += "" if found is own else ", another tensor"
+            raise Sb3ScaleError(
+                f"{_label(made)} leaves the parameter '{name}' as {what}; allowed: other finite "
+                "values in the same tensor"
+            )
+        own.data.copy_(value)

@@ -12,7 +12,7 @@ from gymnasium import spaces
 from torch import nn
 
 from sb3_scale.actions import is_discrete
-from sb3_scale.algorithms.contracts import BATCH, check_optimizer, watch
+from sb3_scale.algorithms.contracts import BATCH, check_constraint, check_optimizer, watch
 from sb3_scale.built import Built
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.guard import told
@@ -35,6 +35,8 @@ def try_parts(policy: Any, learners: Iterable[Learner], parts: Iterable[Built]) 
         for made in parts:
             if made.kind == "optimizer":
                 check_optimizer(made)
+            elif made.kind == "constraint":
+                check_constraint(made)
             watch(made)
         batch = _made_up(policy)
         with th.no_grad():
