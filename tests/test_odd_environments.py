@@ -119,7 +119,7 @@ def test_no_environment(env: Any, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"total_timesteps": "20"}, "total_timesteps is '20'; allowed: a number, at least 0"),
+        ({"total_timesteps": "20"}, "total_timesteps is '20'; allowed: a whole number, at least 0"),
         ({"total_timesteps": -5}, "total_timesteps is -5"),
         ({"total_timesteps": float("nan")}, "total_timesteps is nan"),
         ({"log_interval": 0}, "log_interval is 0; allowed: a number of episodes, or None"),

@@ -385,3 +385,18 @@ def test_a_stock_policy_saves_as_stable_baselines3_and_reads_both(
     model.save_replay_buffer(tmp_path / "ours.pkl")
     stock.load_replay_buffer(tmp_path / "ours.pkl")
     assert stock.replay_buffer.size() == 30
+
+
+def test_a_buffer_that_is_not_what_was_asked_for_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(SAC, buffer_size=300, replay_buffer_class="compact").save_replay_buffer(tmp_path / "file")
+    make(SAC, buffer_size=300).load_replay_buffer(tmp_path / "file")
+    assert capsys.readouterr().err == ""
+    make(SAC, buffer_size=100, replay_buffer_class="prioritized").load_replay_buffer(
+        tmp_path / "file"
+    )
+    assert capsys.readouterr().err == (
+        "the replay buffer goes on as the file has it: buffer_size 300 and not 100, "
+        "replay_buffer_class CompactReplayBuffer and not PrioritizedReplayBuffer\n"
+    )

@@ -68,7 +68,8 @@ def load(
     except Sb3ScaleError:
         model.replay_buffer = before
         raise
-    if model.scaled and before is not None:
+    # Without environments the buffer before is a stand-in.
+    if model.scaled and before is not None and model.env is not None:
         _tell_of_other(model.replay_buffer, before)
 
 
