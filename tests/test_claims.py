@@ -92,9 +92,8 @@ def test_a_mean_with_its_deviation_that_nobody_listed_is_found(monkeypatch):
 
 def test_what_is_said_to_have_no_file_stands_on_its_page(monkeypatch):
     found = problems_with(monkeypatch, "sweep.md", "ours did in 8%", "ours did in 9%")
-    assert found == (
-        "sweep.md has no 'of two equal labels it told 18 to 21% apart at 0.1. ours did in 8%.'"
-    )
+    text = "it wrongly told two equal labels apart in 18 to 21% of cases at 0.1; ours did in 8%."
+    assert found == f"sweep.md has no '{text}'"
 
 
 def test_a_picture_that_nobody_listed_is_found(monkeypatch):
