@@ -37,11 +37,11 @@ class PixelObservation(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
     :param frame_stack: pictures in an observation
     :param size: of a picture in an observation, in pixels
     :param state: whether the environment's own observation stays, which gives a dictionary of
-        ``"pixels"`` and ``"state"``
+        ``"pixels"`` and ``"state"``, or of ``"pixels"`` and the keys that it has already
     :param action_repeat: how often the environment takes an action, with one observation after it
-    :raises Sb3ScaleError: if the environment draws no pictures, stacks them already, or draws with
-        MuJoCo through a camera that there is not; at the first reset if its pictures are no RGB of
-        uint8, or there is no OpenGL
+    :raises Sb3ScaleError: if the environment draws no pictures, stacks them already, has a key
+        ``"pixels"``, or draws with MuJoCo through a camera that there is not; at the first reset if
+        its pictures are no RGB of uint8, or there is no OpenGL
     """
 
     def __init__(
@@ -73,9 +73,8 @@ class PixelObservation(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
         self._with_state = state
         self._draws = False
         pixels = frame_space(frame_stack, size)
-        self.observation_space = (
-            spaces.Dict({"pixels": pixels, "state": env.observation_space}) if state else pixels
-        )
+        self._keyed = isinstance(env.observation_space, spaces.Dict)
+        self.observation_space = self._beside(pixels, env.observation_space) if state else pixels
 
     @property
     def max_episode_steps(self) -> int | None:
@@ -118,8 +117,20 @@ class PixelObservation(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
         self._stack = next_stack(self._stack, self._draw())
         return self._observed(observation), rewards, terminated, truncated, info
 
+    def _beside(self, pixels: spaces.Space[Any], own: spaces.Space[Any]) -> spaces.Dict:
+        if not isinstance(own, spaces.Dict):
+            return spaces.Dict({"pixels": pixels, "state": own})
+        if "pixels" in own.spaces:
+            raise Sb3ScaleError(
+                f"PixelObservation: {_name(self.env)} has an observation 'pixels' already; "
+                "allowed: state: false, or another name for it"
+            )
+        return spaces.Dict({"pixels": pixels, **own.spaces})
+
     def _observed(self, observation: Any) -> Any:
-        return {"pixels": self._stack, "state": observation} if self._with_state else self._stack
+        if not self._with_state:
+            return self._stack
+        return {"pixels": self._stack, **(observation if self._keyed else {"state": observation})}
 
     def _draw(self) -> Frames:
         picture: Any = self.env.render()

@@ -11,6 +11,7 @@ from stable_baselines3.common.env_checker import check_env as sb3_check_env
 from stable_baselines3.common.preprocessing import is_image_space_channels_first
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+import sb3_scale
 from sb3_scale.collection.time_limits import max_episode_steps
 from sb3_scale.errors import Sb3ScaleError
 from sb3_scale_envs.pixels import PixelObservation
@@ -66,6 +67,44 @@ def test_the_state_may_stay_beside_the_pictures():
     assert counts(observation["pixels"]) == [1, 1, 2]
     assert observation["state"] == [2.0]
     assert observation in env.observation_space
+
+
+class Keyed(Counter):
+    """Observes a dictionary."""
+
+    def __init__(self, key="speed"):
+        super().__init__()
+        self.key = key
+        self.observation_space = gymnasium.spaces.Dict({key: Counter.observation_space})
+
+    def reset(self, *, seed=None, options=None):
+        observation, info = super().reset(seed=seed)
+        return {self.key: observation}, info
+
+    def step(self, action):
+        observation, *rest = super().step(action)
+        return {self.key: observation}, *rest
+
+
+def test_the_keys_of_a_dictionary_stay_beside_the_pictures():
+    env = PixelObservation(Keyed(), size=48, state=True)
+    env.reset()
+    observation = env.step(env.action_space.sample())[0]
+    assert observation.keys() == {"pixels", "speed"}
+    assert observation in env.observation_space
+    with pytest.raises(Sb3ScaleError, match="has an observation 'pixels' already; allowed: state"):
+        PixelObservation(Keyed("pixels"), state=True)
+
+
+def test_a_recipe_from_pixels_takes_a_dictionary():
+    env = PixelObservation(Keyed(), size=48, state=True)
+    small = {"buffer_size": 40, "batch_size": 4, "learning_starts": 4, "compile": False}
+    with pytest.raises(Sb3ScaleError, match=r"for images among the keys of a Dict: \{name: dict"):
+        sb3_scale.recipe("drq", env, **small)
+    keys = {"name": "dict", "keys": {"pixels": {"name": "drq", "trunk": "own"}}}
+    model = sb3_scale.recipe("drq", env, **small, **{"policy_kwargs.extractor": keys})
+    model.learn(6)
+    assert model._n_updates == 2
 
 
 def test_a_task_of_dm_control_gives_what_its_own_pixels_are():

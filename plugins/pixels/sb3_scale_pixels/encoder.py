@@ -150,9 +150,10 @@ def _image_shape(space: "spaces.Space[Any]") -> tuple[int, ...]:
         and bool((space.low == 0).all() and (space.high == 255).all())
     )
     if not image:
+        keyed = "; for images among the keys of a Dict: {name: dict, keys: {KEY: drq}}"
         raise ValueError(
             f"the observation space is {space}; allowed: images, so a Box(0, 255, (channels, "
-            "height, width), uint8)"
+            f"height, width), uint8){keyed if isinstance(space, spaces.Dict) else ''}"
         )
     shape: tuple[int, ...] = space.shape  # type: ignore[assignment]
     return shape
