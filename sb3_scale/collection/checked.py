@@ -160,15 +160,14 @@ class CheckedAnswers(VecEnvWrapper):
     def _check_observations(self, observations: Any, only: int | None = None) -> None:
         keyed = observations if isinstance(observations, Mapping) else {"": observations}
         for key, array in keyed.items():
-            space = self._spaces[key]
-            lost = _lost(array, space)
+            lost = _lost(array, self._spaces.get(key))
             if lost is not None or not all_finite(array):
                 (index, *place), value = first_wrong(array) if lost is None else lost
                 what = f"observation['{key}']" if key else "observation"
                 what += str(place) if place else ""
-                allowed = "finite numbers" if lost is None else f"what {space.dtype} holds"
+                held = "finite numbers" if lost is None else f"what {self._spaces[key].dtype} holds"
                 index = index if only is None else only
-                raise Sb3ScaleError(self._sentence(index, what, value, allowed))
+                raise Sb3ScaleError(self._sentence(index, what, value, held))
         for key, above in self._above.items():
             array = np.asarray(keyed[key])
             wrong = (array < 0) | (array >= above)
@@ -225,7 +224,7 @@ def _misshapen_array(what: str, array: Any, space: Any) -> tuple[str, str] | Non
 
 def _lost(array: Any, space: Any) -> tuple[list[int], Any] | None:
     """The first number, with its place, that is another one in a space of whole numbers."""
-    given, dtype = np.asarray(array), space.dtype
+    given, dtype = np.asarray(array), None if space is None else space.dtype
     if dtype is None or dtype.kind not in "iub" or given.dtype == dtype:
         return None
     with np.errstate(invalid="ignore"):
