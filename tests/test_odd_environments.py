@@ -178,3 +178,18 @@ def test_metadata_of_a_stranger(
     monkeypatch.syspath_prepend(tmp_path)
     assert "sb3-scale" in {name for name, _, _ in entry_points()}
     assert "a distribution is left out, whose metadata cannot be read" in capsys.readouterr().err
+
+
+def test_a_copy_logs_where_its_model_does(tmp_path: Path) -> None:
+    model = make(Odd(), verbose=1, tensorboard_log=str(tmp_path)).learn(8)
+    copy = deepcopy(model)
+    assert copy.logger is model.logger
+    copy.learn(8)
+
+
+@pytest.mark.parametrize("env", [3, [Odd()], None])
+def test_what_is_no_environment_is_named(env: Any) -> None:
+    with pytest.raises(Sb3ScaleError, match=r"^env is .*; allowed: an environment of Gymnasium"):
+        make(env)
+    with pytest.raises(Sb3ScaleError, match=r"^env is "):
+        make(Odd()).set_env(env)
