@@ -7,9 +7,13 @@ import pytest
 import torch
 
 from sb3_scale import SAC, Sb3ScaleError
+from sb3_scale.algorithms.contracts import check_constraint
+from sb3_scale.built import Built
 from sb3_scale.nn.base import ConstrainedModule
 from sb3_scale.nn.linear import EnsembleLinear, linear_layers
-from sb3_scale.parts import build
+from sb3_scale.nn.norms import EnsembleLayerNorm
+from sb3_scale.nn.unit_norm import UnitNormConstraint
+from sb3_scale.parts import build, spec_of
 from sb3_scale.testing import check_component
 
 BATCH_NORM = {"name": "mlp", "width": 8, "norm": "batch"}
@@ -193,3 +197,16 @@ def test_norm_params_without_norms_is_told() -> None:
 
 def test_contract() -> None:
     check_component("constraint", "unit-norm")
+
+
+def test_a_check_before_the_training_leaves_the_parameters_of_norms_as_they_are() -> None:
+    torch.manual_seed(0)
+    layer, norm = EnsembleLinear(3, 7, 2), EnsembleLayerNorm(7, 2)
+    with torch.no_grad():
+        norm.weight.normal_()
+    context = ([layer], [[norm.weight, norm.bias]])
+    constraint = UnitNormConstraint(*context, norm_params=True)
+    before = [each.detach().clone() for each in (layer.weight, layer.bias, norm.weight, norm.bias)]
+    check_constraint(Built(spec_of("constraint", "unit-norm"), constraint, context))
+    for now, value in zip((layer.weight, layer.bias, norm.weight, norm.bias), before, strict=True):
+        assert torch.equal(now, value)

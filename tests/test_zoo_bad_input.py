@@ -235,3 +235,11 @@ def test_odd_parts_of_a_plugin_are_named_and_stop_nothing_else(tmp_path: Path) -
     )
     assert "algorithm 'no-class' is " in told(*TRAIN)
     assert "quantile" in told("-m", "sb3_scale", "describe", "quantile")
+
+
+def test_a_checkpoint_with_a_scale_policy_under_another_policy(tmp_path: Path) -> None:
+    done = run(tmp_path, *TRAIN, *SMALL)
+    assert done.returncode == 0, done.stderr
+    command = configuration(tmp_path, policy="MlpPolicy")
+    sentence = refused(run(tmp_path, *command, "-i", "logs/sac/pendulum-swingup_1"))
+    assert "has a ScalePolicy, and the settings have policy: 'MlpPolicy'; allowed: " in sentence

@@ -1,6 +1,7 @@
 """What each kind of part must give in each method, checked while a model takes a trial step."""
 
 import inspect
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial, wraps
@@ -319,11 +320,16 @@ def check_constraint(made: Built) -> None:
     :raises Sb3ScaleError: if it puts others in the place of parameters, or makes one of another
         shape or type, or not finite
     """
-    layers = made.context[0]
+    layers, *norms = made.context
     named = [(name, each) for layer in layers for name, each in layer.named_parameters()]
+    # The parameters of norms are given themselves, so nothing can take their place.
+    others = [each for norm in itertools.chain(*norms) for each in norm]
     before = [each.detach().clone() for _, each in named]
+    kept = [each.detach().clone() for each in others]
     with th.no_grad():
         made.part.project_()
+    for each, value in zip(others, kept, strict=True):
+        each.data.copy_(value)
     after = [each for layer in layers for each in layer.parameters()]
     for (name, own), value, found in zip(named, before, after, strict=True):
         as_it_was = found is own and (found.shape, found.dtype) == (value.shape, value.dtype)

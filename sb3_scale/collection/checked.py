@@ -163,25 +163,18 @@ class CheckedAnswers(VecEnvWrapper):
             lost = _lost(array, self._spaces.get(key))
             if lost is not None or not all_finite(array):
                 (index, *place), value = first_wrong(array) if lost is None else lost
-                what = f"observation['{key}']" if key else "observation"
-                what += str(place) if place else ""
                 held = "finite numbers" if lost is None else f"what {self._spaces[key].dtype} holds"
                 index = index if only is None else only
-                raise Sb3ScaleError(self._sentence(index, what, value, held))
+                raise Sb3ScaleError(self._sentence(index, _named(key, place), value, held))
         for key, above in self._above.items():
             array = np.asarray(keyed[key])
             wrong = (array < 0) | (array >= above)
             if wrong.any():
                 index, *place = np.argwhere(wrong)[0].tolist()
-                what = f"observation['{key}']" if key else "observation"
-                limit = np.broadcast_to(above, wrong.shape)[index, *place] - 1
+                value, below = (each[index, *place] for each in np.broadcast_arrays(array, above))
+                index = index if only is None else only
                 raise Sb3ScaleError(
-                    self._sentence(
-                        index if only is None else only,
-                        what + (str(place) if place else ""),
-                        array[index, *place],
-                        f"0 to {limit}",
-                    )
+                    self._sentence(index, _named(key, place), value, f"0 to {below - 1}")
                 )
 
     @property
@@ -220,6 +213,12 @@ def _misshapen_array(what: str, array: Any, space: Any) -> tuple[str, str] | Non
         return None
     place, value = lost
     return f"{what}{place or ''} = {value!s:.50}", f"what {space.dtype} holds"
+
+
+def _named(key: str, place: list[int]) -> str:
+    """A number of an observation, in messages."""
+    what = f"observation['{key}']" if key else "observation"
+    return f"{what}{place or ''}"
 
 
 def _lost(array: Any, space: Any) -> tuple[list[int], Any] | None:

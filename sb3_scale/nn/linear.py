@@ -65,12 +65,12 @@ class EnsembleLinear(nn.Module):
 
     def _product(self, x: Tensor) -> Tensor:
         # Not `baddbmm`, which copies the bias first and cannot be fused with what follows.
-        if not self.output or x.is_meta:
-            # Where autocast rounds the product, everything after it is float32 again.
-            return torch.bmm(x, self.weight).to(self.weight.dtype)
-        # Rounded to 8 bits, Q hides what a rare reward adds to it and how it depends on the action.
-        with torch.autocast(x.device.type, enabled=False):
-            return torch.bmm(x.to(self.weight.dtype), self.weight)
+        if self.output and not x.is_meta and torch.is_autocast_enabled(x.device.type):
+            # Rounded to 8 bits, Q hides what a rare reward adds, and how it depends on the action.
+            with torch.autocast(x.device.type, enabled=False):
+                return torch.bmm(x.to(self.weight.dtype), self.weight)
+        # Where autocast rounds the product, everything after it is float32 again.
+        return torch.bmm(x, self.weight).to(self.weight.dtype)
 
     def effective_weight(self) -> Tensor:
         """

@@ -13,6 +13,7 @@ import rl_zoo3
 from rl_zoo3.exp_manager import ExperimentManager
 
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
+from sb3_scale.quantities import whole_number
 from sb3_scale.recipes.changes import Settings, together
 from sb3_scale.registration import import_packages
 from sb3_scale.structures import check_plain
@@ -177,7 +178,7 @@ def _with_whole_numbers(value: Any) -> Any:
         return {key: _with_whole_numbers(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_with_whole_numbers(inner) for inner in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return whole_number(value)
 
 
 def _training(sweep: Sweep, variations: tuple[Variation, ...]) -> Training:

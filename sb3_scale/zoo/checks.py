@@ -16,6 +16,7 @@ from stable_baselines3.common.vec_env import VecEnvWrapper
 from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.algorithms.options import Options, defaults
 from sb3_scale.errors import Sb3ScaleError, shown, suggestion
+from sb3_scale.quantities import whole_number
 from sb3_scale.recipes.noise import NOISES, check_noise
 from sb3_scale.recipes.wrappers import check_arguments, check_monitor, check_normalize
 from sb3_scale.value_types import yaml_hint
@@ -168,7 +169,7 @@ def _number_of_envs(key: str, value: Any) -> None:
 
 def _steps(key: str, value: Any) -> None:
     # YAML has 1e5 as a fraction, and RL-Zoo makes it whole.
-    _whole(key, int(value) if isinstance(value, float) and value.is_integer() else value)
+    _whole(key, whole_number(value))
 
 
 def _learning_rate(key: str, value: Any) -> None:

@@ -104,7 +104,7 @@ def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
     if configs.uses_scale_policy(hyperparams):
         _prepare(self, hyperparams, saved, backend)
     else:
-        resume.check_stock(self)
+        resume.check_stock(self, hyperparams["policy"])
         checks.check_no_options(self.algo, ALGOS[self.algo], hyperparams)
         backends.use(self, backend)
         if "callback" in hyperparams:

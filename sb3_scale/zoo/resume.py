@@ -95,10 +95,12 @@ def counts_on(manager: Any) -> bool:
     return bool(manager.continue_training) and Path(manager.trained_agent) in _continued
 
 
-def check_stock(manager: Any) -> None:
+def check_stock(manager: Any, policy: Any) -> None:
     """
     :param manager: RL-Zoo's ``ExperimentManager``, of a run without ScalePolicy
-    :raises Sb3ScaleError: if it shall count on, which its checkpoints cannot
+    :param policy: that its settings name
+    :raises Sb3ScaleError: if it shall count on, which its checkpoints cannot, or goes on from a
+        checkpoint that has one
     """
     if counts_on(manager):
         raise Sb3ScaleError(
@@ -108,14 +110,13 @@ def check_stock(manager: Any) -> None:
     if manager.continue_training and _is_ours(Path(manager.trained_agent)):
         raise Sb3ScaleError(
             f"'{manager.trained_agent}' has a ScalePolicy, and the settings have policy: "
-            f"{shown(manager._hyperparams['policy'])}; allowed: policy: ScalePolicy"
+            f"{shown(policy)}; allowed: policy: ScalePolicy"
         )
 
 
 def _is_ours(path: Path) -> bool:
     try:
-        with ZipFile(path) as archive:
-            return "part_providers" in json.loads(archive.read("data"))
+        return "part_providers" in _data(path)
     except DAMAGE:
         # Who loads it says what is wrong with it.
         return False
@@ -207,8 +208,12 @@ def decisions_of(path: Path) -> int:
     :param path: of a checkpoint
     :return: decisions that had been made when it was saved
     """
+    return int(_data(path)["num_timesteps"])
+
+
+def _data(path: Path) -> Any:
     with ZipFile(path) as archive:
-        return int(json.loads(archive.read("data"))["num_timesteps"])
+        return json.loads(archive.read("data"))
 
 
 def _check(path: Path) -> None:
