@@ -24,11 +24,12 @@ export OMP_NUM_THREADS ?= 2
 # The tests start a hundred processes, each of which would compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install train test test-all test-ray test-wheels coverage fuzz check bench bench-train bench-gpu docs dist clean
+.PHONY: help install train test test-costly test-all test-ray test-wheels coverage fuzz check bench bench-train bench-gpu docs dist clean
 
 help:
 	@echo "make train     install and train a dog for a few minutes, with a picture at the end"
 	@echo "make test      install and run the fast tests; make test-all runs all of them"
+	@echo "make test-costly  slow tests of seconds each, tests/costly.txt, which CI runs, too"
 	@echo "make test-ray  the tests that kill collectors and nodes of a real Ray"
 	@echo "make coverage  the fast tests, with the lines that they leave out counted"
 	@echo "make fuzz      1,000 random settings, most of them wrong: all train or end with a sentence"
@@ -58,6 +59,9 @@ train: $(STAMP)
 
 test: $(STAMP)
 	$(PYTEST) -m "not slow"
+
+test-costly: $(STAMP)
+	$(PYTEST) -m costly
 
 # Slow tests of what a user installs and types: wheels in a fresh environment, RL-Zoo's command, the
 # programs of benchmarks/.

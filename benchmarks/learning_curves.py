@@ -3,7 +3,7 @@ Learning curves of runs of RL-Zoo beside published ones: a picture, a table and 
 
     python benchmarks/learning_curves.py --output docs/results/crossq \
         --run "CrossQ+WN=logs/sac/dog-stand_1" --run "CrossQ+WN=logs/sac/dog-stand_2" \
-        --run "SAC=logs/sac/dog-stand_3" --published docs/results/published.csv --show XQC SAC
+        --run "SAC=logs/sac/dog-stand_3" --show XQC SAC
 
 Runs with one label are seeds of one configuration. Written are ``OUTPUT.csv``, one line per
 evaluation, and ``OUTPUT.png``, with one panel per task; the table goes to the terminal, in
@@ -15,40 +15,17 @@ from pathlib import Path
 import pandas
 
 from lib.reporting import MARKERS, draw_seeds, one_each, panels, run_parser, styles
+from sb3_scale.compare import published
 from sb3_scale.compare.evaluations import evaluations
-from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.runs import read_evaluated
 from sb3_scale.tables import markdown_table
 
 
-def read_published(path: Path | None, shown: list[str]) -> pandas.DataFrame:
-    """
-    :param path: of a table of published returns, if there is one
-    :param shown: algorithms in it, to draw
-    :return: columns ``env``, ``algorithm``, ``env_steps`` and ``mean``
-    :raises Sb3ScaleError: if the file is missing or lacks an algorithm, or there are too many
-    """
-    if path is not None and not path.is_file():
-        raise Sb3ScaleError(f"there is no file '{path}'")
-    columns = ["env", "algorithm", "env_steps", "mean"]
-    found = pandas.read_csv(path) if path else pandas.DataFrame(columns=columns)
-    known = set(found["algorithm"])
-    for name in shown:
-        if name not in known:
-            where = f"in '{path}'" if path else "without --published"
-            raise Sb3ScaleError(f"no figures of '{name}' {where}{suggestion(name, known)}")
-    if len(shown) > len(MARKERS):
-        raise Sb3ScaleError(f"{len(shown)} published algorithms; allowed: up to {len(MARKERS)}")
-    return found
-
-
-def draw(
-    curves: pandas.DataFrame, published: pandas.DataFrame, shown: list[str], path: Path
-) -> None:
+def draw(curves: pandas.DataFrame, figures: pandas.DataFrame, path: Path) -> None:
     """
     :param curves: of :func:`sb3_scale.compare.evaluations.evaluations`
-    :param published: columns ``env``, ``algorithm``, ``env_steps``, ``mean``
-    :param shown: published algorithms to draw
+    :param figures: published ones, of :func:`sb3_scale.compare.published.choose`
     :param path: of the picture
     """
     tasks = curves["task"].unique()
@@ -60,9 +37,9 @@ def draw(
             by_seed = group.pivot(index="env_steps", columns="seed", values="mean")
             draw_seeds(axes, label, by_seed, style[label])
         last = here["env_steps"].max()
-        theirs = published[(published["env"] == task) & (published["env_steps"] <= last)]
-        for marker, algorithm in zip(MARKERS, shown, strict=False):
-            line = theirs[theirs["algorithm"] == algorithm].sort_values("env_steps")
+        theirs = figures[(figures["env"] == task) & (figures["env_steps"] <= last)]
+        for marker, algorithm in zip(MARKERS, figures["algorithm"].unique(), strict=False):
+            line = theirs[theirs["algorithm"] == algorithm]
             if len(line):
                 (curve,) = axes.plot(line["env_steps"], line["mean"], "--", color="#555555")
                 curve.set(marker=marker, fillstyle="none", label=f"{algorithm}, published")
@@ -90,7 +67,6 @@ def table(curves: pandas.DataFrame) -> str:
 def main() -> None:
     """Read the runs, write the files, print the table."""
     parser = run_parser("Learning curves of runs of RL-Zoo beside published ones.")
-    parser.add_argument("--published", type=Path, help="CSV: env, algorithm, env_steps, mean")
     parser.add_argument(
         "--show", nargs="*", default=[], help="published algorithms to draw, up to 5"
     )
@@ -99,12 +75,16 @@ def main() -> None:
         runs = [(label, read_evaluated(folder)) for label, folder in arguments.run]
         one_each({"task": run.env_id, "label": label, "seed": run.seed} for label, run in runs)
         curves = pandas.concat([evaluations(label, run) for label, run in runs])
-        published = read_published(arguments.published, arguments.show)
+        if len(arguments.show) > len(MARKERS):
+            parser.error(f"{len(arguments.show)} published algorithms; allowed: {len(MARKERS)}")
+        figures = published.none()
+        if arguments.show:
+            figures = published.choose(published.collected(), arguments.show, set(curves["task"]))
     except Sb3ScaleError as error:
         parser.error(str(error))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     curves.to_csv(arguments.output.with_suffix(".csv"), index=False, float_format="%.12g")
-    draw(curves, published, arguments.show, arguments.output.with_suffix(".png"))
+    draw(curves, figures, arguments.output.with_suffix(".png"))
     print(table(curves))
 
 

@@ -19,7 +19,6 @@ from written_runs import write_run
 from cost_growth import power_law
 from diagnostic_curves import measurements
 from final_policies import environment
-from learning_curves import read_published
 from lib.configurations import ACTIONS, CONFIGURATIONS, OBSERVATIONS, make
 from lib.counting import count, working_set
 from lib.leanrl_style import GAMMA, LEARNING_RATE, LeanSAC
@@ -152,26 +151,6 @@ def test_gradient_steps_are_counted_where_decisions_count_them():
 def test_what_settings_leave_out_is_the_default_of_the_algorithm(algo, steps):
     assert gradient_steps_per_decision(algo, {}) == steps
     assert gradient_steps_per_decision(algo, {"train_freq": 2, "gradient_steps": 4}) == 2
-
-
-@pytest.mark.parametrize(
-    ("shown", "sentence"),
-    [
-        (["XCQ"], r"no figures of 'XCQ' in '.*'; allowed: A, .*; did you mean 'XQC'\?"),
-        (["A", "B", "C", "D", "E", "XQC"], "6 published algorithms; allowed: up to 5"),
-    ],
-)
-def test_published_figures_that_are_not_there(shown, sentence, tmp_path):
-    table = tmp_path / "published.csv"
-    lines = [f"dog-run,{name},1000,5" for name in ("A", "B", "C", "D", "E", "XQC")]
-    table.write_text("\n".join(["env,algorithm,env_steps,mean", *lines]))
-    with pytest.raises(Sb3ScaleError, match=sentence):
-        read_published(table, shown)
-    assert len(read_published(table, ["XQC"])) == 6
-    with pytest.raises(Sb3ScaleError, match="no figures of 'XQC' without --published"):
-        read_published(None, ["XQC"])
-    with pytest.raises(Sb3ScaleError, match=r"there is no file 'none.csv'"):
-        read_published(Path("none.csv"), [])
 
 
 def test_what_a_training_logged(tmp_path):

@@ -16,7 +16,7 @@ from rich.progress import Progress
 
 from sb3_scale.cli import main, make_parser
 from sb3_scale.cli.compare import compute
-from sb3_scale.compare import markup
+from sb3_scale.compare import markup, published
 from sb3_scale.compare.summary import Summary
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -449,11 +449,33 @@ def test_tasks_of_the_control_suite_go_from_0_to_1000():
 
 def test_published_curves_stand_beside(capsys):
     compare(capsys, RESULTS / "dog-run.csv", RESULTS / "published.csv", "--show", "XQC", "SimBa")
-    published = [one for one in rows("tasks") if one["published"] == "True"]
-    assert {one["label"]: one["seeds"] for one in published} == {"XQC": "10", "SimBa": "15"}
+    theirs = [one for one in rows("tasks") if one["published"] == "True"]
+    assert {one["label"]: one["seeds"] for one in theirs} == {"XQC": "10", "SimBa": "15"}
     text = "".join(Page(Path("comparison/index.html")).text)
     assert "XQC, published" in text
     assert "SimbaV2" not in text
+
+
+def test_published_curves_come_with_the_package(capsys):
+    compare(capsys, RESULTS / "dog-run.csv", "--show", "XQC", "SimBa")
+    theirs = {
+        one["label"]: float(one["mean"]) for one in rows("tasks") if one["published"] == "True"
+    }
+    assert {name: round(mean) for name, mean in theirs.items()} == {"XQC": 118, "SimBa": 95}
+    compare(capsys, RESULTS / "dog-run.csv")
+    assert not [one for one in rows("tasks") if one["published"] == "True"]
+
+
+def test_published_figures_from_pixels_are_not_those_from_states():
+    figures = published.collected()
+    tasks = ("cartpole-swingup", "cartpole-swingup-pixels")
+    of_drq = figures[(figures["algorithm"] == "DrQ") & figures["env"].isin(tasks)]
+    at = of_drq.set_index("env_steps")["mean"]
+    assert set(of_drq["env"]) == {"cartpole-swingup-pixels"}
+    assert (at[48_000], at[96_000]) == (359.88, 759.37)
+    of_xqc = figures[figures["algorithm"] == "XQC"].set_index(["env", "env_steps"])["mean"]
+    assert round(of_xqc["dog-run", 100_000]) == 118
+    assert not figures.duplicated(["env", "algorithm", "env_steps"]).any()
 
 
 def test_tasks_may_have_different_numbers_of_seeds():
@@ -519,6 +541,14 @@ OPTIONS = {
     "an algorithm that nobody published": (
         ["--published", str(RESULTS / "published.csv"), "--show", "XQX"],
         "no published figures of 'XQX' for dog-run; allowed: ",
+    ),
+    "an algorithm that nobody published, of those that come with the package": (
+        ["--show", "SimbaV3"],
+        "no published figures of 'SimbaV3' for dog-run; allowed: ",
+    ),
+    "an algorithm that was published for other tasks": (
+        ["--show", "DroQ"],
+        "no published figures of 'DroQ' for dog-run; there are for Ant-v4, HalfCheetah-v4, ",
     ),
     "a path that is not there": (
         ["dig.csv"],

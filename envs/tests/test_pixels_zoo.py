@@ -1,13 +1,16 @@
 """Pixel tasks in RL-Zoo and in algorithms, with settings that would stack their frames twice."""
 
+import csv
+import json
 from functools import partial
 from pathlib import Path
 
 import gymnasium
+import numpy as np
 import pytest
 import yaml
 from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
-from zoo_commands import experiment
+from zoo_commands import experiment, run, train
 
 from sb3_scale import SAC, Sb3ScaleError
 
@@ -94,3 +97,63 @@ def test_an_algorithm_refuses_frames_that_are_stacked_twice():
         model.set_env(env(2, 2))
     with pytest.raises(Sb3ScaleError, match="by VecFrameStack with n_stack 2 and by VecFrameStack"):
         SAC(env=VecFrameStack(env(1, 2), 2), **settings)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run of a recipe from pixels, with narrower heads; the diagnostics of paper 1."""
+    folder = tmp_path_factory.mktemp("pixels")
+    options = "--conf-file pixels-modern2-spectral --seed 1 --eval-freq 40 --eval-episodes 1"
+    settings = ["env_kwargs:{'action_repeat':8}", "learning_starts:30", "batch_size:8"]
+    settings += ["policy_kwargs.extractor.strides:[2,2,2,1]"]
+    for part in ("actor", "critic"):
+        settings += [f"policy_kwargs.{part}.network.{name}:16" for name in ("width", "inner_width")]
+    logged = "[{'name':'critic-loss','interval':10},'gradient-norm','singular-values']"
+    settings += [f"callback:['csv-logger',*{logged}]"]
+    words = [*options.split(), "--save-replay-buffer", "-params", *settings]
+    train(folder, "cartpole-swingup-pixels", 40, *words)
+    return folder
+
+
+def run_of(folder: Path) -> str:
+    return str(folder / "logs" / "sac" / "cartpole-swingup-pixels_1")
+
+
+@pytest.mark.slow
+def test_what_a_run_from_pixels_logs(trained: Path) -> None:
+    with Path(run_of(trained), "progress.csv").open() as file:
+        last = list(csv.DictReader(file))[-1]
+    for key in ("critic_loss", "gradient_norm/critic", "singular_values/actor"):
+        found = [name for name in last if f"diagnostics/{key}" in name]
+        assert found, (key, list(last))
+        assert all(np.isfinite(float(last[name])) for name in found)
+
+
+@pytest.mark.slow
+def test_enjoy_and_report_know_pixels(trained: Path) -> None:
+    words = "--algo sac --env cartpole-swingup-pixels -n 20 --no-render -f logs"
+    done = run(trained, "-m", "rl_zoo3.enjoy", *words.split())
+    assert done.returncode == 0, done.stderr
+    words = ["report", run_of(trained), "--json", "--random-episodes", "1"]
+    done = run(trained, "-m", "sb3_scale", *words)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["environment"], report["decisions"]) == ("cartpole-swingup-pixels", 40)
+
+
+@pytest.mark.slow
+def test_a_video_of_a_run_from_pixels(trained: Path) -> None:
+    words = "--algo sac --env cartpole-swingup-pixels -n 4 -f logs -o videos"
+    done = run(trained, "-m", "rl_zoo3.record_video", *words.split())
+    assert done.returncode == 0, done.stderr
+    (video,) = (trained / "videos").glob("*.mp4")
+    assert video.stat().st_size > 1000
+
+
+@pytest.mark.slow
+def test_the_landscape_of_a_run_from_pixels(trained: Path) -> None:
+    words = ["landscape", run_of(trained), "--points", "3", "--transitions", "8"]
+    done = run(trained, "-m", "sb3_scale", *words)
+    assert done.returncode == 0, done.stderr
+    with np.load(Path(run_of(trained)) / "landscape.npz") as data:
+        assert np.isfinite(data["losses"]).all()

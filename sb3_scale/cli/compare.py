@@ -59,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="ALGORITHM",
-        help="published algorithms to show, by default all that have a task",
+        help="published algorithms to show, by default all of a file that have a task; without a "
+        "file, from the figures that come with sb3_scale",
     )
     parser.add_argument(
         "--normalize",
@@ -124,7 +125,9 @@ def compute(args: argparse.Namespace, progress: Progress) -> "Summary":
     parts = [*reading, *map(sources.read_published, args.published)]
     found = sources.together(parts, args.label)
     field = make_field(found.trainings, ranges, args.at)
-    theirs = published.choose(found.published, args.show, field.tasks)
+    collected = args.show and found.published.empty
+    figures = published.collected() if collected else found.published
+    theirs = published.choose(figures, args.show, field.tasks)
     summary = Summary(field, theirs, notes=found.notes)
     for _ in progress.track(summarise(summary), work(field), description="statistics"):
         pass

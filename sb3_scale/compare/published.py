@@ -1,6 +1,7 @@
 """Figures that others published, to show beside one's own."""
 
 from collections.abc import Collection, Sequence
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,15 @@ def read_published(path: Path) -> pandas.DataFrame:
     return table[[*COLUMNS, *FURTHER]]
 
 
+def collected() -> pandas.DataFrame:
+    """
+    :return: what comes with this package, as :func:`read_published` has it: tasks of DeepMind
+        Control, of MuJoCo and of MyoSuite, and from pixels those named ``TASK-pixels``
+    """
+    with as_file(files(__package__) / "published.csv") as path:
+        return read_published(path)
+
+
 def choose(
     published: pandas.DataFrame, shown: Sequence[str], tasks: Collection[str]
 ) -> pandas.DataFrame:
@@ -52,8 +62,12 @@ def choose(
     known = list(here["algorithm"].unique())
     for name in shown:
         if name not in known:
+            others = list(published["env"][published["algorithm"] == name].unique())
+            more = f" and {len(others) - MOST} more" if len(others) > MOST else ""
+            there = f"; there are for {', '.join(others[:MOST])}{more}" if others else ""
             raise Sb3ScaleError(
-                f"no published figures of '{name}' for {', '.join(tasks)}{suggestion(name, known)}"
+                f"no published figures of '{name}' for {', '.join(tasks)}{there}"
+                f"{suggestion(name, known)}"
             )
     chosen = list(dict.fromkeys(shown)) or known
     if len(chosen) > MOST:
