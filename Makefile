@@ -31,7 +31,7 @@ help:
 	@echo "make test      install and run the fast tests; make test-all runs all of them"
 	@echo "make test-costly  slow tests of seconds each, tests/costly.txt, which CI runs, too"
 	@echo "make test-ray  the tests that kill collectors and nodes of a real Ray"
-	@echo "make coverage  the fast tests, with the lines that they leave out counted"
+	@echo "make coverage  the fast and the costly tests, with the lines that they leave out counted"
 	@echo "make fuzz      1,000 random settings, most of them wrong: all train or end with a sentence"
 	@echo "make check     formatting, lint, types"
 	@echo "make bench     gradient steps per second, next to Stable-Baselines3, sb3-contrib and SBX"
@@ -77,7 +77,7 @@ test-all: $(STAMP)
 	$(MAKE) test-ray
 
 coverage: $(STAMP)
-	$(PYTEST) -m "not slow" --cov --cov-report=term
+	$(PYTEST) -m "not slow or costly" --cov --cov-report=term
 
 # SEEDS="0 1 2" tries three series.
 fuzz: $(STAMP)
