@@ -10,7 +10,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -20,7 +20,7 @@ from sb3_scale.errors import Sb3ScaleError
 from sb3_scale.parts import build, load_target, parameters
 from sb3_scale.plugins import CORE, Plugin, manager
 from sb3_scale.protocols import PartConfig
-from sb3_scale.recipes import files, resolve
+from sb3_scale.recipes import differences, files, resolve
 from sb3_scale.specs import DiscreteActor, DiscreteCritic, Env, EnvBackend, Recipe, Spec, ZooConfig
 from sb3_scale.value_types import annotations, type_name
 
@@ -72,6 +72,7 @@ class Part:
     :param parameters: what a YAML file may set
     :param command: trains with it
     :param example: settings of RL-Zoo that use it, in YAML, for the command
+    :param differences: settings of a recipe, by the tasks, or ``discrete actions``, that have them
     """
 
     kind: str
@@ -84,6 +85,7 @@ class Part:
     parameters: tuple[Parameter, ...] = ()
     command: str = ""
     example: str = ""
+    differences: Mapping[str, str] = field(default_factory=dict)
 
 
 def parts(kind: str) -> Iterator[Part]:
@@ -104,14 +106,15 @@ def describe(kind: str, name: str) -> Part:
     """
     plugin, spec = manager().find(kind, name)
     if isinstance(spec, (Recipe, ZooConfig)):
-        env_id, example = "dog-run", ""
+        env_id, example, others = "dog-run", "", {}
         if isinstance(spec, Recipe):
             settings = resolve.plain({"recipe": name}, spec.algo, None)
             example = _to_yaml(files.DEFAULT, settings)
+            others = differences.by_task(spec, settings)
             if settings.get("replay_buffer_class") == "frames":
                 env_id = "cartpole-swingup-pixels"
         command = f"python -m rl_zoo3.train --algo {spec.algo} --env {env_id} --conf-file {name}"
-        return _heading(plugin, spec, command=command, example=example)
+        return _heading(plugin, spec, command=command, example=example, differences=others)
     known = settable(spec)
     command, example = _example(spec, known)
     return _heading(

@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 import pytest
 import yaml
+from cli_commands import error
 from gymnasium import spaces
 from gymnasium.wrappers import TimeLimit
 from stable_baselines3.common.env_util import make_vec_env
@@ -616,8 +617,34 @@ def test_listed_with_their_networks(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["recipes", "sac", "--cost", "--actions", "0"])
     assert "'0'; allowed: a whole number, at least 1" in capsys.readouterr().err
+    assert error(capsys, "recipes", "sac", "--actions", "6") == (
+        "--actions counts for --cost alone; allowed: both, or neither"
+    )
     assert main(["describe", "recipe:default"]) == 0
     assert "gamma: auto" in capsys.readouterr().out
+
+
+def test_a_recipe_is_described_with_all_its_tasks(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["describe", "drq-v2"]) == 0
+    told = capsys.readouterr().out
+    walkers = "walker-stand-pixels, walker-walk-pixels"
+    assert f"other settings for {walkers}\nbatch_size: 512, n_steps: 1\n" in told
+    assert "reacher-hard-pixels\n" in told
+    assert main(["describe", "default"]) == 0
+    told = capsys.readouterr().out
+    assert "other settings for discrete actions\n" in told
+    assert "policy_kwargs.critic.name: discrete-ensemble" in told
+    assert "other settings" not in str(catalogue.describe("recipe", "drq"))
+
+
+def test_a_recipe_is_one_line_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert main(["recipes", "xqc", "drq"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "name", "xqc", "drq",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

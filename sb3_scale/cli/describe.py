@@ -128,6 +128,10 @@ def _show(part: "Part", console: Console) -> None:
         console.print(Text("settings.yml", style="dim"))
         colored = Syntax(part.example, "yaml", background_color="default").highlight(part.example)
         console.print(colored, soft_wrap=True, end="")
+    for tasks, settings in part.differences.items():
+        console.print()
+        console.print(Text(f"other settings for {tasks}", style="dim"))
+        console.print(settings, soft_wrap=True)
     if part.command:
         console.print()
         console.print(part.command, soft_wrap=True)

@@ -11,6 +11,10 @@ CLOSED_PIPE = 141
 """Exit status of a Unix tool that SIGPIPE ends."""
 
 
+FILE = 10_000
+"""Columns where there is no terminal."""
+
+
 class _Console(Console):
     def on_broken_pipe(self) -> NoReturn:
         raise BrokenPipeError
@@ -18,9 +22,13 @@ class _Console(Console):
 
 def make_console() -> Console:
     """
-    :return: a console that prints text as it is: formulas have square brackets and colons
+    :return: a console that prints text as it is: formulas have square brackets and colons. In a
+        pipe or a file a row of a table is a line, unless ``COLUMNS`` says how wide it may be
     """
-    return _Console(markup=False, emoji=False, highlight=False)
+    console = _Console(markup=False, emoji=False, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = FILE
+    return console
 
 
 def print_json(data: Any) -> None:

@@ -33,13 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="count the operations of a gradient step, and time it here",
     )
-    parser.add_argument(
-        "--observations",
-        type=at_least(1),
-        default=OBSERVATIONS,
-        help="numbers in an observation",
-    )
-    parser.add_argument("--actions", type=at_least(1), default=ACTIONS, help="numbers in an action")
+    for name, default in (("observations", OBSERVATIONS), ("actions", ACTIONS)):
+        parser.add_argument(
+            f"--{name}",
+            type=at_least(1),
+            metavar="N",
+            help=f"numbers in one of the {name}, with --cost; {default} by default",
+        )
     parser.add_argument("names", nargs="*", metavar="NAME", help="all by default")
 
 
@@ -47,13 +47,17 @@ def run(args: argparse.Namespace) -> int:
     """
     :param args: ``names``, ``cost``, ``observations``, ``actions`` and ``json``
     :return: 0
-    :raises Sb3ScaleError: if there is no such recipe
+    :raises Sb3ScaleError: if there is no such recipe, or sizes are given for no cost
     """
+    for name in ("observations", "actions"):
+        if getattr(args, name) is not None and not args.cost:
+            raise Sb3ScaleError(f"--{name} counts for --cost alone; allowed: both, or neither")
     from sb3_scale.recipes import files
 
     offered = [spec for _, spec in manager().specs("recipe") if isinstance(spec, Recipe)]
     wanted = [files.find(name) for name in args.names] or sorted(offered, key=lambda s: s.name)
-    measure = _measure(args) if args.cost else lambda _: None
+    sizes = (args.observations or OBSERVATIONS, args.actions or ACTIONS)
+    measure = _measure(*sizes) if args.cost else lambda _: None
     shown = track(wanted, "measuring", disable=args.json or not args.cost, transient=True)
     records = list(_records(shown, measure, strict=bool(args.names)))
     if args.json:
@@ -66,16 +70,16 @@ def run(args: argparse.Namespace) -> int:
     console.print(table)
     if args.cost:
         console.print(
-            f"a gradient step with {args.observations} observations, or three frames of pixels, "
-            f"and {args.actions} actions, without compilation"
+            f"a gradient step with {sizes[0]} observations, or three frames of pixels, "
+            f"and {sizes[1]} actions, without compilation"
         )
     return 0
 
 
-def _measure(args: argparse.Namespace) -> "Callable[[Recipe], Cost]":
+def _measure(observations: int, actions: int) -> "Callable[[Recipe], Cost]":
     from sb3_scale.recipes.costs import cost
 
-    return lambda spec: cost(spec.name, args.observations, args.actions)
+    return lambda spec: cost(spec.name, observations, actions)
 
 
 def _records(

@@ -86,6 +86,14 @@ def settings_for(
     )
 
 
+def tasks(path: Path) -> list[str]:
+    """
+    :param path: of a recipe
+    :return: the tasks that have settings of their own in it, and ``discrete``, if it has that
+    """
+    return [name for name in _of(path) if name != DEFAULT and not name.startswith(".")]
+
+
 def _of(path: Path) -> dict[str, Any]:
     content = deepcopy(_content(path, path.stat().st_mtime_ns if path.exists() else 0))
     if not isinstance(content, Mapping) or not isinstance(content.get(DEFAULT), Mapping):
