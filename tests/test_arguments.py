@@ -1,6 +1,7 @@
 """Numbers, names and classes that an algorithm is given are checked before anything is made."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -82,7 +83,7 @@ WRONG = {
     "replay_buffer_kwargs": [[1], "x", {"size": 3}, np.array([1, 2])],
     "optimize_memory_usage": [True, 1, "yes"],
     "action_noise": [0.1, "normal", int, abs],
-    "tensorboard_log": [3],
+    "tensorboard_log": [3, __file__, Path(__file__, "folder")],
     "device": [None, "gpu", 1.5, [1], np.array([1, 2])],
     "use_sde": ["yes", np.array([1, 2])],
 }

@@ -243,3 +243,22 @@ def test_a_checkpoint_with_a_scale_policy_under_another_policy(tmp_path: Path) -
     command = configuration(tmp_path, policy="MlpPolicy")
     sentence = refused(run(tmp_path, *command, "-i", "logs/sac/pendulum-swingup_1"))
     assert "has a ScalePolicy, and the settings have policy: 'MlpPolicy'; allowed: " in sentence
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        (
+            "--gym-packages=nopkg.envs",
+            "error: --gym-packages has 'nopkg.envs', and there is no such module; allowed: those "
+            "that are installed, or in the present folder",
+        ),
+        (
+            "--seed=4294967296",
+            "error: --seed is 4294967296; allowed: up to 4294967295, or -1 for any",
+        ),
+    ],
+)
+def test_words_of_the_command_line(tmp_path: Path, option: str, sentence: str) -> None:
+    words = [word for word in TRAIN if word not in FAST]
+    assert refused(run(tmp_path, *words, "--eval-freq", "-1", *option.split("="))) == sentence

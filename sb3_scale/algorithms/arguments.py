@@ -4,6 +4,7 @@ import inspect
 import os
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import torch as th
@@ -219,9 +220,15 @@ def _compile(name: str, value: Any) -> Any:
 
 
 def _folder(name: str, value: Any) -> Any:
-    if value is None or isinstance(value, (str, os.PathLike)):
-        return None if value is None else os.fspath(value)
-    raise Sb3ScaleError(f"{name} is {shown(value)}; allowed: a folder, or nothing")
+    if value is None:
+        return None
+    if not isinstance(value, (str, os.PathLike)):
+        raise Sb3ScaleError(f"{name} is {shown(value)}; allowed: a folder, or nothing")
+    path = Path(value).absolute()
+    there = next(one for one in (path, *path.parents) if os.path.exists(one))
+    if not there.is_dir():
+        raise Sb3ScaleError(f"{name} is {shown(value)}, and '{there}' is a file; allowed: a folder")
+    return os.fspath(value)
 
 
 def _decisions(name: str, value: Any) -> int:

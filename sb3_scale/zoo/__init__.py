@@ -44,9 +44,10 @@ def install() -> None:
     if "tables" not in _installed:
         _installed.add("tables")
         if _is_command(sys.orig_argv):
-            from sb3_scale.zoo import own_environments, resume
+            from sb3_scale.zoo import own_environments, resume, words
 
             _speak_in_sentences()
+            words.check_words(sys.argv[1:])
             resume.name_checkpoint(sys.argv)
             own_environments.name_env(sys.argv)
             if "--track" in sys.argv:

@@ -1,0 +1,35 @@
+"""Words of RL-Zoo's command line that would end it with a traceback, checked before that."""
+
+import argparse
+from importlib.util import find_spec
+
+from sb3_scale.errors import Sb3ScaleError, shown
+from sb3_scale.guard import look_here
+
+MOST = 2**32 - 1
+"""The greatest seed that NumPy takes."""
+
+
+def check_words(words: list[str]) -> None:
+    """
+    :param words: of the command line
+    :raises Sb3ScaleError: if there is no such package, or NumPy takes no such seed
+    """
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
+    parser.add_argument("--gym-packages", nargs="*", default=[])
+    parser.add_argument("--seed", type=int, default=0)
+    try:
+        given, _ = parser.parse_known_args(words)
+    except argparse.ArgumentError:
+        # RL-Zoo's own parser says what is wrong.
+        return
+    if given.seed > MOST:
+        raise Sb3ScaleError(f"--seed is {given.seed}; allowed: up to {MOST}, or -1 for any")
+    look_here()
+    for name in given.gym_packages:
+        # What it imports is left to RL-Zoo, which is not complete yet.
+        if find_spec(name.partition(".")[0]) is None:
+            raise Sb3ScaleError(
+                f"--gym-packages has {shown(name)}, and there is no such module; allowed: those "
+                "that are installed, or in the present folder"
+            )
