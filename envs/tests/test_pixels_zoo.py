@@ -108,8 +108,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings += ["policy_kwargs.extractor.strides:[2,2,2,1]"]
     for part in ("actor", "critic"):
         settings += [f"policy_kwargs.{part}.network.{name}:16" for name in ("width", "inner_width")]
-    logged = "[{'name':'critic-loss','interval':10},'gradient-norm','singular-values']"
-    settings += [f"callback:['csv-logger',*{logged}]"]
+    watched = ("critic-loss", "gradient-norm", "singular-values")
+    callbacks = ["csv-logger", *({"name": name, "interval": 5} for name in watched)]
+    settings += [f"callback:{callbacks}"]
     words = [*options.split(), "--save-replay-buffer", "-params", *settings]
     train(folder, "cartpole-swingup-pixels", 40, *words)
     return folder
