@@ -25,10 +25,12 @@ def check_words(words: list[str]) -> None:
         return
     if given.seed > MOST:
         raise Sb3ScaleError(f"--seed is {given.seed}; allowed: up to {MOST}, or -1 for any")
-    look_here()
+    if given.gym_packages:
+        look_here()
     for name in given.gym_packages:
         # What it imports is left to RL-Zoo, which is not complete yet.
-        if find_spec(name.partition(".")[0]) is None:
+        package = name.partition(".")[0]
+        if not package or find_spec(package) is None:
             raise Sb3ScaleError(
                 f"--gym-packages has {shown(name)}, and there is no such module; allowed: those "
                 "that are installed, or in the present folder"
