@@ -71,12 +71,12 @@ def main() -> None:
         "--show", nargs="*", default=[], help="published algorithms to draw, up to 5"
     )
     arguments = parser.parse_args()
+    if (shown := len(arguments.show)) > len(MARKERS):
+        parser.error(f"{shown} published algorithms; allowed: up to {len(MARKERS)}")
     try:
         runs = [(label, read_evaluated(folder)) for label, folder in arguments.run]
         one_each({"task": run.env_id, "label": label, "seed": run.seed} for label, run in runs)
         curves = pandas.concat([evaluations(label, run) for label, run in runs])
-        if len(arguments.show) > len(MARKERS):
-            parser.error(f"{len(arguments.show)} published algorithms; allowed: {len(MARKERS)}")
         figures = published.none()
         if arguments.show:
             figures = published.choose(published.collected(), arguments.show, set(curves["task"]))

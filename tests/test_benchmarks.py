@@ -3,6 +3,7 @@
 import csv
 import math
 import shutil
+import sys
 from pathlib import Path
 
 import gymnasium
@@ -16,6 +17,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from written_runs import write_run
 
+import learning_curves
 from cost_growth import power_law
 from diagnostic_curves import measurements
 from final_policies import environment
@@ -151,6 +153,15 @@ def test_gradient_steps_are_counted_where_decisions_count_them():
 def test_what_settings_leave_out_is_the_default_of_the_algorithm(algo, steps):
     assert gradient_steps_per_decision(algo, {}) == steps
     assert gradient_steps_per_decision(algo, {"train_freq": 2, "gradient_steps": 4}) == 2
+
+
+def test_more_published_algorithms_than_markers(monkeypatch, capsys):
+    shown = ["SAC", "XQC", "SimBa", "SimbaV2", "MR.Q", "DR.Q"]
+    words = ["learning_curves", "--output", "curves", "--run", "a=.", "--show", *shown]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit):
+        learning_curves.main()
+    assert "6 published algorithms; allowed: up to 5" in capsys.readouterr().err
 
 
 def test_what_a_training_logged(tmp_path):

@@ -4,13 +4,12 @@
 For instance ``python -m sb3_scale.zoo train --algo sac --env dog-run``.
 """
 
-import argparse
 import runpy
 import sys
 
 from sb3_scale.errors import Sb3ScaleError, shown, suggestion
 from sb3_scale.registration import check_env_id
-from sb3_scale.zoo import install
+from sb3_scale.zoo import install, words
 
 SCRIPTS = {
     "train": "rl_zoo3.train",
@@ -42,18 +41,10 @@ def main() -> None:
     runpy.run_module(SCRIPTS[script], run_name="__main__", alter_sys=True)
 
 
-def _check_env(words: list[str]) -> None:
-    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
-    parser.add_argument("--env")
-    parser.add_argument("--env-kwargs", nargs="*")
-    parser.add_argument("--gym-packages", nargs="*")
-    try:
-        given, _ = parser.parse_known_args(words)
-    except argparse.ArgumentError:
-        # RL-Zoo's own parser says what is wrong.
-        return
+def _check_env(command_line: list[str]) -> None:
+    given = words.read(command_line)
     # Tasks of other packages are not registered yet: RL-Zoo imports those and looks itself.
-    if given.env and not given.gym_packages:
+    if given is not None and given.env and not given.gym_packages:
         check_env_id(given.env)
 
 

@@ -10,18 +10,30 @@ MOST = 2**32 - 1
 """The greatest seed that NumPy takes."""
 
 
+def read(words: list[str]) -> argparse.Namespace | None:
+    """
+    :param words: of the command line
+    :return: ``env``, ``gym_packages`` and ``seed`` of them; nothing where RL-Zoo's own parser will
+        say what is wrong
+    """
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("--env")
+    parser.add_argument("--env-kwargs", nargs="*")
+    parser.add_argument("--gym-packages", nargs="*", default=[])
+    parser.add_argument("--seed", type=int, default=0)
+    try:
+        return parser.parse_known_args(words)[0]
+    except argparse.ArgumentError:
+        return None
+
+
 def check_words(words: list[str]) -> None:
     """
     :param words: of the command line
     :raises Sb3ScaleError: if there is no such package, or NumPy takes no such seed
     """
-    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
-    parser.add_argument("--gym-packages", nargs="*", default=[])
-    parser.add_argument("--seed", type=int, default=0)
-    try:
-        given, _ = parser.parse_known_args(words)
-    except argparse.ArgumentError:
-        # RL-Zoo's own parser says what is wrong.
+    given = read(words)
+    if given is None:
         return
     if given.seed > MOST:
         raise Sb3ScaleError(f"--seed is {given.seed}; allowed: up to {MOST}, or -1 for any")
