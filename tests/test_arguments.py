@@ -128,6 +128,8 @@ def test_a_wrong_value_is_named(policy: str, name: str, value: Any) -> None:
          "differentiable, eps, foreach, maximize, weight_decay; did you mean 'betas'?"),
         ({"ent_coef_optimizer_kwargs": {"eps": -1.0}},
          "ent_coef_optimizer_kwargs is {'eps': -1.0}: Invalid epsilon value: -1.0"),
+        ({"ent_coef_optimizer_kwargs": {"amsgrad": "yes"}},
+         "ent_coef_optimizer_kwargs: amsgrad is 'yes' (str); allowed: bool"),
         ({"replay_buffer_class": ReplayBuffer, "replay_buffer_kwargs": {"storge": 1}},
          "ReplayBuffer has no argument 'storge' (its value was 1); allowed: "
          "handle_timeout_termination"),

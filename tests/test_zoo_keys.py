@@ -315,6 +315,26 @@ def test_a_trial_whose_parts_do_not_go_together_ends_alone(
         with_norms(["none"])
 
 
+@pytest.mark.parametrize(
+    ("storage", "reason"),
+    [
+        ("nosuch", "ArgumentError: .*; allowed: FILE.log, sqlite:///FILE.db, or"),
+        ("nosuch://here/one", "NoSuchModuleError"),
+        ("sqlite:///no/such/folder/one.db", "OperationalError: .*unable to open"),
+        ("damaged.log", "JSONDecodeError"),
+        ("mine.yml/study.log", "folder 'mine.yml' cannot be made"),
+    ],
+)
+def test_a_storage_that_cannot_be_opened(
+    storage: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write()
+    Path("damaged.log").write_text("{\n{}\n")
+    words = ("-optimize", "-conf", "mine.yml", "--storage", storage)
+    with pytest.raises(Sb3ScaleError, match=f"--storage '{storage}' cannot be opened: .*{reason}"):
+        command(monkeypatch, *words)
+
+
 def test_a_trial_that_is_not_there() -> None:
     write()
     sentence = refused(storage="study.log", study_name="one", trial_id=3)

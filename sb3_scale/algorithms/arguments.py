@@ -18,6 +18,7 @@ from sb3_scale.algorithms.schedules import RATE, schedule
 from sb3_scale.errors import Sb3ScaleError, check_key, nearest, shown, suggestion
 from sb3_scale.quantities import Whole, Within, flag, whole_number
 from sb3_scale.structures import check_structure
+from sb3_scale.value_types import annotations, check_type, is_tuple
 
 
 def check_call(owner: type, aliases: Mapping[str, type[BasePolicy]], given: Any) -> None:
@@ -184,8 +185,12 @@ def _names(name: str, value: Any) -> Any:
 
 def _adam(name: str, value: Any) -> Any:
     known = inspect.signature(th.optim.Adam).parameters.keys() - {"params", "lr", "fused"}
+    hints = annotations(th.optim.Adam)
     for key, inner in (_names(name, value) or {}).items():
         check_key(f"{name} has no key", key, inner, known)
+        # Adam takes a list for a tuple, and any value for a flag.
+        if not is_tuple(hints[key]):
+            check_type(name, key, inner, hints[key])
     try:
         th.optim.Adam([th.nn.Parameter(th.zeros(1))], fused=True, **(value or {}))
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:

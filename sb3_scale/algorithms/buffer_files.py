@@ -135,6 +135,8 @@ def read(model: Any, path: Place, truncate_last_traj: bool, trust: bool) -> Any:
 
 @contextmanager
 def _reading(path: Place) -> Iterator[Any]:
+    if isinstance(path, (str, pathlib.Path)) and pathlib.Path(path).is_dir():
+        raise Sb3ScaleError(f"replay buffer '{path}' is a folder; allowed: a file")
     file = open_path(path, "r", suffix="pkl")
     try:
         yield file

@@ -1,12 +1,16 @@
 """Trials of RL-Zoo's search that cannot be made."""
 
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.storages import JournalStorage, get_storage
+from optuna.storages.journal import JournalFileBackend
 from rl_zoo3.exp_manager import ExperimentManager
 
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, shown
+from sb3_scale.files import make_folder
 from sb3_scale.notices import notice
 from sb3_scale.zoo.samplers import StudyError
 
@@ -37,6 +41,8 @@ def _objective(self: Any, trial: optuna.Trial) -> Any:
 
 @wraps(_zoo_search)
 def _search(self: Any) -> None:
+    if self.storage is not None:
+        _check_storage(self.storage)
     seed = self.seed
     for attempt in range(ATTEMPTS):
         # The same seed would choose the same.
@@ -50,3 +56,20 @@ def _search(self: Any) -> None:
         finally:
             self.seed = seed
     raise Sb3ScaleError(f"no trial was completed; the last: {self.last_refusal}")
+
+
+def _check_storage(storage: str) -> None:
+    try:
+        if storage.endswith(".log"):
+            make_folder(Path(storage).parent)
+            JournalStorage(JournalFileBackend(storage))
+        else:
+            get_storage(storage)
+    # The database's driver may raise anything.
+    except Exception as error:
+        reason = str(error).partition("\n")[0] or "no reason given"
+        raise Sb3ScaleError(
+            f"--storage {shown(storage)} cannot be opened: {type(error).__name__}: {reason:.300}; "
+            "allowed: FILE.log, sqlite:///FILE.db, or the URL of a database whose driver is "
+            "installed"
+        ) from error
