@@ -235,5 +235,5 @@ def test_logged_and_left_out_of_checkpoints(tmp_path: Any) -> None:
     model = trained(TD3, True, LENGTH + 1)
     assert model.logger.name_to_value["calibration/length"] == LENGTH
     model.save(tmp_path / "model.zip")
-    assert model.training.calibration._recorder is not None
-    assert TD3.load(tmp_path / "model.zip").training.calibration._recorder is None
+    assert model.training.experience.calibration._recorder is not None
+    assert TD3.load(tmp_path / "model.zip").training.experience.calibration._recorder is None

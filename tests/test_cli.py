@@ -93,6 +93,15 @@ def test_a_reader_that_closes_the_pipe_gets_no_traceback(words):
     assert done.returncode == (0 if words == ["--help"] else 141)
 
 
+@pytest.mark.parametrize("words", [["plugins"], ["plugins", "--json"]])
+def test_a_disk_that_is_full_is_one_sentence(words):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "sb3_scale", *words]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    sentence = "sb3-scale: error: the output cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, sentence)
+
+
 OF_THIS_FOLDER = {
     "an extractor": {"policy_kwargs.extractor": {"name": "mine_here:Flat"}},
     "a wrapper": {"env_wrapper": "mine_here.Looking"},

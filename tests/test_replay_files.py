@@ -373,7 +373,7 @@ def test_files_that_are_open_and_folders_that_are_missing(model: Any, tmp_path: 
         model.load_replay_buffer(file)
         assert not file.closed
     assert model.replay_buffer.size() == 30
-    with pytest.raises(Sb3ScaleError, match="replay buffer '.*folder' is a folder; allowed"):
+    with pytest.raises(Sb3ScaleError, match=r"replay buffer '.*folder' is a folder; allowed"):
         model.load_replay_buffer(tmp_path / "new" / "folder")
 
 

@@ -289,10 +289,10 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             set_random_states(self.random_states, self.action_space)
         self.goes_on = False
         before = self._last_obs
-        with self.training.first_observations(self.env):
+        with self.training.experience.first_observations(self.env):
             prepared = set_up()
         if self._last_obs is not before:
-            self.training.restart()
+            self.training.experience.restart()
         return prepared
 
     def learn(
@@ -346,7 +346,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         """
         if not self.scaled:
             return super().collect_rollouts(env, *args, **kwargs)
-        env = self.training.checked(env)
+        env = self.training.experience.checked(env)
         collected: RolloutReturn = self.training.collector.collect(self, env, *args, **kwargs)
         return collected
 
@@ -355,7 +355,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
     ) -> tuple[np.ndarray, np.ndarray]:
         if not self.scaled:
             return super()._sample_action(learning_starts, action_noise, n_envs)
-        with self.training.choosing():
+        with self.training.experience.choosing():
             played, stored = super()._sample_action(learning_starts, action_noise, n_envs)
         if has_whole_actions(self.action_space):
             # What is stored is what was played, rounded.
@@ -378,7 +378,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :param deterministic: whether to return the mode instead of a sample
         :return: actions, and the state
         """
-        if self.scaled and self.training.is_choosing:
+        if self.scaled and self.training.experience.is_choosing:
             choose: Any = self.training.collector.choose
             chosen: tuple[np.ndarray, tuple[np.ndarray, ...] | None]
             chosen = choose(self.policy.explore, observation, deterministic)
@@ -387,7 +387,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
 
     def _store_transition(self, replay_buffer: ReplayBuffer, *args: Any, **kwargs: Any) -> None:
         if self.scaled:
-            replay_buffer = self.training.observed(replay_buffer)
+            replay_buffer = self.training.experience.observed(replay_buffer)
         super()._store_transition(replay_buffer, *args, **kwargs)
 
     def set_env(self, env: GymEnv, force_reset: bool = True) -> None:

@@ -1,23 +1,17 @@
-"""What trains a policy: its learners, the update they make up, who runs it and who collects."""
+"""What trains a policy: its learners, the update that they make up, and who runs it."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.utils import update_learning_rate
-from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from sb3_scale.algorithms.compilation import Compilation
+from sb3_scale.algorithms.experience import Experience
 from sb3_scale.algorithms.pretraining import pretrain
 from sb3_scale.algorithms.replaced_train import ReplacedTrain
 from sb3_scale.algorithms.schedules import rate_at, schedule
-from sb3_scale.collection.calibration import Calibration
-from sb3_scale.collection.checked import CheckedAnswers
-from sb3_scale.collection.episodes import ObservedBuffer
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.execution.choice import choose_runner, compile_losses, round_products
 from sb3_scale.execution.matmul_precision import exact_fast_matmul
@@ -27,13 +21,7 @@ from sb3_scale.learning.batch import Batch
 from sb3_scale.learning.bound import Bound
 from sb3_scale.learning.sampling import sample
 from sb3_scale.learning.target import Target
-from sb3_scale.learning.update import (
-    Both,
-    Every,
-    Learner,
-    Update,
-    unique_names,
-)
+from sb3_scale.learning.update import Both, Every, Learner, Update, unique_names
 from sb3_scale.parts import build
 from sb3_scale.policies import synced_buffers
 from sb3_scale.replay.weighted import has_priorities
@@ -83,16 +71,9 @@ class Training:
         self._bind(Bound(self.update.learners, model.library_optimizers()))
         self.collector = build("collector", model.collector)
         self.collector.bind(model, [learner.optimizer for learner in self.learners])
-        self.is_choosing = False
         self.replaced_train: ReplacedTrain | None = None
-        self._checked: CheckedAnswers | None = None
-        self.calibration: Calibration | None = None
-        if policy.loss.calibrated:
-            self.calibration = Calibration(
-                policy, self.objective, lambda: model.gamma, lambda: model._vec_normalize_env
-            )
+        self.experience = Experience(model, self.objective, self.collector.own_environments)
         self._bind_transforms()
-        self._transform_observers = [_observing(transform) for transform in policy.transforms]
 
     def _bind(self, bound: Bound) -> None:
         """Have steps run as the options say, on what is bound."""
@@ -192,9 +173,7 @@ class Training:
         pretrains = first and any(each.pretraining_steps > 0 for each in self.learners)
         if self.compilation.begins(gradient_steps, at_once=pretrains):
             self._bind(self._bound.replaced(model.library_optimizers()))
-        if self.calibration is not None:
-            for name, value in self.calibration.calibrate(model._n_updates).items():
-                model.logger.record(f"calibration/{name}", float(value))
+        self.experience.calibrate()
         self._set_learning_rates()
         if first:
             self.pretrain(self.learners, batch_size)
@@ -250,103 +229,3 @@ class Training:
         self._bind_anew()
         for learner in learners:
             pretrain(self.model, learner, batch_size)
-
-    @contextmanager
-    def choosing(self) -> Iterator[None]:
-        """Within it, predictions choose the next actions of the training."""
-        self.is_choosing = True
-        try:
-            yield
-        finally:
-            self.is_choosing = False
-
-    def checked(self, env: VecEnv) -> CheckedAnswers:
-        """
-        :param env: the environments
-        :return: the same, which stop where they answer with a number that is not finite
-        """
-        if self._checked is None or self._checked.venv is not env:
-            self._checked = CheckedAnswers(env, lambda: self.model.num_timesteps)
-        return self._checked
-
-    @contextmanager
-    def first_observations(self, env: VecEnv) -> Iterator[None]:
-        """
-        Within it, the environments may be reset.
-
-        :param env: the environments
-        :raises Sb3ScaleError: if a number of an observation is not finite, its shape another, or
-            the answer of no kind that Stable-Baselines3 reads
-        """
-        checked = self.checked(env)
-        before = self.model._last_obs
-        statistics = checked.statistics()
-        normalize = self.model._vec_normalize_env
-        unused = normalize if self.collector.own_environments else None
-        with checked.shapes, checked.readable(), nothing_learned(unused):
-            yield
-        if self.model._last_obs is not before:
-            checked.check_reset(self.model._last_obs, statistics)
-
-    def restart(self, streams: np.ndarray | None = None) -> None:
-        """
-        Environments began anew: what is seen of them from now on does not go on.
-
-        :param streams: which, ``(k,)``; nothing for all of them
-        """
-        of = () if streams is None else (streams,)
-        if self.calibration is not None:
-            self.calibration.restart(*of)
-        for transform in self.model.policy.transforms:
-            transform.restart(*of)
-
-    def observed(self, buffer: ReplayBuffer) -> ReplayBuffer:
-        """
-        :param buffer: where transitions are stored
-        :return: the same, seen by the parts that look at transitions
-        """
-        observers = self.observers(buffer)
-        return ObservedBuffer(buffer, observers) if observers else buffer  # type: ignore[return-value]
-
-    def observers(self, buffer: ReplayBuffer) -> list[Callable[..., None]]:
-        """
-        :param buffer: where transitions are stored
-        :return: what looks at transitions: called with the arguments of the buffer's ``add``, and
-            with the environments that they are of where those are not all
-        """
-        observers = list(self._transform_observers)
-        if self.calibration is not None:
-            observers.append(self.calibration.recorder(buffer).observe)
-        return observers
-
-
-@contextmanager
-def nothing_learned(normalize: VecNormalize | None) -> Iterator[None]:
-    """
-    Within it, observations do not count.
-
-    :param normalize: whose statistics stay, if there is any
-    """
-    if normalize is None:
-        yield
-        return
-    before, normalize.training = normalize.training, False
-    try:
-        yield
-    finally:
-        normalize.training = before
-
-
-def _observing(transform: Any) -> Callable[..., None]:
-    def observe(
-        obs: Any,
-        next_obs: Any,
-        action: Any,
-        reward: np.ndarray,
-        done: np.ndarray,
-        infos: Any,
-        *streams: np.ndarray,
-    ) -> None:
-        transform.observe(reward, done, *streams)
-
-    return observe

@@ -12,6 +12,7 @@ from importlib import import_module, metadata
 
 from sb3_scale.cli.output import CLOSED_PIPE, flush, give_up_output
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.files import NO_ROOM
 from sb3_scale.guard import look_here
 
 COMMANDS = {
@@ -69,6 +70,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         give_up_output()
         return CLOSED_PIPE
+    except OSError as error:
+        # Files have names; what has none is where the output goes.
+        if error.errno not in NO_ROOM or error.filename is not None:
+            raise
+        give_up_output()
+        print(f"sb3-scale: error: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
 
 
 def _main(words: Sequence[str]) -> int:

@@ -47,11 +47,11 @@ def flush() -> None:
 
 
 def give_up_output() -> None:
-    """Let the last flush of Python go nowhere, which would tell of the closed pipe once more."""
+    """Let Python's last flush go nowhere: it would tell of the pipe or the disk once more."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except BrokenPipeError:
+        except OSError:
             os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

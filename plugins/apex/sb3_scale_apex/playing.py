@@ -52,7 +52,7 @@ class Player:
         self._fragment, self._streams, self._at = fragment, streams, 0
         before = self._incarnations.get(fragment.collector, fragment.incarnation)
         if before != fragment.incarnation:
-            self._model.training.restart(streams)
+            self._model.training.experience.restart(streams)
         self._incarnations[fragment.collector] = fragment.incarnation
         self._merge(fragment)
 
@@ -84,7 +84,7 @@ class Player:
         model, piece = self._model, slice(start, stop)
         buffer: CompactReplayBuffer = model.replay_buffer
         following = fragment.next_observations(start, stop)
-        for observe in model.training.observers(buffer):
+        for observe in model.training.experience.observers(buffer):
             for step in range(start, stop):
                 observe(
                     fragment.observations[step],
