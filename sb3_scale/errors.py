@@ -9,7 +9,7 @@ from typing import Any
 WIDTH = 300
 """Characters of a value in a message."""
 
-MOST_LAYERS = 10_000
+MOST_LAYERS = 1000
 """Of a network: more than anybody has trained, and few enough to be made in seconds."""
 
 
@@ -114,6 +114,18 @@ def check_at_least(least: float, **values: float) -> None:
     for name, value in values.items():
         if not least <= value < math.inf:
             raise ValueError(f"{name} is {shown(value)}; allowed: at least {least}{_finite(value)}")
+
+
+def check_within(least: float, most: float, **values: float) -> None:
+    """
+    :param least: allowed
+    :param most: allowed
+    :param values: parameters of a part by name, of the type that the part asks for
+    :raises ValueError: if one is less or more, or no number
+    """
+    for name, value in values.items():
+        if not least <= value <= most:
+            raise ValueError(f"{name} is {shown(value)}; allowed: from {least} to {most}")
 
 
 def check_above(bound: float, **values: float) -> None:

@@ -44,6 +44,7 @@ def reading_monitors(folder: Path) -> Iterator[None]:
         IndexError,
         LookupError,
         OSError,
+        RecursionError,
         TypeError,
         ValueError,
     ) as error:

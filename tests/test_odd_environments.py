@@ -13,7 +13,12 @@ from gymnasium import spaces
 from small_models import SMALL
 from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+from stable_baselines3.common.noise import (
+    NormalActionNoise,
+    OrnsteinUhlenbeckActionNoise,
+    VectorizedActionNoise,
+)
+from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack, VecMonitor, VecNormalize
 
 from sb3_scale import SAC, Sb3ScaleError
 from sb3_scale.entry_points import entry_points
@@ -44,9 +49,9 @@ class Odd(gymnasium.Env[Any, Any]):
         return usual if self.answer is None or self.steps < 5 else self.answer(usual)
 
 
-def make(env: Any, **settings: Any) -> SAC:
+def make(env: Any, parts: Any = None, **settings: Any) -> SAC:
     parts = {"actor": {"name": "squashed-gaussian", "network": SMALL},
-             "critic": {"name": "ensemble", "network": SMALL}}  # fmt: skip
+             "critic": {"name": "ensemble", "network": SMALL}, **(parts or {})}  # fmt: skip
     settings = {"learning_starts": 10, "batch_size": 8, "buffer_size": 100, **settings}
     return SAC("ScalePolicy", env, policy_kwargs=parts, device="cpu", seed=0, **settings)
 
@@ -126,8 +131,10 @@ def test_no_environment(env: Any, sentence: str) -> None:
         ({"callback": "csv-logger"}, "callback is 'csv-logger'; allowed: a callback such as"),
         ({"callback": EvalCallback}, "callback is <class"),
         ({"callback": [lambda *_: True]}, "callback is <function"),
+        ({"tb_log_name": 3}, "tb_log_name is 3; allowed: a folder's name"),
+        ({"reset_num_timesteps": "no"}, "reset_num_timesteps is 'no'; allowed: true, false"),
     ],
-    ids=range(7),
+    ids=range(9),
 )
 def test_arguments_of_learn(arguments: dict[str, Any], sentence: str) -> None:
     model = make(Odd())
@@ -148,6 +155,61 @@ def test_a_deep_copy_learns_in_environments_of_its_own() -> None:
     assert steps == [15, 30]
     counts = [each.env.obs_rms.count for each in (model, copy)]
     assert counts[0] < counts[1]
+
+
+def test_a_deep_copy_has_the_statistics_of_returns_and_trains_alike() -> None:
+    model = make(VecNormalize(DummyVecEnv([Odd])), gradient_steps=1).learn(5)
+    copy = deepcopy(model)
+    assert np.any(model.env.returns != 0)
+    np.testing.assert_array_equal(copy.env.returns, model.env.returns)
+    assert copy.env.returns is not model.env.returns
+
+
+@pytest.mark.parametrize("wrapper", [VecMonitor, lambda env: VecFrameStack(env, 2)])
+def test_deep_copies_behind_any_wrapper(wrapper: Any) -> None:
+    model = make(wrapper(DummyVecEnv([Odd]))).learn(15)
+    copy = deepcopy(model)
+    copy.learn(15, reset_num_timesteps=False)
+    assert (model.num_timesteps, copy.num_timesteps) == (15, 30)
+
+
+def test_a_refused_environment_leaves_the_one_before() -> None:
+    model = make(DummyVecEnv([Odd]), parts={"transforms": ["reward-scale"]}).learn(15)
+    before = model.env
+    with pytest.raises(Sb3ScaleError, match="scales rewards, and VecNormalize has norm_reward"):
+        model.set_env(VecNormalize(DummyVecEnv([Odd]), norm_obs=False))
+    assert model.env is before
+    assert model.get_vec_normalize_env() is None
+    model.learn(20, reset_num_timesteps=False)
+
+
+@pytest.mark.parametrize(
+    ("noise", "sentence"),
+    [
+        (NormalActionNoise(0.0, 0.1), "cannot be drawn: AttributeError: .*; allowed: noise of sha"),  # type: ignore[arg-type]
+        (NormalActionNoise(np.zeros(3), -np.ones(3)), "cannot be drawn: ValueError: scale < 0"),
+        (NormalActionNoise(np.zeros(3), np.full(3, np.nan)), r"gives array\(\[nan.*finite numbers"),
+        (NormalActionNoise(np.zeros(2), np.ones(2)), r"; allowed: .*of shape \(3,\)"),
+        (
+            VectorizedActionNoise(NormalActionNoise(np.zeros(3), np.ones(3)), 2),
+            r"; allowed: .*of shape \(1, 3\)",
+        ),
+    ],
+    ids=range(5),
+)
+def test_noise_that_cannot_be_added(noise: Any, sentence: str) -> None:
+    with pytest.raises(Sb3ScaleError, match=f"^action_noise is .*{sentence}"):
+        make(Odd(), action_noise=noise)
+
+
+def test_making_a_model_draws_nothing_of_its_noise() -> None:
+    noise = OrnsteinUhlenbeckActionNoise(np.zeros(3), np.ones(3))
+    drawn = []
+    for given in (None, noise):
+        make(Odd(), action_noise=given)
+        drawn.append(np.random.rand())
+    assert drawn[0] == drawn[1]
+    assert not noise.noise_prev.any()
 
 
 def test_new_statistics_after_a_training_are_told(capsys: pytest.CaptureFixture[str]) -> None:

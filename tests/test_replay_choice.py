@@ -20,6 +20,7 @@ from sb3_scale.replay.compact import CompactReplayBuffer
 from sb3_scale.replay.one_step import gives_single_steps
 from sb3_scale.replay.weighted import PrioritizedReplay, WeightedSamples, has_priorities
 from sb3_scale.testing import check_component
+from sb3_scale_densenet.prioritized import PrioritizedReplayBuffer
 
 BOX = spaces.Box(-1, 1, (2,))
 
@@ -53,7 +54,32 @@ def test_more_than_the_memory_is_refused() -> None:
                 "replay_buffer_class": CompactReplayBuffer,
                 "replay_buffer_kwargs": {"storage": "gpu"},
             },
-            "storage is 'gpu'; allowed: auto, device, host",
+            r"CompactReplayBuffer: storage is 'gpu' \(str\); allowed: 'auto', 'host', 'device'",
+        ),
+        (
+            {
+                "replay_buffer_class": CompactReplayBuffer,
+                "replay_buffer_kwargs": {"handle_timeout_termination": "no"},
+            },
+            r"handle_timeout_termination is 'no' \(str\); allowed: bool",
+        ),
+        (
+            {
+                "replay_buffer_class": ReplayBuffer,
+                "replay_buffer_kwargs": {"handle_timeout_termination": "false"},
+            },
+            r"ReplayBuffer: handle_timeout_termination is 'false' \(str\); allowed: bool",
+        ),
+        (
+            {
+                "replay_buffer_class": PrioritizedReplayBuffer,
+                "replay_buffer_kwargs": {"alpha": "0.6"},
+            },
+            r"PrioritizedReplayBuffer: alpha is '0.6' \(str\); allowed: float",
+        ),
+        (
+            {"replay_buffer_class": "compact", "replay_buffer_kwargs": {"n_steps": 10**9}},
+            "n_steps is 1000000000; allowed: a whole number, at least 1, at most 10000",
         ),
         (
             {"replay_buffer_class": "compact", "optimize_memory_usage": True},

@@ -252,6 +252,22 @@ class FlatWeights(PrioritizedReplayBuffer):
         return drawn._replace(importance_weights=drawn.importance_weights.flatten())
 
 
+class WithProgress(PrioritizedReplayBuffer):
+    def update_priorities(self, leaves: Any, errors: Any, progress: Any) -> None:  # type: ignore[override]
+        """Takes one argument more than it gets."""
+
+
+def changing(name: str, change: Any) -> type[ReplayBuffer]:
+    """A buffer of a user with one column of another kind."""
+
+    class Changed(ReplayBuffer):
+        def sample(self, batch_size: int, env: Any = None) -> Any:
+            drawn = super().sample(batch_size, env)
+            return drawn._replace(**{name: change(getattr(drawn, name))})
+
+    return Changed
+
+
 def test_a_buffer_of_a_user_trains_without_weights() -> None:
     model = make(SAC, replay_buffer_class=WithMore, learning_starts=8, batch_size=4).learn(10)
     assert model._n_updates == 2
@@ -266,6 +282,27 @@ def test_a_buffer_of_a_user_trains_without_weights() -> None:
         (WithoutDones, "samples of WithoutDones have no 'dones'; allowed: samples with"),
         (FlatRewards, r"rewards in samples of FlatRewards have shape \(4,\); allowed: \(4, 1\)"),
         (FlatWeights, r"importance_weights in samples of FlatWeights have shape \(4,\)"),
+        (WithProgress, "WithProgress cannot take priorities: missing .*'progress'; allowed: upd"),
+        (
+            changing("next_observations", lambda found: found[:1]),
+            r"next_observations in samples of Changed have shape \(1, 3\); allowed: \(4, 3\)",
+        ),
+        (
+            changing("observations", lambda found: found.repeat(1, 2)),
+            r"observations in samples of Changed have shape \(4, 6\); allowed: \(4, 3\)",
+        ),
+        (
+            changing("actions", lambda found: found.flatten()),
+            r"actions in samples of Changed have shape \(4,\); allowed: \(4, 1\)",
+        ),
+        (
+            changing("actions", lambda found: found.numpy()),
+            "actions in samples of Changed are ndarray; allowed: tensors",
+        ),
+        (
+            changing("dones", lambda found: found.bool()),
+            r"dones in samples of Changed are torch.bool; allowed: numbers",
+        ),
     ],
 )
 def test_samples_of_another_contract_are_refused(kind: Any, sentence: str) -> None:

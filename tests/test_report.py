@@ -139,6 +139,8 @@ def test_report_of_damaged_files(logs, tmp_path, capsys):
         (folder / name).write_bytes(b"{[\0")
         told = error(capsys, "report", str(folder))
         assert "cannot be read" in told or "args.yml is not YAML" in told
+    (tmp_path / "0.monitor.csv/0.monitor.csv").write_bytes(b"#" + b"[" * 100_000)
+    assert "cannot be read" in error(capsys, "report", str(tmp_path / "0.monitor.csv"))
 
 
 def test_report_does_not_run_code_of_a_settings_file(logs, tmp_path, capsys):

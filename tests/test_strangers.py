@@ -13,6 +13,8 @@ import cloudpickle
 import gymnasium as gym
 import numpy as np
 import pytest
+import sb3_contrib
+import stable_baselines3
 import torch
 from gymnasium import spaces
 from small_models import SMALL, assert_same, make
@@ -27,6 +29,8 @@ from sb3_scale.runs import read_run
 from sb3_scale.trust.files import read_vec_normalize
 from sb3_scale.trust.objects import STABLE_BASELINES
 from sb3_scale.trust.pickles import read
+from sb3_scale_asymmetric.td2 import TD2
+from sb3_scale_crossq.algorithm import CrossQ
 
 
 @pytest.fixture(scope="module")
@@ -329,11 +333,35 @@ def test_a_checkpoint_of_another_algorithm_is_refused(saved: Path, tmp_path: Pat
     assert SAC.load(tmp_path / "mine", device="cpu").num_timesteps == 22
 
 
+def test_a_stock_policy_of_another_algorithm_is_refused(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"buffer_size": 50, "device": "cpu"}
+    sb3_scale.SAC("MlpPolicy", "Pendulum-v1", **settings).save(tmp_path / "sac")
+    stable_baselines3.TD3("MlpPolicy", "Pendulum-v1", **settings).save(tmp_path / "td3")
+    sb3_contrib.TQC("MlpPolicy", "Pendulum-v1", **settings).save(tmp_path / "tqc")
+    stable_baselines3.PPO("MlpPolicy", "Pendulum-v1", device="cpu").save(tmp_path / "ppo")
+    for file, algorithm, policy in (
+        ("sac", TD2, "SACPolicy of stable_baselines3.sac.policies"),
+        ("sac", CrossQ, "SACPolicy of stable_baselines3.sac.policies"),
+        ("tqc", SAC, "TQCPolicy of sb3_contrib.tqc.policies"),
+        ("td3", SAC, "has no 'ent_coef'"),
+    ):
+        with pytest.raises(Sb3ScaleError, match=policy):
+            algorithm.load(tmp_path / file, device="cpu")
+    with pytest.raises(Sb3ScaleError, match="has one optimiser for all, as PPO, A2C and DQN save"):
+        SAC.load(tmp_path / "ppo", device="cpu")
+
+
 def test_wrong_arguments_of_load_are_refused(saved: Path) -> None:
     assert "did you mean 'gamma'?" in refusal(saved, gama=0.5)
     actor = {"name": "squashed-gaussian", "network": SMALL}
     other = {"actor": actor, "critic": {"name": "ensemble", "n_critics": 5, "network": SMALL}}
     assert "policy_kwargs: critic is" in refusal(saved, policy_kwargs=other)
+    with pytest.raises(Sb3ScaleError, match=r"^device is 'gpu'; allowed: auto, cpu, cuda, cuda:1"):
+        SAC.load(saved, device="gpu")
+    with pytest.raises(Sb3ScaleError, match=r"^use_sde is true, and ScalePolicy has no state-dep"):
+        SAC.load(saved, device="cpu", use_sde=True)
+    with pytest.raises(Sb3ScaleError, match=r"^checkpoint is 3; allowed: a path, or an open file"):
+        SAC.load(3, device="cpu")  # type: ignore[arg-type]
     same = {"actor": actor, "critic": {"name": "ensemble", "network": SMALL, "n_critics": 2}}
     assert SAC.load(saved, device="cpu", policy_kwargs=same, gamma=0.5).gamma == 0.5
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
 from stable_baselines3.common.type_aliases import MaybeCallback
 
@@ -35,12 +36,23 @@ def with_callbacks(given: MaybeCallback, parts: Sequence[PartConfig]) -> Callbac
     return CallbackList([*users, *(build("callback", part) for part in parts)])
 
 
-def check_learn(callback: Any, log_interval: Any) -> None:
+def check_learn(
+    callback: Any, log_interval: Any, tb_log_name: Any, reset_num_timesteps: Any
+) -> None:
     """
     :param callback: of ``learn``
     :param log_interval: of ``learn``
+    :param tb_log_name: of ``learn``
+    :param reset_num_timesteps: of ``learn``
     :raises Sb3ScaleError: if one of them cannot be used
     """
+    # Zero and one are common, and NumPy's are no numbers to Python.
+    if not isinstance(reset_num_timesteps, (bool, int, np.bool_)):
+        raise Sb3ScaleError(
+            f"reset_num_timesteps is {shown(reset_num_timesteps)}; allowed: true, false"
+        )
+    if not isinstance(tb_log_name, str | None):
+        raise Sb3ScaleError(f"tb_log_name is {shown(tb_log_name)}; allowed: a folder's name")
     if log_interval is not None and (not is_number(log_interval) or log_interval == 0):
         raise Sb3ScaleError(
             f"log_interval is {shown(log_interval)}; allowed: a number of episodes, or None"

@@ -3,16 +3,18 @@
 import io
 import pathlib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from stable_baselines3.common.save_util import open_path
 
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.trust.zips import DAMAGE, check_size
 
 _NEEDED = ("data", "policy.pth", "actor.optimizer.pth", "critic.optimizer.pth")
 """Files of every checkpoint."""
+_ONE_OPTIMIZER = "policy.optimizer.pth"
+"""A file of algorithms with one optimiser."""
 
 
 def read_archive(path: str | pathlib.Path | io.BufferedIOBase) -> bytes:
@@ -32,9 +34,11 @@ def read_archive(path: str | pathlib.Path | io.BufferedIOBase) -> bytes:
             raise Sb3ScaleError(f"checkpoint {path} is a folder; allowed: a zip file")
         with open_path(path, "r", suffix="zip") as file:
             content: bytes = file.read()
-    else:
+    elif hasattr(path, "seek"):
         path.seek(0)
         content = path.read()
+    else:
+        raise Sb3ScaleError(f"checkpoint is {shown(path)}; allowed: a path, or an open file")
     with _damage(path), zipfile.ZipFile(io.BytesIO(content)) as archive:
         check_size(archive, len(content))
         wrong = archive.testzip()
@@ -51,10 +55,19 @@ def read_archive(path: str | pathlib.Path | io.BufferedIOBase) -> bytes:
                     check_size(tensors, archive.getinfo(name).file_size)
     if wrong is not None:
         raise Sb3ScaleError(f"checkpoint {path} is damaged: bad checksum of '{wrong}'")
+    _check_names(path, names)
+    return content
+
+
+def _check_names(path: object, names: Collection[str]) -> None:
     missing = [name for name in _NEEDED if name not in names]
+    if missing and _ONE_OPTIMIZER in names:
+        raise Sb3ScaleError(
+            f"checkpoint {path} has one optimiser for all, as PPO, A2C and DQN save it; allowed: "
+            "files of an algorithm with an actor and a critic that have one each"
+        )
     if missing:
         raise Sb3ScaleError(f"{path} is no whole checkpoint: it lacks '{missing[0]}'")
-    return content
 
 
 @contextmanager

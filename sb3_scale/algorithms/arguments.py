@@ -17,6 +17,7 @@ from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 from sb3_scale.algorithms.schedules import RATE, schedule
 from sb3_scale.errors import Sb3ScaleError, check_key, nearest, shown, suggestion
 from sb3_scale.quantities import Whole, Within, flag, whole_number
+from sb3_scale.replay.compact import MOST_STEPS
 from sb3_scale.structures import check_structure
 from sb3_scale.value_types import annotations, check_type, is_tuple
 
@@ -91,11 +92,13 @@ def check_buffer_arguments(model: Any) -> None:
                     "several steps for Dict observations; allowed: 1"
                     + (", or replay_buffer_class: compact" if model.scaled else "")
                 )
-    known = inspect.signature(kind).parameters
-    if not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in known.values()):
-        own = [name for name in known if name not in GIVEN_TO_BUFFERS]
-        for name, value in model.replay_buffer_kwargs.items():
+    known, hints = inspect.signature(kind).parameters, annotations(kind)
+    others = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in known.values())
+    own = [name for name in known if name not in GIVEN_TO_BUFFERS]
+    for name, value in model.replay_buffer_kwargs.items():
+        if not others:
             check_key(f"{kind.__name__} has no argument", name, value, own)
+        check_type(kind.__name__, name, value, hints.get(name, Any))
     if model.optimize_memory_usage and kind in (ReplayBuffer, DictReplayBuffer, NStepReplayBuffer):
         ends = model.replay_buffer_kwargs.get("handle_timeout_termination", True)
         if kind is not ReplayBuffer or ends:
@@ -151,7 +154,7 @@ def _train_freq(name: str, value: Any) -> Any:
             return (frequency, unit) if _is_pair(value) else frequency
     except Sb3ScaleError:
         pass
-    near = nearest(unit, units) if isinstance(unit, str) else ""
+    near = nearest(unit, units) if isinstance(unit, str) and unit not in units else ""
     raise Sb3ScaleError(
         f"{name} is {shown(value)}; allowed: a whole number of steps, at least 1, or one with its "
         f"unit, such as (4, 'step') or (1, 'episode'){near}"
@@ -248,7 +251,7 @@ ARGUMENTS: dict[str, Callable[[str, Any], Any]] = {
     "buffer_size": _buffer_size,
     "learning_starts": _decisions,
     "batch_size": Whole(1),
-    "n_steps": Whole(1, 10_000),
+    "n_steps": Whole(1, MOST_STEPS),
     "train_freq": _train_freq,
     "gradient_steps": _gradient_steps,
     "policy_delay": Whole(1),

@@ -50,6 +50,7 @@ from sb3_scale.algorithms.schedules import LearningRate, rate_at
 from sb3_scale.algorithms.setup import check_env, checked_policy_kwargs, construct, set_up
 from sb3_scale.algorithms.stacked_frames import check_stacked_once
 from sb3_scale.algorithms.training import Learners, Training
+from sb3_scale.execution.devices import check_device_name
 from sb3_scale.files import written_whole
 from sb3_scale.learning.actor_critic import Objective
 from sb3_scale.learning.batch import Batch
@@ -317,7 +318,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
         :raises Sb3ScaleError: if an argument cannot be used
         """
         total_timesteps = Whole(0)("total_timesteps", whole_number(total_timesteps))
-        check_learn(callback, log_interval)
+        check_learn(callback, log_interval, tb_log_name, reset_num_timesteps)
         try:
             super().learn(
                 total_timesteps,
@@ -396,22 +397,28 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
 
         :param env: the new environment
         :param force_reset: whether to reset it before training
+        :raises Sb3ScaleError: if it does not fit; the algorithm keeps the one that it has
         """
-        if self.scaled:
-            check_env(env, needed=True)
-            check_number_of_envs(self, env)
-        super().set_env(env, force_reset)
         if not self.scaled:
+            super().set_env(env, force_reset)
             give_environment(self)
             return
-        check_stacked_once(self)
-        check_transforms(self)
+        check_env(env, needed=True)
+        check_number_of_envs(self, env)
+        before = vars(self).copy()
+        try:
+            super().set_env(env, force_reset)
+            check_stacked_once(self)
+            check_transforms(self)
+            check_layout(self)
+            if fill_up_replay_buffer(self):
+                check_replay_buffer(self)
+            give_environment(self)
+        except ValueError:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
         tell_of_statistics(self)
-        check_layout(self)
-        filled = fill_up_replay_buffer(self)
-        give_environment(self)
-        if filled:
-            check_replay_buffer(self)
 
     def save_replay_buffer(self, path: Any) -> None:
         """
@@ -491,6 +498,7 @@ class ScaleAlgorithm(OffPolicyAlgorithm):
             argument is wrong, or a part's package is missing
         """
         check_env(env, needed=False)
+        check_device_name("device", device)
         if isinstance(env, str):
             env = gymnasium.make(env)
         checkpoint = Checkpoint.read(path, cls, custom_objects, kwargs, trust)

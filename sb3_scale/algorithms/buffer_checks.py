@@ -89,6 +89,14 @@ def check_fit(model: Any) -> None:
         raise Sb3ScaleError(
             f"{kind} cannot be sampled: {error}; allowed: sample(self, batch_size, env=None)"
         ) from None
+    if has_priorities(buffer):
+        try:
+            inspect.signature(buffer.update_priorities).bind(None, None)
+        except TypeError as error:
+            raise Sb3ScaleError(
+                f"{kind} cannot take priorities: {error}; allowed: "
+                "update_priorities(self, indices, td_errors)"
+            ) from None
 
 
 def check_stored(buffer: Any, name: str) -> None:

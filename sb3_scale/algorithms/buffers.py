@@ -36,13 +36,12 @@ def choose_replay_buffer(model: Any) -> None:
         and not model.optimize_memory_usage
     ):
         model.replay_buffer_class = "compact"
+    model.replay_buffer_kwargs = {
+        key: plain(value) if isinstance(value, np.generic) else value
+        for key, value in model.replay_buffer_kwargs.items()
+    }
     if isinstance(model.replay_buffer_class, str):
-        numbers = {
-            key: plain(value) if isinstance(value, np.generic) else value
-            for key, value in model.replay_buffer_kwargs.items()
-        }
-        model.replay_buffer_kwargs = numbers
-        part = {"name": model.replay_buffer_class, **numbers}
+        part = {"name": model.replay_buffer_class, **model.replay_buffer_kwargs}
         model.replay_buffer_class, _, _ = resolve("replay-buffer", part)
     kind = model.replay_buffer_class
     ours = isinstance(kind, type) and issubclass(kind, CompactReplayBuffer)

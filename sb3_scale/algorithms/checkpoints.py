@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import torch as th
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.policies import BasePolicy
 
 from sb3_scale.algorithms.archive import read_archive
 from sb3_scale.algorithms.buffers import changed_returns
@@ -36,6 +37,9 @@ Model = TypeVar("Model", bound="ScaleAlgorithm")
 _RENAMED = {"stats_window_size": "_stats_window_size"}
 """Arguments that Stable-Baselines3 stores under another name."""
 _FIXED = ("policy", "env", "device", "_init_setup_model")
+LIBRARIES = ("stable_baselines3", "sb3_contrib")
+BASES = BasePolicy.__mro__
+"""Classes of a library from which policies of all its algorithms derive."""
 _ONLY_HERE = ("ent_coef", "target_policy_noise")
 """Arguments that tell the algorithms apart, in files that do not name theirs."""
 
@@ -103,6 +107,8 @@ class Checkpoint:
         if not trust and isinstance(kwargs_of_policy, dict):
             check_imports(kwargs_of_policy.get("extractor"), where)
         policy = data.get("policy_class")
+        if isinstance(policy, type):
+            _check_policy(policy, algorithm, where)
         scaled = is_scale_policy(policy) if isinstance(policy, type) else True
         if trust and not scaled:
             # The library's own file: what it makes of it stays as it is.
@@ -182,6 +188,18 @@ def _check_algorithm(found: Mapping[str, Any], algorithm: type, where: str) -> N
     for name in _ONLY_HERE:
         if name in inspect.signature(algorithm).parameters and name not in found:
             raise Sb3ScaleError(f"{where} has no '{name}', so {own} did not save it")
+
+
+def _check_policy(policy: type, algorithm: type["ScaleAlgorithm"], where: str) -> None:
+    """A policy that a user derived of none of the libraries' is theirs to judge."""
+    known = tuple(algorithm.policy_aliases.values())
+    libraries = (base.__module__.partition(".")[0] for base in policy.__mro__ if base not in BASES)
+    if not issubclass(policy, known) and any(name in LIBRARIES for name in libraries):
+        names = dict.fromkeys(each.__name__ for each in known)
+        raise Sb3ScaleError(
+            f"{where} has the policy {policy.__name__} of {policy.__module__}, which is another "
+            f"algorithm's; allowed with {name_of(algorithm)}.load: {', '.join(names)}"
+        )
 
 
 def _checked_arguments(

@@ -65,8 +65,6 @@ def construct(model: "ScaleAlgorithm", given: dict[str, Any]) -> None:
     check_call(type(model), model.policy_aliases, given)
     own, scaled = options.defaults(model.options), is_scale_policy(given["policy"])
     if scaled:
-        if given.get("use_sde") is True:
-            raise Sb3ScaleError(NO_SDE)
         # A buffer's own arguments may be arrays that are meant to be.
         theirs = ("replay_buffer_kwargs",)
         given = {key: each if key in theirs else plain(each) for key, each in given.items()}
@@ -171,6 +169,8 @@ def _leave_to_collectors(model: "ScaleAlgorithm") -> None:
 
 
 def _set_up_scaled(model: "ScaleAlgorithm", make: Callable[[], None]) -> None:
+    if model.use_sde:
+        raise Sb3ScaleError(NO_SDE)
     capacity = model.buffer_size
     if model.env is None:
         # Loaded for prediction: set_env makes the real buffer.

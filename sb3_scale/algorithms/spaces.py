@@ -1,14 +1,19 @@
 """Which action spaces an algorithm takes with a ScalePolicy."""
 
+from copy import deepcopy
 from typing import Any
 
+import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.noise import VectorizedActionNoise
 from stable_baselines3.common.policies import BasePolicy
 
 from sb3_scale.actions import DISCRETE, is_discrete
 from sb3_scale.algorithms.checks import is_scale_policy
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.algorithms.generators import kept_generators
+from sb3_scale.errors import Sb3ScaleError, shown
+from sb3_scale.guard import told
 
 
 class DiscreteToo(BaseAlgorithm):
@@ -49,10 +54,31 @@ def refuse_discrete(owner: str, action_space: spaces.Space[Any]) -> None:
 def check_exploration(model: Any) -> None:
     """
     :param model: the algorithm, with its action space
-    :raises Sb3ScaleError: if noise would be added to discrete actions
+    :raises Sb3ScaleError: if noise would be added to discrete actions, or cannot be added to these
     """
-    if model.action_noise is not None and is_discrete(model.action_space):
+    noise = model.action_noise
+    if noise is None:
+        return
+    if is_discrete(model.action_space):
         raise Sb3ScaleError(
             f"action_noise is {model.action_noise}, and the action space is {model.action_space}; "
             "allowed: nothing, since discrete actions are sampled by the actor"
+        )
+    shape = model.action_space.shape
+    if isinstance(noise, VectorizedActionNoise):
+        shape = (model.n_envs, *shape)
+    try:
+        with kept_generators():
+            drawn = np.asarray(deepcopy(noise)(), np.float32)
+        fits = np.broadcast_shapes(drawn.shape, shape) == shape and drawn.ndim == len(shape)
+    # A noise of a user may raise anything.
+    except Exception as error:
+        raise Sb3ScaleError(
+            f"action_noise is {shown(noise)}, which cannot be drawn: {told(error)}; allowed: noise "
+            f"of shape {shape}"
+        ) from error
+    if not fits or not np.isfinite(drawn).all():
+        raise Sb3ScaleError(
+            f"action_noise is {shown(noise)}, which gives {shown(drawn)}; allowed: finite numbers "
+            f"of shape {shape}"
         )

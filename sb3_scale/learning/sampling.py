@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch as th
 from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_scale.errors import Sb3ScaleError
@@ -66,11 +67,37 @@ def _check(buffer: Any, data: Any, size: int, discounts: Any, prioritized: bool)
     if prioritized:
         columns["importance_weights"] = data.importance_weights
     for name, column in columns.items():
-        if column.shape != (size, 1):
-            raise Sb3ScaleError(
-                f"{name} in samples of {type(buffer).__name__} have shape {tuple(column.shape)}; "
-                f"allowed: {(size, 1)}"
-            )
+        _check_tensor(buffer, name, column, (size, 1))
+    _check_tensor(buffer, "actions", data.actions, (size, buffer.action_dim))
+    for name in ("observations", "next_observations"):
+        _check_observations(buffer, name, getattr(data, name), size)
+    if data.dones.dtype is th.bool:
+        raise Sb3ScaleError(
+            f"dones in samples of {type(buffer).__name__} are {data.dones.dtype}; allowed: numbers"
+        )
+
+
+def _check_observations(buffer: Any, name: str, found: Any, size: int) -> None:
+    shapes = buffer.obs_shape
+    if not isinstance(shapes, dict):
+        _check_tensor(buffer, name, found, (size, *shapes))
+        return
+    if not isinstance(found, dict) or found.keys() != shapes.keys():
+        keys = list(found) if isinstance(found, dict) else type(found).__name__
+        raise Sb3ScaleError(
+            f"{name} in samples of {type(buffer).__name__} are {keys}; allowed: a dict with "
+            f"{', '.join(shapes)}"
+        )
+    for key, shape in shapes.items():
+        _check_tensor(buffer, f"{name}['{key}']", found[key], (size, *shape))
+
+
+def _check_tensor(buffer: Any, name: str, found: Any, shape: tuple[int, ...]) -> None:
+    where = f"{name} in samples of {type(buffer).__name__}"
+    if not isinstance(found, th.Tensor):
+        raise Sb3ScaleError(f"{where} are {type(found).__name__}; allowed: tensors")
+    if found.shape != shape:
+        raise Sb3ScaleError(f"{where} have shape {tuple(found.shape)}; allowed: {shape}")
 
 
 def sample_transitions(buffer: Any, batch_size: int, env: VecNormalize | None) -> Transitions:

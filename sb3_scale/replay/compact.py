@@ -21,6 +21,9 @@ from sb3_scale.replay.rows import Rows, filled_rows, row_type
 from sb3_scale.replay.streams import Shapes, Streams, check_shapes, check_stream
 from sb3_scale.replay.table import HOST, upload
 
+MOST_STEPS = 10_000
+"""Of a return."""
+
 if TYPE_CHECKING:
     from sb3_scale.replay.frame_rows import FrameRows
 
@@ -58,7 +61,7 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         done in batches
     :param storage: ``host``; ``device`` for the memory of a GPU; ``auto`` for a GPU's if at most
         half of what is free there is needed, else the host's. On a CPU all three are one
-    :param n_steps: of the returns
+    :param n_steps: of the returns, at most 10,000
     :param gamma: discount factor of the returns
     :raises Sb3ScaleError: if a parameter is out of its range, the observations are no arrays, or
         there is not enough memory
@@ -105,7 +108,7 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
         self.optimize_memory_usage = False
         self.handle_timeout_termination = handle_timeout_termination
         self.storage = storage
-        self.n_steps = Whole(1)("n_steps", n_steps)
+        self.n_steps = Whole(1, MOST_STEPS)("n_steps", n_steps)
         self.gamma = Within(0, 1)("gamma", gamma)
         self.row = self._make_row()
         place = choose_place(storage, self.device, self._transitions, self.transition_bytes)

@@ -5,12 +5,15 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sb3_scale.errors import check_above, check_at_least
+from sb3_scale.errors import check_above, check_within
 from sb3_scale.nn.actors import GaussianNetwork, gaussian_log_prob, log_tanh_slope
 from sb3_scale.nn.base import ConstrainedModule, Init, Part
 from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale.parts import build
 from sb3_scale.protocols import PartConfig
+
+MOST_COUPLINGS = 64
+"""Layers of a flow, each with a network of its own."""
 
 
 class AffineCoupling(ConstrainedModule):
@@ -175,7 +178,7 @@ class ConditionalFlowActor(Part):
     :param log_std_bound: ``clamp`` as in Stable-Baselines3, or ``tanh`` which maps smoothly between
         the bounds as in DrQ
     :param init: initialisation of the linear layers
-    :param n_layers: number of coupling layers, the flow's depth
+    :param n_layers: number of coupling layers, the flow's depth, at most 64
     :param coupling_network: hidden layers of each coupling layer
     :param log_scale_bound: largest ``|log_scale|`` of one coupling layer, so that none multiplies
         by more than its exponential
@@ -199,7 +202,7 @@ class ConditionalFlowActor(Part):
         log_scale_bound: float = 1.0,
     ) -> None:
         super().__init__()
-        check_at_least(1, n_layers=n_layers)
+        check_within(1, MOST_COUPLINGS, n_layers=n_layers)
         check_above(0, log_scale_bound=log_scale_bound)
         self.base = GaussianNetwork(
             features_dim,

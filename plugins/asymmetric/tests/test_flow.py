@@ -185,7 +185,8 @@ def test_constraint_holds_in_all_networks() -> None:
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
-        ({"n_layers": 0}, "n_layers is 0; allowed: at least 1"),
+        ({"n_layers": 0}, "n_layers is 0; allowed: from 1 to 64"),
+        ({"n_layers": 10**9}, "n_layers is 1000000000; allowed: from 1 to 64"),
         ({"log_scale_bound": 0.0}, "log_scale_bound is 0.0; allowed: above 0, and finite"),
         ({"log_scale_bound": math.inf}, "log_scale_bound is inf; allowed: above 0, and finite"),
         (

@@ -65,7 +65,7 @@ class OFENet(ConstrainedModule, Extractor):
         self.flatten = FlattenExtractor(observation_space)
         size = self.flatten.features_dim
         chosen = size if predicted is None else predicted
-        columns = list(range(chosen)) if isinstance(chosen, int) else chosen
+        columns = list(range(min(chosen, size + 1))) if isinstance(chosen, int) else chosen
         within = bool(columns) and set(columns) <= set(range(size))
         if not within or isinstance(chosen, bool) or len(set(columns)) < len(columns):
             raise ValueError(

@@ -362,6 +362,7 @@ def test_saves_loads_and_goes_on(tmp_path: Path) -> None:
         ({"predicted": True}, "predicted is True"),
         ({"predicted": 6}, "predicted is 6; allowed: 1 to 5"),
         ({"predicted": 0}, "predicted is 0; allowed: 1 to 5"),
+        ({"predicted": 10**9}, "predicted is 1000000000; allowed: 1 to 5"),
         ({"pretraining_steps": -1}, "pretraining_steps is -1; allowed: at least 0"),
         ({"widht": 3}, "did you mean 'width'"),
         ({"depth": 0}, "depth is 0; allowed: at least 1"),

@@ -6,10 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sb3_scale.errors import check_at_least
+from sb3_scale.errors import check_at_least, check_within
 from sb3_scale.extending import extends
 from sb3_scale.nn.actors import SquashedGaussianActor
 from sb3_scale.nn.base import Explorer
+
+MOST_REPEATS = 10_000
+"""Decisions that noise may be kept for: an episode of any task here is shorter."""
 
 
 class ZetaNoiseActor(SquashedGaussianActor, Explorer):
@@ -21,7 +24,8 @@ class ZetaNoiseActor(SquashedGaussianActor, Explorer):
     draw anew for each action. What is left of n and eps is part of a checkpoint. Source:
     Kim et al., "FlashSAC", 2026, arXiv 2604.04539, whose released code has one n for all.
 
-    :param max_repeat: most decisions that noise is kept for; with 1 it is ``squashed-gaussian``
+    :param max_repeat: most decisions that noise is kept for, at most 10,000; with 1 it is
+        ``squashed-gaussian``
     :param exponent: 0 for all numbers alike, large for mostly 1
     """
 
@@ -32,7 +36,7 @@ class ZetaNoiseActor(SquashedGaussianActor, Explorer):
         self, *args: Any, max_repeat: int = 16, exponent: float = 2.0, **options: Any
     ) -> None:
         super().__init__(*args, **options)
-        check_at_least(1, max_repeat=max_repeat)
+        check_within(1, MOST_REPEATS, max_repeat=max_repeat)
         check_at_least(0, exponent=exponent)
         weights = torch.arange(1, max_repeat + 1, dtype=torch.float64) ** -exponent
         up_to = (weights.cumsum(dim=0) / weights.sum()).float()

@@ -148,7 +148,8 @@ def test_it_goes_on_after_a_reset() -> None:
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
-        ({"max_repeat": 0}, "max_repeat is 0; allowed: at least 1"),
+        ({"max_repeat": 0}, "max_repeat is 0; allowed: from 1 to 10000"),
+        ({"max_repeat": 10**9}, "max_repeat is 1000000000; allowed: from 1 to 10000"),
         ({"exponent": -1.0}, "exponent is -1.0; allowed: at least 0"),
         ({"max_repaet": 4}, "did you mean 'max_repeat'"),
     ],

@@ -6,9 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sb3_scale.errors import Sb3ScaleError, check_at_least
+from sb3_scale.errors import Sb3ScaleError, check_within
 from sb3_scale.learning.batch import Batch
 from sb3_scale.learning.transforms import Transform
+
+MOST = 100
+"""Pixels of a shift, and copies of a batch."""
 
 
 class RandomShift(Transform):
@@ -21,15 +24,15 @@ class RandomShift(Transform):
     shifted, each on its own. Source: Kostrikov et al.,
     "Image Augmentation Is All You Need", 2021, section 3.
 
-    :param pad: largest shift, in pixels
-    :param copies: of ``s``, K
-    :param next_copies: of ``s'``, M
+    :param pad: largest shift, in pixels, at most 100
+    :param copies: of ``s``, K, at most 100
+    :param next_copies: of ``s'``, M, at most 100
     """
 
     def __init__(self, pad: int = 4, copies: int = 1, next_copies: int = 1) -> None:
         super().__init__()
-        check_at_least(0, pad=pad)
-        check_at_least(1, copies=copies, next_copies=next_copies)
+        check_within(0, MOST, pad=pad)
+        check_within(1, MOST, copies=copies, next_copies=next_copies)
         self.pad = pad
         self.copies = copies
         self.next_copies = next_copies

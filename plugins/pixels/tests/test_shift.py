@@ -90,6 +90,14 @@ def test_no_shift_is_the_image_itself() -> None:
     assert torch.equal(RandomShift(0)(batch).observations, batch.observations)
 
 
+@pytest.mark.parametrize(
+    "given", [{"pad": -1}, {"pad": 10**9}, {"copies": 0}, {"next_copies": 10**9}]
+)
+def test_sizes_out_of_range(given: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=r"is -?\d+; allowed: from [01] to 100"):
+        RandomShift(**given)
+
+
 def test_compiled_it_is_one_call_and_gives_the_same() -> None:
     transform, batch = RandomShift(3, 2, 2), batch_of(random_images(5, 3, 8, 8))
     compiled = torch.compile(transform, fullgraph=True, backend="aot_eager")

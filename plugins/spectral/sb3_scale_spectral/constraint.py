@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from sb3_scale.errors import check_above, check_at_least
+from sb3_scale.errors import check_above, check_within
 from sb3_scale.nn.linear import EnsembleLinear
 from sb3_scale_spectral.power import SpectralScale, iterate_
 
 MAX_VECTORS = 64
 """Beyond it the powers of Gram matrices would leave the range of float32."""
+MAX_ITERATIONS = 1000
+"""Far more than any block of vectors needs, and few enough to end."""
 
 
 class SpectralConstraint:
@@ -32,8 +34,8 @@ class SpectralConstraint:
         ``hidden`` is all but the outputs; ``all`` leaves none out, so that the values are bounded
         as well
     :param n_vectors: size of the block, at most 64; 1 is the papers' power method
-    :param power_iterations: after each change of the weights
-    :param init_iterations: at initialisation, from random vectors
+    :param power_iterations: after each change of the weights, at most 1000
+    :param init_iterations: at initialisation, from random vectors, at most 1000
     :param eps: lower bound of the singular value that a weight is divided by
     """
 
@@ -46,9 +48,9 @@ class SpectralConstraint:
         init_iterations: int = 50,
         eps: float = 1e-12,
     ) -> None:
-        if not 1 <= n_vectors <= MAX_VECTORS:
-            raise ValueError(f"n_vectors is {n_vectors}; allowed: from 1 to {MAX_VECTORS}")
-        check_at_least(1, power_iterations=power_iterations, init_iterations=init_iterations)
+        check_within(1, MAX_VECTORS, n_vectors=n_vectors)
+        iterations = {"power_iterations": power_iterations, "init_iterations": init_iterations}
+        check_within(1, MAX_ITERATIONS, **iterations)
         check_above(0, eps=eps)
         first = 1 if which == "intermediate" else 0
         self.layers = [layer for layer in layers[first:] if which == "all" or not layer.output]

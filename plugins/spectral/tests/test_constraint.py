@@ -67,10 +67,11 @@ def test_several_outputs_are_treated_alike(which: str) -> None:
     ("params", "sentence"),
     [
         ({"power_iteration": 2}, "did you mean 'power_iterations'"),
-        ({"power_iterations": 0}, "power_iterations is 0; allowed: at least 1"),
+        ({"power_iterations": 0}, "power_iterations is 0; allowed: from 1 to 1000"),
         ({"n_vectors": 0}, "n_vectors is 0; allowed: from 1 to 64"),
         ({"n_vectors": 65}, "n_vectors is 65; allowed: from 1 to 64"),
-        ({"init_iterations": 0}, "init_iterations is 0; allowed: at least 1"),
+        ({"init_iterations": 0}, "init_iterations is 0; allowed: from 1 to 1000"),
+        ({"init_iterations": 10**9}, "init_iterations is 1000000000; allowed: from 1 to 1000"),
         ({"eps": 0.0}, "eps is 0.0; allowed: above 0, and finite"),
         ({"which": "middle"}, "'intermediate', 'hidden', 'all'"),
         ({"power_iterations": 1.5}, "power_iterations is 1.5 (float)"),
