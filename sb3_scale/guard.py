@@ -66,7 +66,7 @@ def importing() -> Iterator[None]:
 
     :raises Sb3ScaleError: if something is raised, with its class and message as the text
     """
-    with _alone, _printing_to_errors(), telling():
+    with _alone, printing_to_errors(), telling():
         yield
 
 
@@ -100,7 +100,7 @@ def _interrupts() -> Iterator[list[int]]:
 
 
 @contextmanager
-def _printing_to_errors() -> Iterator[None]:
+def printing_to_errors() -> Iterator[None]:
     """Standard output belongs to results; libraries in C and child processes print there too."""
     with redirect_stdout(sys.stderr):
         try:

@@ -5,6 +5,8 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
+import numpy as np
+
 from sb3_scale.errors import Sb3ScaleError, shortened, shown
 from sb3_scale.type_guard import typeguard
 
@@ -16,6 +18,24 @@ def is_tuple(hint: Any) -> bool:
     """
     kinds = {typing.get_origin(each) or each for each in (hint, *typing.get_args(hint))}
     return tuple in kinds and list not in kinds and Any not in kinds
+
+
+def as_hinted(value: Any, hint: Any) -> Any:
+    """
+    :param value: of a YAML file, which has neither tuples nor what is NumPy's
+    :param hint: the type that it must have
+    :return: the same in that type, where the file can only write it otherwise
+    """
+    kinds = {typing.get_origin(each) or each for each in (hint, *typing.get_args(hint))}
+    if isinstance(value, list) and is_tuple(hint):
+        return tuple(value)
+    if isinstance(value, list) and np.ndarray in kinds:
+        return np.array(value)
+    if type(value) in (int, float) and not {int, float} & kinds:
+        numbers = [each for each in kinds if isinstance(each, type) and issubclass(each, np.number)]
+        made = np.array(value)[()]
+        return made if any(isinstance(made, each) for each in numbers) else value
+    return value
 
 
 def annotations(target: Any) -> dict[str, Any]:

@@ -1,15 +1,18 @@
 """The file of sb3-scale sweep: which trainings it asks for, and what is wrong with it."""
 
+import inspect
+import re
 from datetime import date, datetime
 from pathlib import Path
 
 import gymnasium
 import pytest
-import rl_zoo3
+import rl_zoo3.train
 import yaml
 from cli_commands import error
 from gymnasium.envs.classic_control import PendulumEnv
 
+from sb3_scale.sweep import train_args
 from sb3_scale.sweep.grid import read_sweep, trainings
 
 START = {
@@ -532,6 +535,63 @@ def test_words_for_rl_zoo_leave_the_sweep_its_own(asked, capsys, word):
     assert told == f"train_args has '{word}'; allowed: {WORDS[word]}"
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--devise", "cpu"], "train_args has '--devise'; allowed: .*mean '--device'"),
+        (["--device", "gpu"], "train_args: --device is 'gpu', and PyTorch .*; allowed: cpu, auto"),
+        (["--verbose", "loud"], "train_args: argument --verbose: invalid int value: 'loud'"),
+        (["--vec-env", "threads"], "train_args: argument --vec-env: invalid choice: 'threads'"),
+        (["hello"], "train_args has 'hello'; allowed: --device, --eval"),
+    ],
+)
+def test_words_that_rl_zoo_does_not_know(asked, capsys, words, sentence):
+    assert re.match(sentence, error(capsys, "sweep", str(asked(train_args=words))))
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"env_wrapper": "gymnasium.wrappers.TimeLimi"}, "there is no 'TimeLimi' in gymnasium.wra"),
+        (
+            {"env_wrapper": {"gymnasium.wrappers.TimeLimit": {"max_episode_steps": "ten"}}},
+            "TimeLimit: max_episode_steps is 'ten' (str); allowed: int",
+        ),
+        (
+            {"callback": "no_such_module.Own"},
+            "callback has 'no_such_module.Own', which cannot be im",
+        ),
+        (
+            {"callback": "stable_baselines3.common.callbacks.CheckpointCallback"},
+            "needs the argument 'save_freq'",
+        ),
+        ({"normalize": "dict(norm_ob=True)"}, "normalize has no argument 'norm_ob'"),
+        ({"monitor_kwargs": "dict("}, "monitor_kwargs is 'dict(', which is no Python that RL-Zoo"),
+        ({"policy": "MlpPolicy", "policy_kwargs": {}, "callback": "csv-loger"}, "'csv-logger'?"),
+        ({"policy": "MlpPolicy", "policy_kwargs": {}, "collector": "overlapped"}, "ScalePolicy"),
+        (
+            {"policy": "MlpPolicy", "policy_kwargs": {}, "replay_buffer_class": "compct"},
+            "'compact'?",
+        ),
+    ],
+    ids=range(9),
+)
+def test_what_a_training_would_refuse_is_refused_before_any_starts(
+    asked, capsys, settings, sentence
+):
+    assert sentence in error(capsys, "sweep", str(asked(settings=settings)))
+    assert not Path("logs").exists()
+
+
+def test_options_that_are_passed_on_are_rl_zoos():
+    theirs = set(re.findall(r'"(--?[a-zP-]+)"', inspect.getsource(rl_zoo3.train)))
+    searches = {"--max-total-trials", "--n-evaluations", "--n-jobs", "--n-startup-trials",
+                "--n-trials", "--no-optim-plots", "--optimization-log-path", "--pruner",
+                "--sampler", "--storage", "--study-name"}  # fmt: skip
+    ours = {*" ".join(train_args.PASSED_ON).split(), *train_args.OWN_OPTIONS, *searches}
+    assert theirs == ours - {"--resume"}
+
+
 def test_all_other_words_are_for_rl_zoo(asked):
     words = ["-P", "--save-freq", "-1", "--n-eval-envs=2", "--device", "cpu", "--num-threads", "1"]
     words += [
@@ -576,7 +636,7 @@ def test_two_axes_may_say_the_same(asked):
 def test_settings_that_only_rl_zoo_can_read_are_left_to_it(asked):
     settings = {
         "policy_kwargs": "dict(critic='ensemble')",
-        "callback": ["no_such_module.Callback", "csv-logger"],
+        "callback": ["rl_zoo3.callbacks.RawStatisticsCallback", "csv-logger"],
         "learning_rate": "lin_3e-4",
         "train_freq": [2, "step"],
     }

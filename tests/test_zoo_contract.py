@@ -121,7 +121,7 @@ def test_enjoy_asks_for_a_buffer_of_one() -> None:
 def test_configuration_files_are_found_in_the_order_of_the_design(tmp_path: Path) -> None:
     hyperparams = Path(rl_zoo3.__file__).parent / "hyperparams"
     zoo_file = hyperparams / "sac.yml"
-    ours = next(configs.offered("sac"))[0]
+    ours = next(configs.offered("sac"))[2]
     assert configs.choose("sac", "Pendulum-v1", zoo_file) == zoo_file
     assert configs.choose("sac", "dog-run", zoo_file) == ours
     # A task of a plugin that no file names.

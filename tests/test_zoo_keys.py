@@ -215,7 +215,7 @@ def test_options_that_would_stop_a_training_later(options: Any, sentence: str) -
         ("a.yml", b"navigation-3: {}\n", "a.yml has no settings for 'navigation-2', and no 'def"),
         ("a.yml", b"navigation-2: {policy: ScalePolicy}\n", "n_timesteps is missing; allowed"),
         ("a.py", b"hyperparam = {}\n", "the settings 'a.py' cannot be read: KeyError: 'hyperpar"),
-        ("a.py", b"hyperparams = 3\n", "the settings 'a.py' cannot be read"),
+        ("a.py", b"hyperparams = 3\n", "a.py has 3; allowed: settings by task"),
         ("a.py", b"raise SystemExit(0)\n", "the settings 'a.py' cannot be read: SystemExit: 0"),
         ("a.py", b"hyperparams = {\n", "the settings 'a.py' cannot be read: SyntaxError"),
     ],
@@ -337,8 +337,94 @@ def test_a_storage_that_cannot_be_opened(
 
 def test_a_trial_that_is_not_there() -> None:
     write()
-    sentence = refused(storage="study.log", study_name="one", trial_id=3)
+    assert "--trial-id is 0, and --storage is missing; allowed: with" in refused(trial_id=0)
+    given = {"storage": "study.log", "trial_id": 3}
+    assert "--trial-id is 3, and --study-name is missing" in refused(**given)
+    assert "'study.log', and there is no such file; allowed: that of a" in refused(
+        **given, study_name="one"
+    )
+    Path("study.log").touch()
+    sentence = refused(**given, study_name="one")
     assert "trial 3 of the study 'one' cannot be read: KeyError" in sentence
+
+
+@pytest.mark.parametrize("steps", [0, -5])
+def test_a_number_of_steps_that_rl_zoo_would_leave_out(steps: int) -> None:
+    write()
+    assert f"-n is {steps}; allowed: at least 1, or -1 for n_timesteps" in refused(
+        n_timesteps=steps
+    )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"recipe": "sac"}, {**TASK, "gamma": "auto"}, {**TASK, "policy_kwargs.critic.n_critics": 3}],
+    ids=["recipe", "auto", "path"],
+)
+def test_settings_in_python_know_what_those_in_yaml_know(settings: dict[str, Any]) -> None:
+    Path("mine.py").write_text(
+        f"open('runs', 'a').write('x')\nhyperparams = {{'navigation-2': {settings!r}}}"
+    )
+    manager = experiment("mine.py", "navigation-2", n_timesteps=12)
+    model, _ = manager.setup_experiment()
+    assert type(model.policy).__name__ == "ScalePolicy"
+    assert model.gamma < 1
+    assert Path("runs").read_text() == "x"
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "arguments"),
+    [
+        ("RescaleAction", {"min_action": -1.0, "max_action": 1}),
+        ("ReshapeObservation", {"shape": [1, 2]}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*Box low's precision lowered")
+def test_wrappers_take_what_yaml_can_write(wrapper: str, arguments: dict[str, Any]) -> None:
+    write(env_wrapper={f"gymnasium.wrappers.{wrapper}": arguments})
+    trained()
+
+
+def test_a_wrappers_argument_of_another_type() -> None:
+    write(env_wrapper={"gymnasium.wrappers.RescaleAction": {"min_action": "low", "max_action": 1}})
+    assert "env_wrapper: RescaleAction: min_action is 'low' (str); allowed: numpy" in refused()
+
+
+@pytest.mark.parametrize("error", ["RuntimeError('no display')", "KeyError('goal')", "OSError(5)"])
+def test_whatever_an_environment_raises_at_first_is_one_sentence(
+    error: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sb3_scale_envs.navigation_env import NavigationEnv
+
+    def reset(self: Any, seed: Any = None, options: Any = None) -> Any:
+        raise eval(error)
+
+    monkeypatch.setattr(NavigationEnv, "reset", reset)
+    write()
+    kind = error.partition("(")[0]
+    assert f"sac does not start on 'navigation-2' with these settings: {kind} in " in refused()
+
+
+@pytest.mark.parametrize("name", ["mine.json", "mine.txt", "mine.YML"])
+def test_settings_with_another_ending(name: str) -> None:
+    Path(name).write_text("{}")
+    assert f"the settings '{name}' are neither YAML nor Python by their ending" in refused(
+        file=name
+    )
+
+
+def test_words_that_rl_zoo_would_lose() -> None:
+    from sb3_scale.zoo.words import check_words
+
+    for given, sentence in (
+        ("-params gamma:0.5 --hyperparams tau:0.1", "-params is there 2 times, and RL-Zoo takes "
+         "the last alone; allowed: once, as -params gamma:0.5 tau:0.1"),
+        ("--env-kwargs g:3.0 --env pendulum --env-kwargs n:5", "--env-kwargs is there 2 times"),
+        ("-params gamma:0.5 tau:0.1 gamma:0.6", "-params has 'gamma' twice; allowed: once"),
+    ):  # fmt: skip
+        with pytest.raises(Sb3ScaleError, match=f"^{sentence}"):
+            check_words(given.split())
+    check_words("-params gamma:0.5 tau:0.1 -P -n 100 --eval-env-kwargs g:3".split())
 
 
 def test_a_callback_that_trains_a_copy_is_refused_by_name_and_not_believed_otherwise() -> None:

@@ -83,11 +83,22 @@ def check_stock_policy(model: OffPolicyAlgorithm, own_arguments: Mapping[str, An
     :param own_arguments: that stock policies do not know, with their defaults
     :raises Sb3ScaleError: if one of them, or priorities of the replay buffer, would be ignored
     """
-    policy = model.policy_class.__name__
     if has_priorities(model.replay_buffer_class):
         raise Sb3ScaleError(no_priorities(model))
+    check_known_to_stock(model.policy_class.__name__, vars(model), own_arguments)
+
+
+def check_known_to_stock(
+    policy: str, arguments: Mapping[str, Any], own_arguments: Mapping[str, Any]
+) -> None:
+    """
+    :param policy: name of a policy of Stable-Baselines3
+    :param arguments: of the algorithm, by name
+    :param own_arguments: that stock policies do not know, with their defaults
+    :raises Sb3ScaleError: if one of them would be ignored
+    """
     for name, default in own_arguments.items():
-        value = getattr(model, name)
+        value = arguments.get(name, default)
         if type(value) is not type(default) or value != default:
             raise Sb3ScaleError(
                 f"{name} is {shown(value)}, and {policy} does not know it; allowed with policy: "

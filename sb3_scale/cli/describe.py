@@ -2,8 +2,6 @@
 
 import argparse
 import dataclasses
-import sys
-from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,6 +11,7 @@ from rich.text import Text
 from sb3_scale.cli.arguments import add_json
 from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.errors import Sb3ScaleError, nearest, shown, suggestion
+from sb3_scale.guard import printing_to_errors
 from sb3_scale.parts import kinds_of
 from sb3_scale.plugins import known_parts, manager
 from sb3_scale.specs import KINDS
@@ -47,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     from sb3_scale.catalogue import describe
 
     # An example is made of parts, whose constructors may print.
-    with redirect_stdout(sys.stderr):
+    with printing_to_errors():
         part = describe(*_find(args.part))
     if args.json:
         print_json(dataclasses.asdict(part))

@@ -5,11 +5,13 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
 from rich.progress import track
 
 from sb3_scale.cli.arguments import add_json
 from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.guard import printing_to_errors
 from sb3_scale.notices import notice
 from sb3_scale.plugins import manager
 from sb3_scale.quantities import at_least, is_number
@@ -58,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
     wanted = [files.find(name) for name in args.names] or sorted(offered, key=lambda s: s.name)
     sizes = (args.observations or OBSERVATIONS, args.actions or ACTIONS)
     measure = _measure(*sizes) if args.cost else lambda _: None
-    shown = track(wanted, "measuring", disable=args.json or not args.cost, transient=True)
+    quiet, errors = args.json or not args.cost, Console(stderr=True)
+    shown = track(wanted, "measuring", disable=quiet, transient=True, console=errors)
     records = list(_records(shown, measure, strict=bool(args.names)))
     if args.json:
         print_json(records)
@@ -88,7 +91,9 @@ def _records(
     """Those that can be read, and a line on each other one; ``strict``: none may be wrong."""
     for spec in specs:
         try:
-            yield _record(spec, measure(spec))
+            with printing_to_errors():
+                cost = measure(spec)
+            yield _record(spec, cost)
         except Sb3ScaleError as error:
             if strict:
                 raise

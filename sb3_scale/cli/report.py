@@ -16,7 +16,7 @@ from sb3_scale.cli.arguments import add_json
 from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.cli.places import check_places
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.guard import telling
+from sb3_scale.guard import printing_to_errors, telling
 from sb3_scale.quantities import at_least
 from sb3_scale.registration import import_packages, register_envs
 from sb3_scale.runs import Run, read_run
@@ -209,9 +209,9 @@ def random_returns(training: Run, episodes: int) -> NDArray[np.float64]:
             f"the environment '{training.env_id}' of the run names a module; name the package with "
             f"--gym-packages if you trust it, or {WITHOUT}"
         )
-    with _guarded(training, "cannot be made"):
+    with printing_to_errors(), _guarded(training, "cannot be made"):
         env = gymnasium.make(training.env_id, **training.env_kwargs)
-    with _guarded(training, "cannot be played"):
+    with printing_to_errors(), _guarded(training, "cannot be played"):
         return _play(env, episodes)
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import gymnasium
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize, unwrap_vec_normalize
 
 from sb3_scale.actions import is_discrete
@@ -121,7 +122,7 @@ def _check_read(env: AnyEnv, changes: Settings) -> None:
 
 def _monitor(given: Any) -> dict[str, Any]:
     check_monitor("monitor_kwargs", given)
-    return with_tuples(_mapping("monitor_kwargs", given))
+    return with_tuples(Monitor, _mapping("monitor_kwargs", given))
 
 
 def _normalized(env: VecEnv, settings: Settings) -> VecEnv:

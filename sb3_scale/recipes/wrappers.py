@@ -8,7 +8,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_scale.errors import Sb3ScaleError, check_above, check_key, shown
-from sb3_scale.value_types import annotations, check_type
+from sb3_scale.value_types import annotations, as_hinted, check_type, is_tuple
 
 
 def check_arguments(owner: str, target: Any, arguments: Mapping[Any, Any], passed: int = 0) -> None:
@@ -25,7 +25,8 @@ def check_arguments(owner: str, target: Any, arguments: Mapping[Any, Any], passe
     for name, value in arguments.items():
         if name in known or inspect.Parameter.VAR_KEYWORD not in kinds:
             check_key(f"{owner} has no argument", name, value, known)
-            check_type(owner, name, value, hints.get(name, Any))
+            hint = hints.get(name, Any)
+            check_type(owner, name, as_hinted(value, hint), hint)
     for name, parameter in known.items():
         named = parameter.kind not in (
             inspect.Parameter.VAR_POSITIONAL,
@@ -68,14 +69,17 @@ def check_monitor(key: str, value: Any) -> None:
     known = list(inspect.signature(Monitor).parameters)[2:]
     for name, given in value.items():
         check_key(f"{key} has no argument", name, given, known)
-    check_arguments(key, Monitor, with_tuples(value), passed=2)
+    check_arguments(key, Monitor, value, passed=2)
 
 
-def with_tuples(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def with_tuples(target: Any, arguments: Mapping[Any, Any]) -> dict[Any, Any]:
     """
-    :param arguments: by name, of a file, where YAML has lists
-    :return: the same with tuples in their place
+    :param target: a class or a function
+    :param arguments: for it by name, of a file, where YAML has lists
+    :return: the same with tuples where it wants them
     """
+    hints = annotations(target)
     return {
-        key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()
+        name: tuple(value) if isinstance(value, list) and is_tuple(hints.get(name)) else value
+        for name, value in arguments.items()
     }

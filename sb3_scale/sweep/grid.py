@@ -18,7 +18,8 @@ from sb3_scale.recipes.changes import Settings, together
 from sb3_scale.registration import import_packages
 from sb3_scale.structures import check_plain
 from sb3_scale.sweep.axes import Variation, cells
-from sb3_scale.sweep.settings import check_names, check_settings, check_train_args
+from sb3_scale.sweep.settings import check_names, check_settings
+from sb3_scale.sweep.train_args import check_train_args
 from sb3_scale.value_types import check_type
 from sb3_scale.zoo import configs, install, plain_settings, settings_files
 

@@ -1,21 +1,22 @@
 """What can be wrong with a training, found before any of them starts."""
 
 import gc
-from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
 import psutil
 import rl_zoo3
-from rl_zoo3 import exp_manager
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.algorithms.arguments import ARGUMENTS
+from sb3_scale.algorithms.checks import check_known_to_stock
+from sb3_scale.algorithms.options import defaults
 from sb3_scale.errors import Sb3ScaleError, shown, suggestion
 from sb3_scale.execution.allocator import return_freed_memory
 from sb3_scale.parts import build
 from sb3_scale.plugins import manager
-from sb3_scale.recipes.changes import EVALUATED, Settings
+from sb3_scale.recipes.changes import Settings
 from sb3_scale.recipes.environments import (
     Facts,
     SpacesOnly,
@@ -24,9 +25,9 @@ from sb3_scale.recipes.environments import (
 )
 from sb3_scale.registration import check_env_id
 from sb3_scale.replay.compact import CompactReplayBuffer
-from sb3_scale.zoo import backends, callbacks, checks, configs, plain_settings
+from sb3_scale.zoo import backends, callbacks, checks, configs, evaluated, plain_settings
+from sb3_scale.zoo.frame_stacks import check_stacked_once
 from sb3_scale.zoo.own_environments import OPTION, name_env
-from sb3_scale.zoo.resume import RESUME
 
 RESHAPING = {"env_wrapper", "frame_stack", "vec_env_wrapper"}
 """Settings that change what an agent observes or does."""
@@ -38,47 +39,6 @@ NOT_TRIED = {"compile", "capture"}
 
 NOT_MADE = {"buffer_size", *NOT_TRIED}
 """Settings of which the algorithm is made here with others."""
-
-OWN_OPTIONS = {
-    "--algo": "the key algo",
-    "--env": "the key env",
-    "--env-kwargs": "env_kwargs in settings",
-    "--seed": "the key seeds",
-    "--n-timesteps": "n_timesteps in settings",
-    "-n": "n_timesteps in settings",
-    "--hyperparams": "the key settings",
-    "-params": "the key settings",
-    "--conf-file": "the key conf_file",
-    "-conf": "the key conf_file",
-    "--eval-freq": "the key eval_freq",
-    "--eval-episodes": "the key eval_episodes",
-    "--gym-packages": "the key gym_packages",
-    "--log-folder": "--output of sb3-scale sweep",
-    "-f": "--output of sb3-scale sweep",
-    "--uuid": "folders without it",
-    "-uuid": "folders without it",
-    "--trained-agent": "trainings from their beginning",
-    "-i": "trainings from their beginning",
-    RESUME: "trainings from their beginning",
-    "--trial-id": "the key settings",
-    "--optimize-hyperparameters": "the key grid",
-    "-optimize": "the key grid",
-}
-"""Options of RL-Zoo that decide what a sweep decides, and what to write instead."""
-
-
-def check_train_args(words: Sequence[str]) -> None:
-    """
-    :param words: for RL-Zoo's command
-    :raises Sb3ScaleError: if one is an option that the sweep gives itself, or short for one
-    """
-    for word in words:
-        name = word.partition("=")[0]
-        for option, instead in OWN_OPTIONS.items():
-            # argparse takes any beginning of a name, and a value right after a single letter.
-            attached = len(option) == 2 and name.startswith(option)
-            if name.startswith("-") and (option.startswith(name) or attached):
-                raise Sb3ScaleError(f"train_args has {shown(word)}; allowed: {instead}")
 
 
 def check_names(algo: Any, env: Any) -> str:
@@ -106,42 +66,42 @@ def check_settings(algo: str, env_id: str, settings: Settings) -> None:
     """
     Check policy, keys, types and callbacks, and make the algorithm once for the spaces of the task.
 
-    It is not made behind a wrapper, nor from settings that RL-Zoo evaluates as Python, and stock
-    policies are left to Stable-Baselines3.
+    It is not made behind a wrapper, and stock policies are left to Stable-Baselines3.
 
     :param algo: name of the algorithm
     :param env_id: the task
     :param settings: of the task
     :raises Sb3ScaleError: if the policy, a key, a value or a part is wrong
     """
-    algorithm = rl_zoo3.ALGOS[algo]
+    algorithm, settings = rl_zoo3.ALGOS[algo], dict(settings)
     scale = configs.uses_scale_policy(settings)
+    if "replay_buffer_class" in settings:
+        settings["replay_buffer_class"] = evaluated.replay_buffer_class(settings)
     if scale:
         checks.check_algorithm(algo, algorithm)
+        evaluated.evaluate(settings)
     else:
         checks.check_policy(algo, algorithm, settings)
-        settings = {**settings, "policy_kwargs": {}}
+        checks.check_no_options(algo, algorithm, settings)
+        if issubclass(algorithm, ScaleAlgorithm):
+            own = {**defaults(algorithm.options), **algorithm.stock_defaults}
+            check_known_to_stock(str(settings["policy"]), settings, own)
+        callbacks.translated(settings.get("callback"), "")
+        settings["policy_kwargs"] = {}
     configs.check(algo, algorithm, settings)
     for key in sorted(settings.keys() & NOT_MADE):
         ARGUMENTS[key](key, settings[key])
-    check_env_kwargs(env_id, settings.get("env_kwargs") or {})
+    env_kwargs = settings.get("env_kwargs") or {}
+    check_env_kwargs(env_id, env_kwargs)
     if not scale:
         return
-    callbacks.for_zoo(settings.get("callback"), "")
-    evaluated = any(_is_python(key, settings.get(key)) for key in EVALUATED)
-    if not evaluated and not RESHAPING & settings.keys():
-        known = plain_settings.facts(env_id, settings.get("env_kwargs") or {})
+    callbacks.check_imported(callbacks.for_zoo(settings.get("callback"), ""))
+    checks.check_wrappers(settings)
+    check_stacked_once(env_id, env_kwargs, settings)
+    if not RESHAPING & settings.keys():
+        known = plain_settings.facts(env_id, env_kwargs)
         collector = build("collector", settings.get("collector", "local"))
-        n_envs = collector.count_environments(settings.get("n_envs"))
-        envs = _envs(known, n_envs)
-        _make(algo, envs, settings)
-
-
-def _is_python(key: str, value: Any) -> bool:
-    """Whether RL-Zoo evaluates it; names of our replay buffers it never sees."""
-    if key == "replay_buffer_class" and isinstance(value, str):
-        return "." in value or hasattr(exp_manager, value)
-    return isinstance(value, str)
+        _make(algo, _envs(known, collector.count_environments(settings.get("n_envs"))), settings)
 
 
 def _make(algo: str, envs: DummyVecEnv, settings: Settings) -> None:

@@ -21,6 +21,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from sb3_scale.errors import Sb3ScaleError, shown
+from sb3_scale.guard import look_here, told
 from sb3_scale.notices import notice
 from sb3_scale.parts import load_target
 from sb3_scale.plugins import Plugin, is_of_this_project, manager
@@ -47,6 +48,8 @@ def install() -> None:
             from sb3_scale.zoo import own_environments, resume, words
 
             _speak_in_sentences()
+            # The console script does not, and python -m does.
+            look_here()
             words.check_words(sys.argv[1:])
             resume.name_checkpoint(sys.argv)
             own_environments.name_env(sys.argv)
@@ -161,7 +164,7 @@ def _speak_in_sentences() -> None:
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, Sb3ScaleError):
             notice(f"error: {error}")
-        elif sentence := _not_python(error, trace):
+        elif sentence := _not_python(error, trace) or _not_imported(error, trace):
             notice(f"error: {sentence}")
         else:
             previous(kind, error, trace)
@@ -180,5 +183,20 @@ def _not_python(error: BaseException, trace: TracebackType | None) -> str:
                 f"{given['option_string']} has {given['arguments']!r:.100}, and RL-Zoo reads what "
                 f"follows the colon as Python: {type(error).__name__}: {error}; allowed: "
                 "KEY:0.1, KEY:True or \"KEY:'text'\""
+            )
+    return ""
+
+
+def _not_imported(error: BaseException, trace: TracebackType | None) -> str:
+    """Which module of ``--gym-packages`` cannot be imported; empty for any other error."""
+    for frame, _ in traceback.walk_tb(trace):
+        module = frame.f_locals.get("env_module")
+        ours = frame.f_globals.get("__name__", "").partition(".")[0] in ("rl_zoo3", "__main__")
+        if module is not None and ours and module in frame.f_locals["args"].gym_packages:
+            if module in sys.modules:
+                return ""
+            return (
+                f"--gym-packages has {module!r:.100}, which cannot be imported: {told(error)}; "
+                "allowed: modules that register environments"
             )
     return ""

@@ -24,6 +24,9 @@ SCRIPTS = {
     "push_to_hub": "sb3_scale.hub.push_to_hub",
 }
 
+OF_AN_ENVIRONMENT = ("train", "enjoy", "record_video", "record_training")
+"""Scripts with the option ``--env``."""
+
 
 def main() -> None:
     """
@@ -33,9 +36,12 @@ def main() -> None:
     """
     install()
     script = sys.argv[1] if len(sys.argv) > 1 else ""
+    if script in ("-h", "--help"):
+        print(f"usage: python -m sb3_scale.zoo SCRIPT ...\n\nscripts: {', '.join(SCRIPTS)}")
+        return
     if script not in SCRIPTS:
         raise Sb3ScaleError(f"there is no script {shown(script)}{suggestion(script, SCRIPTS)}")
-    if script == "train":
+    if script in OF_AN_ENVIRONMENT:
         _check_env(sys.argv[2:])
     del sys.argv[0]
     runpy.run_module(SCRIPTS[script], run_name="__main__", alter_sys=True)

@@ -28,8 +28,19 @@ GIVEN_BY_ZOO = {
     "verbose": "--verbose",
     "tensorboard_log": "--tensorboard-log",
     "env": "--env",
+    "algo": "--algo",
+    "eval_freq": "--eval-freq",
+    "eval_episodes": "--eval-episodes",
+    "n_eval_envs": "--n-eval-envs",
+    "eval_env_kwargs": "--eval-env-kwargs",
+    "save_freq": "--save-freq",
+    "save_replay_buffer": "--save-replay-buffer",
+    "log_interval": "--log-interval",
+    "num_threads": "--num-threads",
+    "vec_env": "--vec-env",
+    "progress": "--progress",
 }
-"""Arguments of an algorithm that RL-Zoo gives itself, and its options for them."""
+"""What RL-Zoo gives itself, and its options for it."""
 
 MOST_ENVS = 1 << 16
 
@@ -147,9 +158,16 @@ def check_options(manager: Any) -> None:
         least |= {"--n-trials": manager.n_trials, "--n-jobs": abs(manager.n_jobs)}
         if manager.n_evaluations is not None:
             least["--n-evaluations"] = manager.n_evaluations
+        if manager.max_total_trials is not None:
+            least["--max-total-trials"] = manager.max_total_trials
     for option, value in least.items():
         if value < 1:
             raise Sb3ScaleError(f"{option} is {value}; allowed: at least 1")
+    if manager.n_timesteps < 1 and manager.n_timesteps != -1:
+        raise Sb3ScaleError(
+            f"-n is {manager.n_timesteps}; allowed: at least 1, or -1 for n_timesteps of the "
+            "settings"
+        )
     if manager.log_interval == 0:
         raise Sb3ScaleError("--log-interval is 0; allowed: at least 1, -1 as usual, -2 for no log")
 

@@ -11,7 +11,7 @@ import gymnasium
 
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.parts import kinds_of, settings_path
-from sb3_scale.plugins import CORE, manager
+from sb3_scale.plugins import CORE, Plugin, is_of_this_project, manager
 from sb3_scale.policies import ScalePolicy, check_policy_kwargs
 from sb3_scale.recipes import files
 from sb3_scale.recipes.changes import EVALUATED
@@ -37,11 +37,12 @@ ZOO_KEYS = {
 """Keys of a task that RL-Zoo uses itself."""
 
 
-def offered(algo: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+def offered(algo: str) -> Iterator[tuple[Plugin, ZooConfig, Path, dict[str, Any]]]:
     """
     :param algo: name of an algorithm
-    :return: the plugins' files of settings that are read without being asked for, the core's first,
-        and their tasks; a file that cannot be read is left out with a warning
+    :return: the plugins' files of settings that are read without being asked for, the core's first:
+        the plugin, the part, its file and its tasks; a file that cannot be read is left out with a
+        warning
     """
     for plugin, spec in sorted(
         manager().specs("zoo-config"), key=lambda item: item[0].name != CORE
@@ -50,7 +51,7 @@ def offered(algo: str) -> Iterator[tuple[Path, dict[str, Any]]]:
             # A plugin that forgot to pack its settings must not stop tasks of others.
             try:
                 path = settings_path(spec)
-                yield path, read(path)
+                yield plugin, spec, path, read(path)
             except Sb3ScaleError as error:
                 warnings.warn(f"plugin {plugin.label}: {error}", stacklevel=2)
 
@@ -99,14 +100,21 @@ def choose(algo: str, env_id: str, zoo_file: Path) -> Path:
     :param zoo_file: RL-Zoo's own file, which may not exist
     :return: RL-Zoo's file if it names the task or the task is no plugin's, else ours that names it,
         else ours with a ``default``
+    :raises Sb3ScaleError: if several name it, and not all are this project's
     """
     if zoo_file.exists() and (not is_of_a_plugin(env_id) or env_id in read(zoo_file)):
         return zoo_file
     ours = list(offered(algo))
-    for key in (env_id, "default"):
-        for path, tasks in ours:
-            if key in tasks:
-                return path
+    naming = [each for each in ours if env_id in each[3]]
+    if len(naming) > 1 and not all(is_of_this_project(*each[:2]) for each in naming):
+        offers = [f"'{spec.name}' of {plugin.label}" for plugin, spec, *_ in naming]
+        raise Sb3ScaleError(
+            f"several plugins have settings of '{env_id}' for --algo {algo}: {', '.join(offers)}; "
+            "allowed: one of them by --conf-file, or the others blocked by "
+            "SB3_SCALE_DISABLE_PLUGINS"
+        )
+    for _, _, path, _ in naming or [each for each in ours if "default" in each[3]]:
+        return path
     return zoo_file
 
 

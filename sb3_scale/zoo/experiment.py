@@ -10,6 +10,7 @@ from rl_zoo3 import ALGOS
 from rl_zoo3.exp_manager import ExperimentManager
 from rl_zoo3.hyperparams_opt import HYPERPARAMS_CONVERTER, HYPERPARAMS_SAMPLER
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.monitor import Monitor
 
 from sb3_scale.algorithms import ScaleAlgorithm
 from sb3_scale.algorithms.checkpoints import check_continues
@@ -28,6 +29,7 @@ from sb3_scale.zoo import (
     configs,
     evaluated,
     history,
+    notation,
     plain_settings,
     resume,
     run_folder,
@@ -81,6 +83,7 @@ def _learn(self: Any, model: BaseAlgorithm) -> None:
 @wraps(_zoo_read)
 def _read_hyperparameters(self: Any) -> tuple[Hyperparams, Hyperparams]:
     env_id = self.env_name.gym_id
+    search.take_trial(self)
     for kind, name in (("algorithm", self.algo), ("env", env_id)):
         plugins().check_offered_once(kind, name)
     path = configs.by_name(self.algo, str(self.config)) or Path(self.config)
@@ -140,6 +143,9 @@ def _prepare(
     # What is wrong is refused before a folder is made.
     callbacks.check_imported(callbacks.for_zoo(given, manager.save_path))
     checks.check_wrappers(hyperparams)
+    for key in ("env_wrapper", "vec_env_wrapper"):
+        if key in hyperparams:
+            hyperparams[key] = notation.in_tuples(key, hyperparams[key])
     check_stacked_once(
         env_id, {**(hyperparams.get("env_kwargs") or {}), **(manager.env_kwargs or {})}, hyperparams
     )
@@ -171,7 +177,7 @@ def _fill(hyperparams: Hyperparams, n_timesteps: int) -> None:
         raise Sb3ScaleError("n_timesteps is missing; allowed: in the settings, or -n NUMBER")
     monitor = hyperparams.get("monitor_kwargs")
     if isinstance(monitor, dict):
-        hyperparams["monitor_kwargs"] = with_tuples(monitor)
+        hyperparams["monitor_kwargs"] = with_tuples(Monitor, monitor)
 
 
 def _choose_sampler(manager: Any, hyperparams: Hyperparams) -> None:

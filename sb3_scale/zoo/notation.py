@@ -6,6 +6,7 @@ from typing import Any
 
 from sb3_scale.errors import Sb3ScaleError, nearest, shown
 from sb3_scale.guard import importing_module
+from sb3_scale.recipes.wrappers import with_tuples
 
 
 def entries(value: Any) -> list[Any]:
@@ -77,4 +78,16 @@ def classes(key: str, value: Any) -> Iterator[tuple[Any, dict[Any, Any]]]:
     """
     for entry in entries(value):
         name, arguments = split(key, entry)
-        yield name if isinstance(name, type) else load(key, name), arguments
+        found = name if isinstance(name, type) else load(key, name)
+        yield found, with_tuples(found, arguments)
+
+
+def in_tuples(key: str, value: Any) -> list[Any]:
+    """
+    :param key: of the settings, for the message
+    :param value: that it has, in RL-Zoo's notation
+    :return: the same as a list, with tuples where a class wants them and YAML has lists
+    :raises Sb3ScaleError: as :func:`split` and :func:`load`
+    """
+    found = zip(entries(value), classes(key, value), strict=True)
+    return [{split(key, entry)[0]: arguments} for entry, (_, arguments) in found]

@@ -21,41 +21,38 @@ from sb3_scale.zoo import backends, checks, configs, notation, settings_files
 def in_place_of_recipes(manager: Any) -> Iterator[None]:
     """
     Within it, RL-Zoo reads plain settings where the user's name a recipe, follow the environment,
-    have paths with dots or are for ScalePolicy and changed. All others it reads itself.
+    have paths with dots or are for ScalePolicy and changed, and of a user's Python what it said
+    when it was run here. All others it reads itself.
 
     :param manager: RL-Zoo's ``ExperimentManager``, whose settings were checked
     :raises Sb3ScaleError: if there is no such recipe, or a change is wrong
     """
     config, given, env_id = manager.config, manager.custom_hyperparams, manager.env_name.gym_id
-    changes, task = given or {}, _task(manager)
-    if task is None or not _asks(task, changes, manager.env_kwargs):
+    changes = given or {}
+    task = named(settings_files.task(config, env_id, manager._is_atari), Path(config))
+    asks = _asks(task, changes, manager.env_kwargs)
+    if not asks and settings_files.is_yaml(config):
         yield
         return
-    found = resolved(task, together([changes]), manager.algo, env_id, manager.env_kwargs)
-    if manager.env_kwargs:
-        # RL-Zoo takes those of the command line in the place of the others.
-        manager.env_kwargs = found["env_kwargs"]
+    # A user's Python runs once.
+    found: Mapping[str, Any] = task
+    if asks:
+        found = resolved(task, together([changes]), manager.algo, env_id, manager.env_kwargs)
+        # What the user changes counts more than a trial, too.
+        manager.custom_hyperparams = {key: found[key] for key in changes if key in found}
+        if manager.env_kwargs:
+            # RL-Zoo takes those of the command line in the place of the others.
+            manager.env_kwargs = found["env_kwargs"]
     # A name without the ending of a file is a module to RL-Zoo, which this one is.
     module: Any = ModuleType(f"{config}, made plain")
-    module.hyperparams = {env_id: found}
+    module.hyperparams = {env_id: dict(found)}
     sys.modules[module.__name__] = module
     manager.config = module.__name__
-    # What the user changes counts more than a trial, too.
-    manager.custom_hyperparams = {key: found[key] for key in changes if key in found}
     try:
         yield
     finally:
         manager.config, manager.custom_hyperparams = config, given
         del sys.modules[module.__name__]
-
-
-def _task(manager: Any) -> Mapping[str, Any] | None:
-    """None where RL-Zoo alone shall run a user's Python, since nothing changes what it says."""
-    config = manager.config
-    if not (settings_files.is_yaml(config) or manager.custom_hyperparams or manager.env_kwargs):
-        return None
-    task = settings_files.task(config, manager.env_name.gym_id, manager._is_atari)
-    return named(task, Path(config))
 
 
 def _asks(

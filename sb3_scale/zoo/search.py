@@ -27,6 +27,38 @@ def install() -> None:
     ExperimentManager.hyperparameters_optimization = _search
 
 
+class _Trial(int):
+    """A trial's number, of which RL-Zoo does not take 0 for none."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def take_trial(manager: Any) -> None:
+    """
+    Have ``--trial-id`` count, which RL-Zoo leaves out without a word where it is 0, or where
+    another option is missing.
+
+    :param manager: RL-Zoo's ``ExperimentManager``
+    :raises Sb3ScaleError: if there is no study that the trial could be of
+    """
+    number = manager.trial_id
+    if number is None:
+        return
+    for option, value in (("--storage", manager.storage), ("--study-name", manager.study_name)):
+        if not value:
+            raise Sb3ScaleError(
+                f"--trial-id is {number}, and {option} is missing; allowed: with --storage and "
+                "--study-name"
+            )
+    if manager.storage.endswith(".log") and not Path(manager.storage).is_file():
+        raise Sb3ScaleError(
+            f"--storage is {shown(manager.storage)}, and there is no such file; allowed: that of "
+            "a search"
+        )
+    manager.trial_id = _Trial(number)
+
+
 @wraps(_zoo_objective)
 def _objective(self: Any, trial: optuna.Trial) -> Any:
     try:

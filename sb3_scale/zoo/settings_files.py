@@ -43,8 +43,8 @@ def check(config: str, algo: str, env_id: str, is_atari: bool, given: Mapping[st
             _check_replaced_policy(task, given, config)
     elif config.endswith(".py") and not Path(config).is_file():
         raise Sb3ScaleError(f"there is no file '{config}'")
-    elif "/" in config and not config.endswith(".py"):
-        what = "a folder" if Path(config).is_dir() else "neither YAML nor Python"
+    elif not config.endswith(".py") and ("/" in config or Path(config).is_file()):
+        what = "a folder" if Path(config).is_dir() else "neither YAML nor Python by their ending"
         raise Sb3ScaleError(f"the settings '{config}' are {what}; allowed: .yml, .yaml, {PYTHON}")
 
 

@@ -26,7 +26,8 @@ def guard(manager: Any, has_begun: Callable[[], bool]) -> Iterator[None]:
     """
     try:
         yield
-    except (AssertionError, TypeError, ValueError) as error:
+    # An environment may raise anything.
+    except Exception as error:
         ours = isinstance(error, Sb3ScaleError)
         if has_begun() or not (ours or vars(manager).get("uses_scale_policy")):
             raise

@@ -4,7 +4,9 @@ import argparse
 from importlib.util import find_spec
 
 from sb3_scale.errors import Sb3ScaleError, shown
-from sb3_scale.guard import look_here
+
+MAPPINGS = (("-params", "--hyperparams"), ("--env-kwargs",), ("--eval-env-kwargs",))
+"""Options with settings by name, by all their names."""
 
 MOST = 2**32 - 1
 """The greatest seed that NumPy takes."""
@@ -18,7 +20,8 @@ def read(words: list[str]) -> argparse.Namespace | None:
     """
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     parser.add_argument("--env")
-    parser.add_argument("--env-kwargs", nargs="*")
+    for options in MAPPINGS:
+        parser.add_argument(*options, nargs="+", action="append", default=[])
     parser.add_argument("--gym-packages", nargs="*", default=[])
     parser.add_argument("--seed", type=int, default=0)
     try:
@@ -30,15 +33,16 @@ def read(words: list[str]) -> argparse.Namespace | None:
 def check_words(words: list[str]) -> None:
     """
     :param words: of the command line
-    :raises Sb3ScaleError: if there is no such package, or NumPy takes no such seed
+    :raises Sb3ScaleError: if a setting would be lost, there is no such package, or NumPy takes no
+        such seed
     """
     given = read(words)
     if given is None:
         return
     if given.seed > MOST:
         raise Sb3ScaleError(f"--seed is {given.seed}; allowed: up to {MOST}, or -1 for any")
-    if given.gym_packages:
-        look_here()
+    for options in MAPPINGS:
+        _check_mapping(options[0], getattr(given, options[-1].strip("-").replace("-", "_")))
     for name in given.gym_packages:
         # What it imports is left to RL-Zoo, which is not complete yet.
         package = name.partition(".")[0]
@@ -47,3 +51,16 @@ def check_words(words: list[str]) -> None:
                 f"--gym-packages has {shown(name)}, and there is no such module; allowed: those "
                 "that are installed, or in the present folder"
             )
+
+
+def _check_mapping(option: str, groups: list[list[str]]) -> None:
+    """RL-Zoo would take the last group alone, and of a name the last value."""
+    if len(groups) > 1:
+        raise Sb3ScaleError(
+            f"{option} is there {len(groups)} times, and RL-Zoo takes the last alone; allowed: "
+            f"once, as {option} {' '.join(word for group in groups for word in group):.200}"
+        )
+    names = [word.partition(":")[0] for group in groups for word in group]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise Sb3ScaleError(f"{option} has {shown(twice)} twice; allowed: once")
