@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import pickle
 import shutil
 from pathlib import Path
@@ -120,6 +121,24 @@ def test_report_without_evaluations_and_comparison(logs, tmp_path, capsys):
     assert report["last_evaluation"] is None
     assert report["random_policy"] is None
     assert report["decisions"] == 750
+
+
+def test_json_is_alone_whatever_an_environment_prints(logs, tmp_path, capfd, monkeypatch):
+    folder = tmp_path / "cartpole-balance_1"
+    shutil.copytree(logs / "sac" / "cartpole-balance_1", folder)
+    make = gymnasium.make
+
+    def talking(*args, **kwargs):
+        print("an environment is made")
+        os.write(1, b"and C speaks, too\n")
+        return make(*args, **kwargs)
+
+    monkeypatch.setattr(gymnasium, "make", talking)
+    assert main(["report", str(folder), "--json", "--random-episodes", "1"]) == 0
+    out, err = capfd.readouterr()
+    assert json.loads(out)["random_policy"] is not None
+    assert "an environment is made" in err
+    assert "and C speaks, too" in err
 
 
 def test_report_of_a_wrong_folder(logs, tmp_path, capsys):

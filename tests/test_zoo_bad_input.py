@@ -114,6 +114,31 @@ def test_the_script_that_pip_writes_speaks_in_sentences_too(tmp_path: Path) -> N
     assert "did you mean 'policy_delay'?" in refused(run(tmp_path, *command))
 
 
+def test_the_script_that_pip_writes_finds_modules_of_the_present_folder(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "rl_zoo3").write_text("from rl_zoo3.cli import main\nmain()\n")
+    (tmp_path / "mine_here.py").write_text("")
+    words = configuration(tmp_path, callback="mine_here.Mine")[2:]
+    sentence = refused(run(tmp_path, "scripts/rl_zoo3", "train", *words))
+    assert "callback has 'mine_here.Mine', and there is no 'Mine' in mine_here" in sentence
+
+
+def test_several_plugins_with_settings_of_one_task(tmp_path: Path) -> None:
+    source = (
+        "from sb3_scale import ZooConfig, hookimpl\n@hookimpl\ndef sb3_scale_components():\n"
+        "    yield ZooConfig('NAME-sac', 'NAME_plugin:sac.yml', algo='sac')\n"
+    )
+    for name in ("first", "second"):
+        (tmp_path / f"{name}_plugin").mkdir()
+        plugin(tmp_path, f"{name}-dist", name, f"{name}_module", source.replace("NAME", name))
+        (tmp_path / f"{name}_plugin" / "__init__.py").touch()
+        task = {"pendulum-swingup": {"n_timesteps": 60, "policy": "MlpPolicy"}}
+        (tmp_path / f"{name}_plugin" / "sac.yml").write_text(yaml.safe_dump(task))
+    sentence = refused(run(tmp_path, *TRAIN, PYTHONPATH=str(tmp_path)))
+    assert "several plugins have settings of 'pendulum-swingup' for --algo sac: " in sentence
+    assert "'first-sac' of 'first' (first-dist 0.1), 'second-sac' of 'second'" in sentence
+
+
 @pytest.mark.parametrize("word", ["policy:ScalePolicy", "gamma:"])
 def test_words_that_are_no_python(tmp_path: Path, word: str) -> None:
     sentence = refused(run(tmp_path, *TRAIN, "-params", word))
@@ -257,8 +282,20 @@ def test_a_checkpoint_with_a_scale_policy_under_another_policy(tmp_path: Path) -
             "--seed=4294967296",
             "error: --seed is 4294967296; allowed: up to 4294967295, or -1 for any",
         ),
+        (
+            "--gym-packages=gymnasium.no_such",
+            "error: --gym-packages has 'gymnasium.no_such', which cannot be imported: "
+            "ModuleNotFoundError: No module named 'gymnasium.no_such'; allowed: modules that "
+            "register environments",
+        ),
+        (
+            "--gym-packages=broken",
+            "error: --gym-packages has 'broken', which cannot be imported: RuntimeError: no "
+            "licence; allowed: modules that register environments",
+        ),
     ],
 )
 def test_words_of_the_command_line(tmp_path: Path, option: str, sentence: str) -> None:
+    (tmp_path / "broken.py").write_text("raise RuntimeError('no licence')")
     words = [word for word in TRAIN if word not in FAST]
     assert refused(run(tmp_path, *words, "--eval-freq", "-1", *option.split("="))) == sentence

@@ -74,7 +74,11 @@ def test_an_environment_in_a_file_trains_by_a_recipe_and_is_watched(own: Path) -
 @pytest.mark.parametrize(
     ("env", "more", "sentence"),
     [
-        ("line_env:Lane", [], "'line_env' has no class 'Lane'; did you mean 'Line'?"),
+        (
+            "line_env:Lane",
+            [],
+            "'line_env' has no class 'Lane'; allowed: Line; did you mean 'Line'?",
+        ),
         ("lane_env:Line", [], "'lane_env' cannot be imported: ModuleNotFoundError"),
         ("line_env:NUMBER", [], "'line_env' has no class 'NUMBER'"),
         ("Pendulum-v1", ["--conf-file", "defalt"], "there is no recipe 'defalt'"),

@@ -4,7 +4,7 @@ from importlib import import_module
 
 import gymnasium
 
-from sb3_scale.errors import Sb3ScaleError, nearest, shown
+from sb3_scale.errors import Sb3ScaleError, shown, suggestion
 from sb3_scale.guard import importing_module, look_here, told
 
 OPTION = "--env"
@@ -59,9 +59,13 @@ def _registered(name: str) -> str:
                     "allowed: a class with a name of its own"
                 ) from error
     elif env_id not in gymnasium.registry:
-        classes = [key for key, each in vars(module).items() if isinstance(each, type)]
+        classes = [
+            key
+            for key, each in vars(module).items()
+            if isinstance(each, type) and issubclass(each, gymnasium.Env)
+        ]
         raise Sb3ScaleError(
             f"{OPTION} is {shown(name)}, and '{module_name}' has no class '{env_id}'"
-            f"{nearest(env_id, classes)}"
+            f"{suggestion(env_id, classes)}"
         )
     return env_id

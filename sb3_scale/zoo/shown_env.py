@@ -10,6 +10,7 @@ from rl_zoo3 import utils
 from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.recipes.environments import check_env_kwargs
 from sb3_scale.zoo.configs import uses_scale_policy
 
 _zoo_create = utils.create_test_env
@@ -32,6 +33,7 @@ def _create_test_env(
     **kwargs: Any,
 ) -> VecEnv:
     if uses_scale_policy(hyperparams or {}):
+        check_env_kwargs(env_id, env_kwargs or {})
         env_kwargs = {**_of_training(hyperparams or {}, stats_path), **(env_kwargs or {})}
     env: VecEnv = _zoo_create(
         env_id,
