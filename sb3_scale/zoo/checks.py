@@ -163,11 +163,6 @@ def check_options(manager: Any) -> None:
     for option, value in least.items():
         if value < 1:
             raise Sb3ScaleError(f"{option} is {value}; allowed: at least 1")
-    if manager.n_timesteps < 1 and manager.n_timesteps != -1:
-        raise Sb3ScaleError(
-            f"-n is {manager.n_timesteps}; allowed: at least 1, or -1 for n_timesteps of the "
-            "settings"
-        )
     if manager.log_interval == 0:
         raise Sb3ScaleError("--log-interval is 0; allowed: at least 1, -1 as usual, -2 for no log")
 

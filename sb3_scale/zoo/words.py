@@ -15,8 +15,7 @@ MOST = 2**32 - 1
 def read(words: list[str]) -> argparse.Namespace | None:
     """
     :param words: of the command line
-    :return: ``env``, ``gym_packages`` and ``seed`` of them; nothing where RL-Zoo's own parser will
-        say what is wrong
+    :return: what is checked of them; nothing where RL-Zoo's own parser will say what is wrong
     """
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     parser.add_argument("--env")
@@ -24,6 +23,7 @@ def read(words: list[str]) -> argparse.Namespace | None:
         parser.add_argument(*options, nargs="+", action="append", default=[])
     parser.add_argument("--gym-packages", nargs="*", default=[])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("-n", "--n-timesteps", type=int, default=-1)
     try:
         return parser.parse_known_args(words)[0]
     except argparse.ArgumentError:
@@ -33,14 +33,19 @@ def read(words: list[str]) -> argparse.Namespace | None:
 def check_words(words: list[str]) -> None:
     """
     :param words: of the command line
-    :raises Sb3ScaleError: if a setting would be lost, there is no such package, or NumPy takes no
-        such seed
+    :raises Sb3ScaleError: if a setting or a number of steps would be left out, there is no such
+        package, or NumPy takes no such seed
     """
     given = read(words)
     if given is None:
         return
     if given.seed > MOST:
         raise Sb3ScaleError(f"--seed is {given.seed}; allowed: up to {MOST}, or -1 for any")
+    if given.n_timesteps < 1 and given.n_timesteps != -1:
+        # RL-Zoo would take the number of the settings.
+        raise Sb3ScaleError(
+            f"-n is {given.n_timesteps}; allowed: at least 1, or -1 for n_timesteps of the settings"
+        )
     for options in MAPPINGS:
         _check_mapping(options[0], getattr(given, options[-1].strip("-").replace("-", "_")))
     for name in given.gym_packages:
@@ -54,13 +59,9 @@ def check_words(words: list[str]) -> None:
 
 
 def _check_mapping(option: str, groups: list[list[str]]) -> None:
-    """RL-Zoo would take the last group alone, and of a name the last value."""
+    """RL-Zoo would take the last group alone."""
     if len(groups) > 1:
         raise Sb3ScaleError(
             f"{option} is there {len(groups)} times, and RL-Zoo takes the last alone; allowed: "
             f"once, as {option} {' '.join(word for group in groups for word in group):.200}"
         )
-    names = [word.partition(":")[0] for group in groups for word in group]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise Sb3ScaleError(f"{option} has {shown(twice)} twice; allowed: once")
