@@ -348,14 +348,6 @@ def test_a_trial_that_is_not_there() -> None:
     assert "trial 3 of the study 'one' cannot be read: KeyError" in sentence
 
 
-@pytest.mark.parametrize("steps", [0, -5])
-def test_a_number_of_steps_that_rl_zoo_would_leave_out(steps: int) -> None:
-    write()
-    assert f"-n is {steps}; allowed: at least 1, or -1 for n_timesteps" in refused(
-        n_timesteps=steps
-    )
-
-
 @pytest.mark.parametrize(
     "settings",
     [{"recipe": "sac"}, {**TASK, "gamma": "auto"}, {**TASK, "policy_kwargs.critic.n_critics": 3}],
@@ -420,11 +412,12 @@ def test_words_that_rl_zoo_would_lose() -> None:
         ("-params gamma:0.5 --hyperparams tau:0.1", "-params is there 2 times, and RL-Zoo takes "
          "the last alone; allowed: once, as -params gamma:0.5 tau:0.1"),
         ("--env-kwargs g:3.0 --env pendulum --env-kwargs n:5", "--env-kwargs is there 2 times"),
-        ("-params gamma:0.5 tau:0.1 gamma:0.6", "-params has 'gamma' twice; allowed: once"),
+        ("-n 0", "-n is 0; allowed: at least 1, or -1 for n_timesteps of the settings"),
+        ("--n-timesteps -5", "-n is -5; allowed: at least 1"),
     ):  # fmt: skip
         with pytest.raises(Sb3ScaleError, match=f"^{sentence}"):
             check_words(given.split())
-    check_words("-params gamma:0.5 tau:0.1 -P -n 100 --eval-env-kwargs g:3".split())
+    check_words("-params gamma:0.5 gamma:0.1 -P -n 100 --eval-env-kwargs g:3".split())
 
 
 def test_a_callback_that_trains_a_copy_is_refused_by_name_and_not_believed_otherwise() -> None:

@@ -77,6 +77,8 @@ def construct(model: "ScaleAlgorithm", given: dict[str, Any]) -> None:
         check_env(env, setup)
         if isinstance(env, (gym.Env, VecEnv)):
             check_observations(env.observation_space)
+        if given.get("use_sde"):
+            raise Sb3ScaleError(NO_SDE)
     given["policy_kwargs"] = model.check_arguments(
         given["policy"], given.get("policy_kwargs"), given.get("device", "auto")
     )

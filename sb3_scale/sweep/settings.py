@@ -14,6 +14,7 @@ from sb3_scale.algorithms.checks import check_known_to_stock
 from sb3_scale.algorithms.options import defaults
 from sb3_scale.errors import Sb3ScaleError, shown, suggestion
 from sb3_scale.execution.allocator import return_freed_memory
+from sb3_scale.guard import look_here
 from sb3_scale.parts import build
 from sb3_scale.plugins import manager
 from sb3_scale.recipes.changes import Settings
@@ -95,6 +96,7 @@ def check_settings(algo: str, env_id: str, settings: Settings) -> None:
     check_env_kwargs(env_id, env_kwargs)
     if not scale:
         return
+    look_here()
     callbacks.check_imported(callbacks.for_zoo(settings.get("callback"), ""))
     checks.check_wrappers(settings)
     check_stacked_once(env_id, env_kwargs, settings)

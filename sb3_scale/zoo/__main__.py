@@ -8,6 +8,7 @@ import runpy
 import sys
 
 from sb3_scale.errors import Sb3ScaleError, shown, suggestion
+from sb3_scale.notices import notice
 from sb3_scale.registration import check_env_id
 from sb3_scale.zoo import install, words
 
@@ -37,7 +38,7 @@ def main() -> None:
     install()
     script = sys.argv[1] if len(sys.argv) > 1 else ""
     if script in ("-h", "--help"):
-        print(f"usage: python -m sb3_scale.zoo SCRIPT ...\n\nscripts: {', '.join(SCRIPTS)}")
+        notice(f"usage: python -m sb3_scale.zoo SCRIPT ...\n\nscripts: {', '.join(SCRIPTS)}")
         return
     if script not in SCRIPTS:
         raise Sb3ScaleError(f"there is no script {shown(script)}{suggestion(script, SCRIPTS)}")
