@@ -1,9 +1,11 @@
 """ScalePolicy: names in, modules out."""
 
 import inspect
+import pickle
+import textwrap
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch as th
@@ -17,6 +19,7 @@ from sb3_scale.action_spaces import check_spaces, has_whole_actions
 from sb3_scale.actions import action_code, is_discrete
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.fitting_parts import check_fit_to_actions
+from sb3_scale.generators import kept_generators
 from sb3_scale.nn.base import Explorer, ReadsBytes
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import build, spec_of
@@ -24,6 +27,12 @@ from sb3_scale.protocols import ExtractorConfig, PartConfig
 from sb3_scale.specs import StateActionExtractor
 from sb3_scale.stock_words import NO_SDE, NONE, in_our_words
 from sb3_scale.value_types import check_type
+
+FILE_ERRORS = (
+    AttributeError, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError,
+    pickle.UnpicklingError,
+)  # fmt: skip
+"""What PyTorch and a constructor raise over a file of something else."""
 
 
 class ScalePolicy(BasePolicy):
@@ -323,6 +332,29 @@ class ScalePolicy(BasePolicy):
         :param mode: whether the policy is being trained
         """
         self.training = mode
+
+    @classmethod
+    def load(cls, path: Any, device: th.device | str = "auto") -> Self:
+        """
+        Load what ``save`` wrote. The file is a pickle, which can run any program.
+
+        :param path: of the file
+        :param device: where to put the networks
+        :return: the policy; the random generators of the process are as before
+        :raises Sb3ScaleError: if it is not a whole file of a ScalePolicy, or a part's package is
+            missing
+        """
+        try:
+            with kept_generators():
+                return super().load(path, device)
+        except FILE_ERRORS as error:
+            if isinstance(error, (Sb3ScaleError, FileNotFoundError)):
+                raise
+            reason = textwrap.shorten(str(error), 200)
+            raise Sb3ScaleError(
+                f"{shown(path)} cannot be loaded as a {cls.__name__}: {type(error).__name__}: "
+                f"{reason}; allowed: what policy.save wrote"
+            ) from error
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return {

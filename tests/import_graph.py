@@ -19,7 +19,7 @@ CORE = "sb3_scale"
 """Also the room of ``sb3_scale/__init__.py``, the public face."""
 
 ORDER = """
-    docstrings errors extending notices plain saved_statistics specs
+    docstrings errors extending generators notices plain saved_statistics specs
     files guard hookspecs monitors observations quantities structures trust type_guard
     built entry_points extractor_classes offers value_types
     plugins

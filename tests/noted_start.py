@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from stable_baselines3.common.callbacks import BaseCallback
 
-from sb3_scale.algorithms.generators import random_states
+from sb3_scale.generators import random_states
 
 
 class Start(BaseCallback):

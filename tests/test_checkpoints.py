@@ -17,7 +17,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.noise import NormalActionNoise
 
 from sb3_scale import SAC, TD3, Sb3ScaleError
-from sb3_scale.algorithms.generators import random_states
+from sb3_scale.generators import random_states
 
 BOTH = pytest.mark.parametrize("algorithm", [SAC, TD3])
 
@@ -246,6 +246,26 @@ def test_other_files(tmp_path: Path) -> None:
         assert refused(tmp_path / given).endswith(f"{name} is damaged: File is not a zip file")
     with pytest.raises(FileNotFoundError):
         SAC.load(tmp_path / "missing", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("given", "allowed"),
+    [
+        ({"n_envs": "x"}, "a whole number, at least 1"),
+        ({"num_timesteps": -5}, "a whole number, at least 0"),
+        ({"_last_obs": 3}, "nothing, or arrays"),
+        ({"policy_class": "MlpPolicy"}, "type\\[stable_baselines3.common.policies.BasePolicy\\]"),
+        ({"custom_objects": [1]}, "dict\\[str, Any\\] | None"),
+    ],
+    ids=lambda given: next(iter(given)) if isinstance(given, dict) else "",
+)
+def test_attributes_given_at_loading_are_checked_as_those_of_the_file(
+    given: dict[str, Any], allowed: str, checkpoint: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "model.zip").write_bytes(checkpoint)
+    key = next(iter(given))
+    with pytest.raises(Sb3ScaleError, match=rf"^SAC\.load: {key} is .*; allowed: {allowed}"):
+        SAC.load(tmp_path / "model.zip", **given)
 
 
 def test_wrong_bytes_in_a_network(checkpoint: bytes, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from stable_baselines3.common.vec_env import VecNormalize
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sb3_scale import SAC, TD3, Sb3ScaleError
-from sb3_scale.algorithms.generators import random_states
 from sb3_scale.diagnostics.diagnostic import Diagnostic
+from sb3_scale.generators import random_states
 from sb3_scale.parts import build
 
 

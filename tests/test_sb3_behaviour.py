@@ -148,12 +148,30 @@ def test_deepcopy_of_the_policy_is_independent(algorithm: Any) -> None:
 def test_policy_file(algorithm: Any, tmp_path: Path) -> None:
     model = make(algorithm).learn(40)
     model.policy.save(tmp_path / "policy.pth")
+    state = torch.get_rng_state()
     loaded = ScalePolicy.load(tmp_path / "policy.pth", device="cpu")
+    assert torch.equal(torch.get_rng_state(), state)
     observation = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
     expected = model.predict(observation, deterministic=True)[0]
     assert np.array_equal(loaded.predict(observation, deterministic=True)[0], expected)
     for name, value in model.policy.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value), name
+
+
+@pytest.mark.parametrize("damage", ["half", "empty", "a model", "a stock policy", "no weights"])
+def test_a_policy_file_of_something_else_is_one_sentence(damage: str, tmp_path: Path) -> None:
+    model, path = make(SAC), tmp_path / "policy.pth"
+    model.policy.save(path)
+    if damage in ("half", "empty"):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 if damage == "half" else 0])
+    elif damage == "a model":
+        model.save(path)
+    elif damage == "a stock policy":
+        SAC("MlpPolicy", "Pendulum-v1").policy.save(path)
+    else:
+        torch.save({**torch.load(path, weights_only=False), "state_dict": {}}, path)
+    with pytest.raises(Sb3ScaleError, match=r"policy\.pth'\) cannot be loaded as a ScalePolicy: "):
+        ScalePolicy.load(path)
 
 
 @BOTH

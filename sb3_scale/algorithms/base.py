@@ -42,7 +42,6 @@ from sb3_scale.algorithms.checks import (
     tell_of_statistics,
 )
 from sb3_scale.algorithms.copies import copied_state
-from sb3_scale.algorithms.generators import random_states, set_random_states
 from sb3_scale.algorithms.goals import check_first_episode, give_environment
 from sb3_scale.algorithms.options import Options
 from sb3_scale.algorithms.replaced_train import ReplacedTrain
@@ -52,6 +51,7 @@ from sb3_scale.algorithms.stacked_frames import check_stacked_once
 from sb3_scale.algorithms.training import Learners, Training
 from sb3_scale.execution.devices import check_device_name
 from sb3_scale.files import written_whole
+from sb3_scale.generators import random_states, set_random_states
 from sb3_scale.learning.actor_critic import Objective
 from sb3_scale.learning.batch import Batch
 from sb3_scale.learning.update import Learner

@@ -17,13 +17,13 @@ from stable_baselines3.common.policies import BasePolicy
 from sb3_scale.algorithms.archive import read_archive
 from sb3_scale.algorithms.buffers import changed_returns
 from sb3_scale.algorithms.checks import is_scale_policy
-from sb3_scale.algorithms.generators import kept_generators
 from sb3_scale.algorithms.same_parts import check_same_parts
 from sb3_scale.algorithms.stored_data import check_data, parse, unpickled
 from sb3_scale.algorithms.stored_weights import VARIABLES, check_weights
 from sb3_scale.errors import Sb3ScaleError, check_key
 from sb3_scale.execution.captured import release
 from sb3_scale.extractor_classes import check_imports
+from sb3_scale.generators import kept_generators
 from sb3_scale.plugins import manager
 from sb3_scale.policies import ScalePolicy
 from sb3_scale.value_types import check_type
@@ -55,6 +55,10 @@ def name_of(algorithm: type) -> str:
             algorithm = base
             break
     return f"{algorithm.__module__.partition('.')[0]}.{algorithm.__name__}"
+
+
+OBJECTS: Any = dict[str, Any] | None
+"""Of ``custom_objects``."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ class Checkpoint:
         :raises Sb3ScaleError: if the file or an argument is wrong, or needs trust
         """
         where = f"checkpoint {path}"
+        check_type(f"{algorithm.__name__}.load", "custom_objects", custom_objects, OBJECTS)
         content = read_archive(path)
         found = parse(_member(content, "data"), where)
         _check_algorithm(found, algorithm, where)
@@ -212,6 +217,8 @@ def _checked_arguments(
         if name not in data or name in decided:
             check_key(f"{algorithm.__name__}.load has no argument", name, value, arguments)
         checked[_RENAMED.get(name, name)] = value
+    attributes = {name: kwargs[name] for name in kwargs.keys() & data.keys() - set(arguments)}
+    check_data({**data, **attributes}, algorithm, f"{algorithm.__name__}.load")
     if "policy_kwargs" in checked and is_scale_policy(data["policy_class"]):
         _check_parts(checked.pop("policy_kwargs"), data, algorithm, where)
     return checked

@@ -11,8 +11,8 @@ from stable_baselines3.common.policies import BasePolicy
 
 from sb3_scale.actions import DISCRETE, is_discrete
 from sb3_scale.algorithms.checks import is_scale_policy
-from sb3_scale.algorithms.generators import kept_generators
 from sb3_scale.errors import Sb3ScaleError, shown
+from sb3_scale.generators import kept_generators
 from sb3_scale.guard import told
 
 

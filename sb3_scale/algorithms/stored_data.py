@@ -15,9 +15,9 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.save_util import json_to_data
 from stable_baselines3.common.type_aliases import TrainFreq
 
-from sb3_scale.algorithms.generators import check_random_states
 from sb3_scale.algorithms.schedules import CosineSchedule
 from sb3_scale.errors import Sb3ScaleError, shown
+from sb3_scale.generators import check_random_states
 from sb3_scale.parts import load_target
 from sb3_scale.plugins import manager
 from sb3_scale.policies import ScalePolicy

@@ -1,6 +1,5 @@
 """A trial step with two made-up transitions, which leaves no trace: parts that fail do so here."""
 
-import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -15,6 +14,7 @@ from sb3_scale.actions import is_discrete
 from sb3_scale.algorithms.contracts import BATCH, check_constraint, check_optimizer, watch
 from sb3_scale.built import Built
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.generators import kept_generators
 from sb3_scale.guard import told
 from sb3_scale.learning.batch import Batch, Step, Transitions
 from sb3_scale.learning.update import Learner
@@ -31,7 +31,7 @@ def try_parts(policy: Any, learners: Iterable[Learner], parts: Iterable[Built]) 
     """
     learners = list(learners)
     modules = [policy, *(module for each in learners for module in each.modules.values())]
-    with _no_trace(modules, policy.device):
+    with _no_trace(modules):
         for made in parts:
             if made.kind == "optimizer":
                 check_optimizer(made)
@@ -130,21 +130,17 @@ def _stacked(space: spaces.Space[Any], samples: list[Any]) -> Any:
 
 
 @contextmanager
-def _no_trace(modules: Iterable[nn.Module], device: th.device) -> Iterator[None]:
+def _no_trace(modules: Iterable[nn.Module]) -> Iterator[None]:
     """Put back the attributes of modules, their buffers and the global random generators."""
     every = {id(each): each for module in modules for each in module.modules()}.values()
     attributes = [(dict(vars(each)), dict(each._buffers)) for each in every]
     values = [(buffer, buffer.clone()) for each in every for buffer in each.buffers(recurse=False)]
-    states = random.getstate(), np.random.get_state()
-    cards = [device] if device.type == "cuda" else []
     try:
-        with th.random.fork_rng(devices=cards):
+        with kept_generators():
             # Of the processor alone: seeding all devices costs a millisecond.
             th.default_generator.manual_seed(0)
             yield
     finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
         for each, (variables, buffers) in zip(every, attributes, strict=True):
             _put_back(vars(each), variables)
             _put_back(each._buffers, buffers)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import numpy as np
 import torch as th
 
+from sb3_scale.generators import kept_generators
+
 
 @contextmanager
 def own_random_numbers(seed: int, device: th.device) -> Iterator[None]:
@@ -16,14 +18,8 @@ def own_random_numbers(seed: int, device: th.device) -> Iterator[None]:
     :param seed: of Python, NumPy and PyTorch inside the block
     :param device: of the model, whose generator is put back as well as the CPU's
     """
-    python, numpy = random.getstate(), np.random.get_state()
-    devices = [device] if device.type != "cpu" else []
-    with th.random.fork_rng(devices, device_type=device.type if devices else "cuda"):
+    with kept_generators():
         random.seed(seed)
         np.random.seed(seed % 2**32)
         th.manual_seed(seed)
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)
+        yield

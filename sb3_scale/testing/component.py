@@ -7,6 +7,7 @@ import gymnasium
 import torch
 
 from sb3_scale.catalogue import POLICY_KINDS
+from sb3_scale.generators import kept_generators
 from sb3_scale.specs import DiscreteActor, DiscreteCritic, Spec
 from sb3_scale.testing.actors import check_actor
 from sb3_scale.testing.algorithms import check_algorithm
@@ -77,7 +78,7 @@ def check_component(
     """
     spec = find_spec(spec, name)
     subject = Subject(spec, params or {}, env_for(spec, env))
-    with offered(spec), torch.random.fork_rng(devices=[]):
+    with offered(spec), kept_generators():
         torch.manual_seed(0)
         check_documentation(subject)
         OF_DISCRETE.get(type(spec), CHECKS[spec.kind])(subject)

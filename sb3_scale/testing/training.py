@@ -14,6 +14,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from sb3_scale.catalogue import POLICY_KINDS, algorithm_for, with_part
 from sb3_scale.collection.unmade import EnvCopy
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.generators import kept_generators
 from sb3_scale.parts import load_target
 from sb3_scale.plugins import manager
 from sb3_scale.specs import Spec
@@ -44,7 +45,7 @@ def check_trains(
     spec = find_spec(spec, name)
     if spec.kind not in POLICY_KINDS:
         raise Sb3ScaleError(f"no policy is made of a part of the kind '{spec.kind}'")
-    with offered(spec), torch.random.fork_rng(devices=[]):
+    with offered(spec), kept_generators():
         train(Subject(spec, params or {}, env_for(spec, env)))
 
 

@@ -20,9 +20,9 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_scale.action_spaces import has_whole_actions
 from sb3_scale.actions import is_discrete
-from sb3_scale.algorithms.generators import kept_generators, random_states, set_random_states
 from sb3_scale.collection.checked import CheckedAnswers
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.generators import kept_generators, random_states, set_random_states
 from sb3_scale.registration import look_here, register_envs
 from sb3_scale_apex.environments import Environments
 from sb3_scale_apex.exploration import spread_out

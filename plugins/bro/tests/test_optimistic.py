@@ -14,7 +14,7 @@ from stable_baselines3.common.logger import configure
 from torch.distributions import Normal, kl_divergence
 
 from sb3_scale import SAC, Sb3ScaleError
-from sb3_scale.algorithms.generators import set_random_states
+from sb3_scale.generators import set_random_states
 from sb3_scale.learning.batch import Batch, Step
 from sb3_scale.learning.update import Learner, MetricsLog
 from sb3_scale.parts import build

@@ -14,7 +14,7 @@ from stable_baselines3.common.preprocessing import get_flattened_obs_dim
 from torch import nn
 
 from sb3_scale import SAC, TD3, Extractor, Loss, hookimpl
-from sb3_scale.algorithms.generators import random_states, set_random_states
+from sb3_scale.generators import random_states, set_random_states
 from sb3_scale.nn import base
 from sb3_scale.parts import build
 from sb3_scale.plugins import manager
