@@ -8,6 +8,7 @@ same entry-point name without a word, and stops at the first plugin that raises.
 import difflib
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -283,8 +284,17 @@ def _fault(plugin: Plugin) -> str:
     return f"{plugin.status}, {plugin.reason}" if plugin.reason else plugin.status
 
 
+def words_of(environ: "os._Environ[str] | dict[str, str]", variable: str) -> list[str]:
+    """
+    :param environ: environment variables
+    :param variable: one that names plugins, with commas, semicolons or spaces between them
+    :return: the names as they are written
+    """
+    return [word for word in re.split(r"[,;\s]+", environ.get(variable, "")) if word]
+
+
 def _names(environ: "os._Environ[str] | dict[str, str]", variable: str) -> set[str]:
-    return {normalized(name) for name in environ.get(variable, "").split(",") if name.strip()}
+    return {normalized(word) for word in words_of(environ, variable)}
 
 
 _shared: list[PluginManager] = []

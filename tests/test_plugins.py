@@ -376,6 +376,7 @@ def test_one_part_in_two_plugins(place: Place) -> None:
     )
     assert place.find("critic", "same", SB3_SCALE_DISABLE_PLUGINS="acme-a") == "acme-b"
     assert place.find("critic", "same", SB3_SCALE_DISABLE_PLUGINS=" b , zzz") == "acme-a"
+    assert place.find("critic", "same", SB3_SCALE_DISABLE_PLUGINS="zzz;b yyy") == "acme-a"
 
 
 def test_a_part_of_the_core_cannot_be_taken_over_silently(place: Place) -> None:

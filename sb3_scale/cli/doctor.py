@@ -21,9 +21,16 @@ from rich.text import Text
 from sb3_scale.cli.arguments import add_json
 from sb3_scale.cli.output import make_console, print_json
 from sb3_scale.entry_points import normalized
-from sb3_scale.errors import Sb3ScaleError, suggestion
+from sb3_scale.errors import Sb3ScaleError, shown, suggestion
 from sb3_scale.parts import load_target, settings_path
-from sb3_scale.plugins import DISABLE_VARIABLE, LOAD_VARIABLE, Plugin, PluginManager, manager
+from sb3_scale.plugins import (
+    DISABLE_VARIABLE,
+    LOAD_VARIABLE,
+    Plugin,
+    PluginManager,
+    manager,
+    words_of,
+)
 from sb3_scale.specs import KINDS, Algorithm, Env, Recipe, Spec, ZooConfig
 from sb3_scale.tables import make_table
 
@@ -250,9 +257,9 @@ def _plugins() -> Iterator[Check]:
             hint = f"pip install --upgrade {plugin.distribution}, or name it in {DISABLE_VARIABLE}"
             yield Check(name, "problem", f"{plugin.status}, {plugin.reason}", hint)
     known = {name for plugin in plugins.plugins for name in plugin.names}
-    for word in os.environ.get(DISABLE_VARIABLE, "").split(","):
-        if word.strip() and normalized(word) not in known:
-            detail = f"names '{word.strip()}'{suggestion(word.strip(), known)}"
+    for word in words_of(os.environ, DISABLE_VARIABLE):
+        if normalized(word) not in known:
+            detail = f"names {shown(word)}{suggestion(word, known)}"
             yield Check(DISABLE_VARIABLE, "warning", detail, f"change or unset {DISABLE_VARIABLE}")
     yield from _parts(plugins)
 
