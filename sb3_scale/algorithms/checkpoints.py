@@ -40,6 +40,8 @@ _FIXED = ("policy", "env", "device", "_init_setup_model")
 LIBRARIES = ("stable_baselines3", "sb3_contrib")
 BASES = BasePolicy.__mro__
 """Classes of a library from which policies of all its algorithms derive."""
+OBJECTS: Any = dict[str, Any] | None
+"""Of ``custom_objects``."""
 _ONLY_HERE = ("ent_coef", "target_policy_noise")
 """Arguments that tell the algorithms apart, in files that do not name theirs."""
 
@@ -55,10 +57,6 @@ def name_of(algorithm: type) -> str:
             algorithm = base
             break
     return f"{algorithm.__module__.partition('.')[0]}.{algorithm.__name__}"
-
-
-OBJECTS: Any = dict[str, Any] | None
-"""Of ``custom_objects``."""
 
 
 @dataclass(frozen=True)

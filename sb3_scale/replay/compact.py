@@ -21,11 +21,11 @@ from sb3_scale.replay.rows import Rows, filled_rows, row_type
 from sb3_scale.replay.streams import Shapes, Streams, check_shapes, check_stream
 from sb3_scale.replay.table import HOST, upload
 
-MOST_STEPS = 10_000
-"""Of a return."""
-
 if TYPE_CHECKING:
     from sb3_scale.replay.frame_rows import FrameRows
+
+MOST_STEPS = 10_000
+"""Of a return."""
 
 
 class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
