@@ -12,7 +12,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.errors import Sb3ScaleError, shown
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 """What a file system answers that takes no more."""
@@ -62,6 +62,19 @@ def replacing(path: Path) -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
 
 
+def check_place(what: str, place: Any) -> None:
+    """
+    :param what: it is, for the message
+    :param place: where to read or write
+    :raises Sb3ScaleError: if it is neither a path that can be one nor an open file
+    """
+    if isinstance(place, (str, Path)):
+        if "\0" in str(place):
+            raise Sb3ScaleError(f"{what} is {shown(str(place))}; allowed: names without NUL")
+    elif not (hasattr(place, "read") or hasattr(place, "write")):
+        raise Sb3ScaleError(f"{what} is {shown(place)}; allowed: a path, or an open file")
+
+
 @contextmanager
 def written_whole(path: Any, suffix: str) -> Iterator[Any]:
     """
@@ -71,7 +84,9 @@ def written_whole(path: Any, suffix: str) -> Iterator[Any]:
     :param suffix: that a path without one gets
     :return: what to write to
     :raises UnwritableError: if the file cannot be written
+    :raises Sb3ScaleError: if it is no path
     """
+    check_place("the file to save", path)
     if not isinstance(path, (str, Path)):
         yield path
         return

@@ -32,6 +32,8 @@ DEFAULT_EXTRACTORS = {"features_dim": NatureCNN, "cnn_output_dim": CombinedExtra
 SDE_KEYS = ("log_std_init", "use_expln", "clip_mean", "sde_net_arch")
 """What goes with ``use_sde``."""
 
+KWARGS = ("optimizer_kwargs", "features_extractor_kwargs")
+
 SIDES = (("actor", "squashed-gaussian", "pi"), ("critic", "ensemble", "qf"))
 """Parts with a network, their defaults, and their names in ``net_arch``."""
 
@@ -56,6 +58,9 @@ def in_our_words(
     for key in SDE_KEYS:
         if key in policy_kwargs:
             raise _refusal(policy_kwargs, key, "nothing, this belongs to use_sde")
+    for key in KWARGS:
+        if not isinstance(policy_kwargs.get(key), Mapping | None):
+            raise _refusal(policy_kwargs, key, "a mapping of arguments")
     words = {**defaults, **policy_kwargs}
     _networks(words)
     if "n_critics" in words:
@@ -125,7 +130,7 @@ def _optimizer(words: dict[str, Any], given: Mapping[str, Any]) -> None:
 def _extractor(words: dict[str, Any]) -> None:
     given = dict(words)
     cls, options, shared = (words.pop(key, None) for key in EXTRACTOR_KEYS)
-    if shared is False:
+    if shared not in (None, True):
         raise _refusal(
             given,
             "share_features_extractor",

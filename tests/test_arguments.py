@@ -30,6 +30,10 @@ class Still(gym.Env):
     action_space = spaces.Box(-1, 1, (1,))
 
 
+class Keyed(Still):
+    observation_space = spaces.Dict({"a": Still.observation_space})
+
+
 def make(
     algorithm: Any = SAC, policy: Any = "ScalePolicy", env: Any = None, **settings: Any
 ) -> Any:
@@ -54,6 +58,7 @@ WRONG = {
     "learning_starts": [-1, "10", True, None, NAN, math.inf],
     "n_steps": [10**12, 0, 1.5, "3", True],
     "train_freq": [
+        10**15,
         0,
         -1,
         1.5,
@@ -71,7 +76,7 @@ WRONG = {
     "seed": [-1, 2**32, "x", 1.0, True],
     "stats_window_size": [10**30, 0, -1, 2.5, "10"],
     "verbose": ["x", -1],
-    "learning_rate": [-1e-3, NAN, math.inf, "lin_1e-3", None, True, [1e-3], 10**400],
+    "learning_rate": [-1e-3, NAN, math.inf, "lin_1e-3", None, True, [1e-3], 10**400, 1e30],
     "policy_kwargs": [{"net_arhc": [8]}, [1], "critic", {1: 2}, 3],
     "policy": [None, 3, "ScalePolicy ", int, SAC],
     "replay_buffer_class": [
@@ -83,7 +88,7 @@ WRONG = {
     "replay_buffer_kwargs": [[1], "x", {"size": 3}, np.array([1, 2])],
     "optimize_memory_usage": [True, 1, "yes"],
     "action_noise": [0.1, "normal", int, abs],
-    "tensorboard_log": [3, __file__, Path(__file__, "folder")],
+    "tensorboard_log": [3, __file__, Path(__file__, "folder"), "a\0b"],
     "device": [None, "gpu", 1.5, [1], np.array([1, 2])],
     "use_sde": ["yes", np.array([1, 2])],
 }
@@ -130,6 +135,18 @@ def test_a_wrong_value_is_named(policy: str, name: str, value: Any) -> None:
          "ent_coef_optimizer_kwargs is {'eps': -1.0}: Invalid epsilon value: -1.0"),
         ({"ent_coef_optimizer_kwargs": {"amsgrad": "yes"}},
          "ent_coef_optimizer_kwargs: amsgrad is 'yes' (str); allowed: bool"),
+        ({"n_steps": 2, "replay_buffer_kwargs": {"n_steps": 3}}, "replay_buffer_kwargs has n_steps "
+         "3, and that of the algorithm is 2; allowed: the same"),
+        ({"n_steps": 2, "gamma": 0.9, "replay_buffer_kwargs": {"gamma": 0.5}},
+         "replay_buffer_kwargs has gamma 0.5, and that of the algorithm is 0.9; allowed: the same"),
+        ({"replay_buffer_class": DictReplayBuffer}, "replay_buffer_class is DictReplayBuffer, and "
+         "the observations are Box(-1.0, 1.0, (3,), float32); allowed: ReplayBuffer, or nothing, "
+         "or compact"),
+        ({"replay_buffer_class": ReplayBuffer, "env": Keyed()}, "replay_buffer_class is "
+         "ReplayBuffer, and the observations are Dict('a': Box(-1.0, 1.0, (3,), float32)); "
+         "allowed: DictReplayBuffer, or nothing, or compact"),
+        ({"policy_kwargs": {"optimizer_kwargs": 3}}, "policy_kwargs: optimizer_kwargs is 3, as for "
+         "policies of Stable-Baselines3; allowed with ScalePolicy: a mapping of arguments"),
         ({"replay_buffer_class": ReplayBuffer, "replay_buffer_kwargs": {"storge": 1}},
          "ReplayBuffer has no argument 'storge' (its value was 1); allowed: "
          "handle_timeout_termination"),

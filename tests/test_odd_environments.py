@@ -79,6 +79,9 @@ ANSWERS: dict[str, Callable[[Any], Any]] = {
     "no reward": lambda usual: (usual[0], None, *usual[2:]),
     "four values": lambda usual: usual[:4],
     "no information": lambda usual: (*usual[:4], None),
+    "truncated is none": lambda usual: (*usual[:3], None, {}),
+    "an episode that is a number": lambda usual: (*usual[:4], {"episode": 3}),
+    "success in words": lambda usual: (*usual[:4], {"is_success": "yes"}),
     "information as an observation": lambda usual: ((usual[0], {}), *usual[1:]),
 }
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -132,6 +133,28 @@ def test_a_best_model_that_is_damaged_is_left_out(
     assert "best_model.zip' is damaged: " in capsys.readouterr().err
     assert evaluation.evaluations_timesteps == [40]
     assert not (after / "best_model.zip").exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"results": np.zeros((0, 1))},
+        {"results": np.array([["a"], ["b"]])},
+        {"results": np.array([[np.nan], [1.0]])},
+        {"results": None},
+        {"more": np.array(3)},
+    ],
+    ids=["unequal", "text", "nan", "missing", "number"],
+)
+def test_evaluations_that_are_none_are_one_sentence(
+    changes: dict[str, Any], killed: Path, tmp_path: Path
+) -> None:
+    found = {**dict(np.load(killed / "evaluations.npz")), **changes}
+    kept = {name: each for name, each in found.items() if each is not None}
+    np.savez(tmp_path / "evaluations.npz", **kept)
+    evaluation = EvalCallback(make(SAC).env, best_model_save_path=str(tmp_path))
+    with pytest.raises(Sb3ScaleError, match=r"^evaluations '.*evaluations.npz' is damaged: "):
+        bring_evaluations(evaluation, tmp_path, 60)
 
 
 def test_a_run_without_its_replay_buffer_does_not_count_on(killed: Path, tmp_path: Path) -> None:

@@ -232,24 +232,26 @@ def test_a_full_disk_ends_a_run_with_one_sentence(
         train_here(monkeypatch, tmp_path, callback="full_disk.FullLog")
 
 
-def test_the_first_signal_interrupts_and_handlers_are_put_back() -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_interrupts_and_handlers_are_put_back(number: signal.Signals) -> None:
     def own(number: int, frame: object) -> None:
         raise AssertionError
 
+    default = signal.getsignal(number)
     before = signal.signal(signal.SIGHUP, own)
     try:
         termination = Termination()
         with pytest.raises(KeyboardInterrupt), termination.interrupts():
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(number)
         with termination.interrupts():
             assert signal.getsignal(signal.SIGHUP) is own
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(number)
         with termination.waits():
-            signal.raise_signal(signal.SIGTERM)
-        assert termination.number == signal.SIGTERM
+            signal.raise_signal(number)
+        assert termination.number == number
         # What an exception did not end, the callback does.
         assert not termination._on_step()
-        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        assert signal.getsignal(number) == default
     finally:
         signal.signal(signal.SIGHUP, before)
 

@@ -280,7 +280,8 @@ def test_wrong_tensors_are_one_sentence(saved: Path, tmp_path: Path) -> None:
     path = tmp_path / "m.zip"
     assert "log_ent_coef" in refusal(rewrite(saved, path, pytorch_variables_pth=None))
     assert "log_ent_coef" in refusal(rewrite(saved, path, pytorch_variables_pth=tensors()))
-    for value in (torch.zeros(2), torch.full((1,), torch.nan), 5):
+    for value in (torch.zeros(2), torch.full((1,), torch.nan), torch.full((1,), torch.inf),
+                  torch.zeros(1, dtype=torch.float64), 5):  # fmt: skip
         changed = tensors(log_ent_coef=value)
         message = refusal(rewrite(saved, path, pytorch_variables_pth=changed))
         assert "log_ent_coef" in message or "pytorch_variables.pth" in message
@@ -298,6 +299,49 @@ def test_wrong_tensors_are_one_sentence(saved: Path, tmp_path: Path) -> None:
     state["exp_avg"] = torch.zeros(1).expand(2**40)
     model.save(path)
     assert "exp_avg" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("betas", (0.9,), " has betas (0.9,); allowed: 2 numbers"),
+        ("betas", (2.0, -1.0), " cannot be used: Invalid beta parameter at index 0: 2.0"),
+        ("weight_decay", -5, " cannot be used: Invalid weight_decay value: -5"),
+        ("amsgrad", True, " has amsgrad True; allowed: False, as set"),
+        ("maximize", True, " has maximize True; allowed: False, as set"),
+        ("step", torch.tensor(-5.0), " has step tensor(-5.); allowed: at least 0"),
+        ("step", torch.tensor(torch.nan), " has step tensor(nan); allowed: at least 0"),
+        ("exp_avg", torch.inf, ": exp_avg holds inf; allowed: finite numbers"),
+        ("exp_avg_sq", -1.0, ": exp_avg_sq holds numbers below 0; allowed: at least 0"),
+        ("exp_avg_sq", None, " lacks 'exp_avg_sq' of a parameter"),
+    ],
+)
+def test_an_optimizer_that_could_not_step_is_named(
+    key: str, value: Any, sentence: str, saved: Path, tmp_path: Path
+) -> None:
+    model = SAC.load(saved, device="cpu")
+    optimizer = model.policy.critic.optimizer
+    state = next(iter(optimizer.state.values()))
+    if key not in state:
+        optimizer.param_groups[0][key] = value
+    elif value is None:
+        del state[key]
+    else:
+        state[key] = torch.full_like(state[key], float(value))
+    model.save(tmp_path / "m.zip")
+    assert f"the optimizer of the critic{sentence}" in refusal(tmp_path / "m.zip")
+
+
+def test_an_infinite_weight_and_an_empty_member_are_named(saved: Path, tmp_path: Path) -> None:
+    path = tmp_path / "m.zip"
+    for name in ("policy_pth", "pytorch_variables_pth"):
+        message = refusal(rewrite(saved, path, **{name: b""}))
+        assert message.endswith("does not fit its own settings: EOFError")
+    model = SAC.load(saved, device="cpu")
+    with torch.no_grad():
+        next(model.policy.critic.parameters())[:] = torch.inf
+    model.save(path)
+    assert "policy.pth holds inf" in refusal(path)
 
 
 def test_a_file_that_would_fill_the_memory_is_refused(saved: Path, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from stable_baselines3.common.save_util import open_path
 
-from sb3_scale.errors import Sb3ScaleError, shown
+from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.files import check_place
 from sb3_scale.trust.zips import DAMAGE, check_size
 
 _NEEDED = ("data", "policy.pth", "actor.optimizer.pth", "critic.optimizer.pth")
@@ -26,6 +27,7 @@ def read_archive(path: str | pathlib.Path | io.BufferedIOBase) -> bytes:
     :raises FileNotFoundError: if there is none
     :raises Sb3ScaleError: if it is damaged, incomplete or would take far more memory than it says
     """
+    check_place("checkpoint", path)
     if isinstance(path, (str, pathlib.Path)):
         path = pathlib.Path(path)
         if not path.exists() and pathlib.Path(f"{path}.zip").exists():
@@ -34,11 +36,9 @@ def read_archive(path: str | pathlib.Path | io.BufferedIOBase) -> bytes:
             raise Sb3ScaleError(f"checkpoint {path} is a folder; allowed: a zip file")
         with open_path(path, "r", suffix="zip") as file:
             content: bytes = file.read()
-    elif hasattr(path, "seek"):
+    else:
         path.seek(0)
         content = path.read()
-    else:
-        raise Sb3ScaleError(f"checkpoint is {shown(path)}; allowed: a path, or an open file")
     with _damage(path), zipfile.ZipFile(io.BytesIO(content)) as archive:
         check_size(archive, len(content))
         wrong = archive.testzip()

@@ -14,6 +14,7 @@ from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 
+from sb3_scale.algorithms.buffers import RETURNS
 from sb3_scale.algorithms.schedules import RATE, schedule
 from sb3_scale.errors import Sb3ScaleError, check_key, nearest, shown, suggestion
 from sb3_scale.quantities import Whole, Within, flag, whole_number
@@ -92,6 +93,9 @@ def check_buffer_arguments(model: Any) -> None:
                     "several steps for Dict observations; allowed: 1"
                     + (", or replay_buffer_class: compact" if model.scaled else "")
                 )
+    _check_observations(kind, model.observation_space, model.scaled)
+    if model.n_steps > 1 and model.replay_buffer_class is None:
+        _check_returns(model)
     known, hints = inspect.signature(kind).parameters, annotations(kind)
     others = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in known.values())
     own = [name for name in known if name not in GIVEN_TO_BUFFERS]
@@ -110,6 +114,31 @@ def check_buffer_arguments(model: Any) -> None:
                     else ""
                 )
             )
+
+
+def _check_returns(model: Any) -> None:
+    """Where Stable-Baselines3 chooses the buffer, the algorithm's are taken without a word."""
+    for name in RETURNS:
+        own = getattr(model, name)
+        given = model.replay_buffer_kwargs.get(name, own)
+        if given != own:
+            raise Sb3ScaleError(
+                f"replay_buffer_kwargs has {name} {shown(given)}, and that of the algorithm is "
+                f"{shown(own)}; allowed: the same"
+            )
+
+
+def _check_observations(kind: type, space: spaces.Space[Any], scaled: bool) -> None:
+    """Those of Stable-Baselines3 assert what they store."""
+    keyed = isinstance(space, spaces.Dict)
+    if kind not in (ReplayBuffer, NStepReplayBuffer, DictReplayBuffer):
+        return
+    if keyed is not (kind is DictReplayBuffer):
+        raise Sb3ScaleError(
+            f"replay_buffer_class is {kind.__name__}, and the observations are "
+            f"{shown(space)}; allowed: {'Dict' if keyed else ''}ReplayBuffer, or nothing"
+            + (", or compact" if scaled else "")
+        )
 
 
 GIVEN_TO_BUFFERS = (
@@ -143,9 +172,15 @@ def _gradient_steps(name: str, steps: Any) -> int:
         raise Sb3ScaleError(text) from None
 
 
+MOST_BETWEEN = 10**7
+"""Steps or episodes from one training to the next."""
+
+
 def _train_freq(name: str, value: Any) -> Any:
     frequency, unit = value if _is_pair(value) else (value, "step")
     units = [each.value for each in TrainFrequencyUnit]
+    if isinstance(frequency, int) and frequency > MOST_BETWEEN:
+        raise Sb3ScaleError(f"{name} is {shown(value)}; allowed: at most {MOST_BETWEEN}")
     try:
         frequency = Whole(1)(name, frequency)
         if isinstance(unit, TrainFrequencyUnit):
@@ -232,6 +267,8 @@ def _folder(name: str, value: Any) -> Any:
         return None
     if not isinstance(value, (str, os.PathLike)):
         raise Sb3ScaleError(f"{name} is {shown(value)}; allowed: a folder, or nothing")
+    if "\0" in os.fspath(value):
+        raise Sb3ScaleError(f"{name} is {shown(value)}; allowed: names without NUL")
     path = Path(value).absolute()
     there = next(one for one in (path, *path.parents) if os.path.exists(one))
     if not there.is_dir():

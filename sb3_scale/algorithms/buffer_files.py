@@ -17,6 +17,7 @@ from sb3_scale.algorithms.buffer_checks import (
 )
 from sb3_scale.algorithms.goals import HINDSIGHT, give_environment
 from sb3_scale.errors import Sb3ScaleError
+from sb3_scale.files import check_place
 from sb3_scale.notices import notice
 from sb3_scale.replay import files
 from sb3_scale.replay.compact import CompactReplayBuffer
@@ -135,6 +136,7 @@ def read(model: Any, path: Place, truncate_last_traj: bool, trust: bool) -> Any:
 
 @contextmanager
 def _reading(path: Place) -> Iterator[Any]:
+    check_place("replay buffer", path)
     if isinstance(path, (str, pathlib.Path)) and pathlib.Path(path).is_dir():
         raise Sb3ScaleError(f"replay buffer '{path}' is a folder; allowed: a file")
     file = open_path(path, "r", suffix="pkl")

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import torch as th
@@ -264,15 +265,21 @@ OTHER_SPACES = ("Observation spaces do not match", "Action spaces do not match")
 """How Stable-Baselines3 says that an environment is another one."""
 
 
+DAMAGES = (
+    AttributeError, EOFError, KeyError, RuntimeError, TypeError, ValueError, UnpicklingError,
+)  # fmt: skip
+"""What the library raises over a file whose members are not those of its settings."""
+
+
 @contextmanager
 def _one_sentence(where: str) -> Iterator[None]:
     try:
         yield
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except DAMAGES as error:
         if isinstance(error, Sb3ScaleError):
             raise
         # Where the names of networks and optimisers differ, or those of what they hold.
-        reason = textwrap.shorten(str(error), 300)
+        reason = textwrap.shorten(str(error), 300) or type(error).__name__
         if reason.startswith(OTHER_SPACES):
             raise Sb3ScaleError(
                 f"env does not fit {where}: {reason}; allowed: an environment with the spaces of "

@@ -9,7 +9,7 @@ from stable_baselines3.common.utils import ConstantSchedule, LinearSchedule
 from sb3_scale.errors import Sb3ScaleError, shown
 from sb3_scale.quantities import Within, is_number
 
-RATE = Within(0)
+RATE = Within(0, 1e6)
 """Learning rates; 0 stands still."""
 
 OWN_STEPS = "steps"

@@ -16,6 +16,8 @@ VARIABLES = "pytorch_variables.pth"
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer")
 """What the optimisers of PyTorch keep in the shape of a parameter."""
+_SETTINGS = ("amsgrad", "differentiable", "maximize", "nesterov")
+"""What changes an optimiser's steps, and no training changes."""
 
 
 def check_weights(model: "ScaleAlgorithm", variables: Mapping[str, Any], where: str) -> None:
@@ -24,13 +26,15 @@ def check_weights(model: "ScaleAlgorithm", variables: Mapping[str, Any], where: 
     :param variables: single tensors of the file
     :param where: it is, for the message
     :raises Sb3ScaleError: if a tensor is missing, has another shape than it must have, or holds
-        what is no number
+        what is no finite number, or an optimiser could not take a step
     """
     for name in model._get_torch_save_params()[1]:
         if name not in variables:
             raise Sb3ScaleError(f"{where} lacks '{name}' in {VARIABLES}")
         shape = th.Size([1] if name.startswith("log_") else [])
         _check_tensor(f"{where}: {name}", variables[name], shape)
+        if variables[name].dtype is not th.float32:
+            raise Sb3ScaleError(f"{where}: {name} is {variables[name].dtype}; allowed: float32")
     for name, value in model.policy.state_dict().items():
         _check_tensor(f"{where}: {name} in policy.pth", value, value.shape)
     for learner in model.learners:
@@ -41,20 +45,54 @@ def _check_tensor(what: str, value: Any, shape: th.Size) -> None:
     if not isinstance(value, th.Tensor) or value.shape != shape:
         found = tuple(value.shape) if isinstance(value, th.Tensor) else type(value).__name__
         raise Sb3ScaleError(f"{what} is {found}; allowed: a tensor of shape {tuple(shape)}")
-    if value.is_floating_point() and bool(value.isnan().any()):
-        raise Sb3ScaleError(f"{what} holds nan; allowed: numbers")
+    if not bool(value.isfinite().all()):
+        raise Sb3ScaleError(f"{what} holds {_wrong(value)}; allowed: finite numbers")
+
+
+def _wrong(value: th.Tensor) -> float:
+    return float(value[~value.isfinite()].flatten()[0])
 
 
 def _check_optimizer(what: str, optimizer: th.optim.Optimizer) -> None:
-    numbers = {key for key, default in optimizer.defaults.items() if _is_number(default)}
     for group in optimizer.param_groups:
-        for key in numbers:
-            if not _is_number(group.get(key)):
-                raise Sb3ScaleError(f"{what} has {key} {group.get(key)!r}; allowed: numbers")
+        _check_group(what, optimizer, group)
         for parameter in group["params"]:
-            for key, value in optimizer.state.get(parameter, {}).items():
+            state = optimizer.state.get(parameter, {})
+            for key, value in state.items():
                 if key in _MOMENTS:
                     _check_tensor(f"{what}: {key}", value, parameter.shape)
+            if state and isinstance(optimizer, th.optim.Adam):
+                _check_adam(what, state, group["amsgrad"])
+
+
+def _check_group(what: str, optimizer: th.optim.Optimizer, group: Mapping[str, Any]) -> None:
+    for key, default in optimizer.defaults.items():
+        value = group.get(key)
+        if _is_number(default) and not (_is_number(value) and _size(value) == _size(default)):
+            allowed = "numbers" if _size(default) == 1 else f"{_size(default)} numbers"
+            raise Sb3ScaleError(f"{what} has {key} {value!r}; allowed: {allowed}")
+        if key in _SETTINGS and value != default:
+            raise Sb3ScaleError(f"{what} has {key} {value!r}; allowed: {default!r}, as set")
+    if type(optimizer).__module__.startswith("torch.optim"):
+        values = {key: group[key] for key in optimizer.defaults}
+        try:
+            type(optimizer)([th.nn.Parameter(th.zeros(1))], **{**values, "lr": float(group["lr"])})
+        except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+            raise Sb3ScaleError(f"{what} cannot be used: {error}") from None
+
+
+def _check_adam(what: str, state: Mapping[str, Any], amsgrad: bool) -> None:
+    needed = {"step", "exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if amsgrad else ())}
+    for key in sorted(needed - state.keys()):
+        raise Sb3ScaleError(f"{what} lacks '{key}' of a parameter")
+    if not _is_number(state["step"]) or state["step"] < 0:
+        raise Sb3ScaleError(f"{what} has step {state['step']!r}; allowed: at least 0")
+    if bool((state["exp_avg_sq"] < 0).any()):
+        raise Sb3ScaleError(f"{what}: exp_avg_sq holds numbers below 0; allowed: at least 0")
+
+
+def _size(value: Any) -> int:
+    return len(value) if isinstance(value, (tuple, list)) else 1
 
 
 def _is_number(value: Any) -> bool:

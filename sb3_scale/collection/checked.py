@@ -149,6 +149,7 @@ class CheckedAnswers(VecEnvWrapper):
         if not all_finite(rewards):
             (index, *_), value = first_wrong(rewards)
             raise Sb3ScaleError(self._sentence(index, "reward", value))
+        self._check_infos(infos)
         ended = np.flatnonzero(dones).tolist() if np.count_nonzero(dones) else ()
         for index in ended:
             if "terminal_observation" in infos[index]:
@@ -156,6 +157,22 @@ class CheckedAnswers(VecEnvWrapper):
                 self._check_shapes(index, last, self._space)
                 self._check_observations(_batch_of_one(last), index)
         self._check_observations(observations)
+
+    def _check_infos(self, infos: Any) -> None:
+        """What Stable-Baselines3 reads of them, and takes for numbers without a look."""
+        for index, info in enumerate(infos):
+            truncated = info.get("TimeLimit.truncated", False)
+            if type(truncated) is not bool and truncated not in (0, 1):
+                raise Sb3ScaleError(self._sentence(index, "truncated", truncated, "true, false"))
+            episode, success = info.get("episode"), info.get("is_success")
+            if episode is not None and not (
+                isinstance(episode, Mapping) and {"r", "l"} <= episode.keys()
+            ):
+                held = "a dictionary with 'r' and 'l', as Monitor gives it"
+                raise Sb3ScaleError(self._sentence(index, "info['episode']", episode, held))
+            if success is not None and np.asarray(success).dtype.kind not in "biuf":
+                held = "true, false"
+                raise Sb3ScaleError(self._sentence(index, "info['is_success']", success, held))
 
     def _check_observations(self, observations: Any, only: int | None = None) -> None:
         keyed = observations if isinstance(observations, Mapping) else {"": observations}

@@ -10,7 +10,7 @@ from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_scale.errors import Sb3ScaleError
-from sb3_scale.quantities import Whole, Within
+from sb3_scale.quantities import Whole, Within, flag
 from sb3_scale.replay.contents import CompactContents, Contents
 from sb3_scale.replay.memory import Storage, choose_place, fits_on_device
 from sb3_scale.replay.normalization import normalize_rewards
@@ -106,7 +106,9 @@ class CompactReplayBuffer(ReplayBuffer, SingleStepReplay):
             )
         self.buffer_size = max(buffer_size // n_envs, 1)
         self.optimize_memory_usage = False
-        self.handle_timeout_termination = handle_timeout_termination
+        self.handle_timeout_termination = flag(
+            "handle_timeout_termination", handle_timeout_termination
+        )
         self.storage = storage
         self.n_steps = Whole(1, MOST_STEPS)("n_steps", n_steps)
         self.gamma = Within(0, 1)("gamma", gamma)

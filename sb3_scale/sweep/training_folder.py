@@ -3,7 +3,6 @@
 import glob
 import itertools
 import json
-import math
 import os
 import shutil
 import signal
@@ -54,12 +53,15 @@ class State:
         return (
             isinstance(self.error, str)
             and type(self.seconds) in (int, float)
-            and 0 <= self.seconds < math.inf
+            and 0 <= self.seconds < MOST_SECONDS
             and type(self.attempts) is int
             and isinstance(self.commit, str)
             and isinstance(self.killed, bool)
         )
 
+
+MOST_SECONDS = 1e12
+"""Of a training: thirty thousand years."""
 
 STATE_KEYS = {one.name for one in fields(State)}
 

@@ -134,6 +134,16 @@ class _Missed(BaseCallback):
         return True
 
 
+def _evaluations(path: Path, decisions: int) -> dict[str, Any]:
+    """Those that a callback wrote up to a decision."""
+    with np.load(path) as data:
+        own = {name: data[name][data["timesteps"] <= decisions] for name in data}
+    numbers = [own[name] for name in ("timesteps", "results", "ep_lengths")]
+    if not all(np.isfinite(each).all() for each in numbers):
+        raise ValueError("a number in it is not finite")
+    return own
+
+
 def bring_evaluations(callback: EvalCallback, before: Path, decisions: int) -> None:
     """
     :param callback: of the run that goes on, which gets those that were made before a checkpoint
@@ -144,10 +154,8 @@ def bring_evaluations(callback: EvalCallback, before: Path, decisions: int) -> N
     if not path.exists():
         return
     try:
-        with np.load(path) as data:
-            kept = data["timesteps"] <= decisions
-            own = {name: data[name][kept] for name in data}
-    except resume.DAMAGE as error:
+        own = _evaluations(path, decisions)
+    except (*resume.DAMAGE, IndexError) as error:
         raise Sb3ScaleError(f"evaluations {resume.damage(path, error)}") from None
     np.savez(folder / EVALUATIONS, **own)
     callback.evaluations_timesteps = own["timesteps"].tolist()

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP end a training as Ctrl-C does: what was learned is saved."""
+"""SIGTERM, SIGHUP and Ctrl-C end a training once: what was learned is saved."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from types import FrameType
 
 from stable_baselines3.common.callbacks import BaseCallback
 
-NUMBERS = [number for number in signal.Signals if number.name in ("SIGTERM", "SIGHUP")]
+NUMBERS = [number for number in signal.Signals if number.name in ("SIGTERM", "SIGHUP", "SIGINT")]
 """Windows has no SIGHUP."""
 
 DEFAULT = (signal.SIG_DFL, signal.default_int_handler)
@@ -27,6 +27,12 @@ class Termination(BaseCallback):
 
     An attribute ``number`` is the signal that ended the training, 0 if none did.
     """
+
+    @property
+    def status(self) -> int:
+        """Exit status that a shell would tell it by, so that nobody takes the run for finished."""
+        as_rl_zoo = self.number == signal.SIGINT and IN_SWEEP not in os.environ
+        return 128 + self.number if self.number and not as_rl_zoo else 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +52,7 @@ class Termination(BaseCallback):
 
     @contextmanager
     def _handled(self, handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-        numbers = [*NUMBERS, *([signal.SIGINT] if IN_SWEEP in os.environ else [])]
+        numbers = NUMBERS
         if threading.current_thread() is not threading.main_thread():
             numbers = []
         before = {number: signal.getsignal(number) for number in numbers}

@@ -158,9 +158,8 @@ def _save_trained_model(manager: Any, save: Any, termination: Termination, model
         # RL-Zoo would write them again, in place.
         manager.normalize = False
         save(model)
-    if termination.number:
-        # As a shell tells it, so that nobody takes the run for a finished one.
-        sys.exit(128 + termination.number)
+    if termination.status:
+        sys.exit(termination.status)
 
 
 @contextmanager
