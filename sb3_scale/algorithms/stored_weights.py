@@ -1,5 +1,6 @@
 """Weights, optimisers and single tensors of a checkpoint, once they are loaded."""
 
+import inspect
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,9 @@ def _check_group(what: str, optimizer: th.optim.Optimizer, group: Mapping[str, A
         if key in _SETTINGS and value != default:
             raise Sb3ScaleError(f"{what} has {key} {value!r}; allowed: {default!r}, as set")
     if type(optimizer).__module__.startswith("torch.optim"):
-        values = {key: group[key] for key in optimizer.defaults}
+        # AdamW has a default that it does not take.
+        known = inspect.signature(type(optimizer)).parameters
+        values = {key: group[key] for key in optimizer.defaults if key in known}
         try:
             type(optimizer)([th.nn.Parameter(th.zeros(1))], **{**values, "lr": float(group["lr"])})
         except (AssertionError, RuntimeError, TypeError, ValueError) as error:

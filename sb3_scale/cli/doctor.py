@@ -195,7 +195,7 @@ def _bfloat16() -> Check:
 
 
 def _products(device: str, gain: float) -> Check:
-    detail = f"{gain:.1f} times as many as of float32 in the same time, on {device}"
+    detail = f"{gain:.2g} times as many as of float32 in the same time, on {device}"
     return Check("products of bfloat16", "ok", detail, AUTOCAST if gain > WORTH_IT else "")
 
 
