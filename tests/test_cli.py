@@ -299,7 +299,7 @@ def test_doctor_of_this_installation(tmp_path):
 @pytest.mark.parametrize(("gain", "told"), [(0.31, False), (1.04, False), (2.38, True)])
 def test_doctor_says_when_autocast_may_pay(gain, told):
     check = _products("cpu", gain)
-    assert check.detail == f"{gain:.1f} times as many as of float32 in the same time, on cpu"
+    assert check.detail == f"{gain:.2g} times as many as of float32 in the same time, on cpu"
     assert ("autocast: true" in check.hint) == told
 
 
