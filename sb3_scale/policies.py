@@ -2,7 +2,6 @@
 
 import inspect
 import pickle
-import textwrap
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, Self
@@ -20,6 +19,7 @@ from sb3_scale.actions import action_code, is_discrete
 from sb3_scale.errors import Sb3ScaleError, check_key, shown
 from sb3_scale.fitting_parts import check_fit_to_actions
 from sb3_scale.generators import kept_generators
+from sb3_scale.guard import told
 from sb3_scale.nn.base import Explorer, ReadsBytes
 from sb3_scale.nn.linear import linear_layers
 from sb3_scale.parts import build, spec_of
@@ -28,11 +28,11 @@ from sb3_scale.specs import StateActionExtractor
 from sb3_scale.stock_words import NO_SDE, NONE, in_our_words
 from sb3_scale.value_types import check_type
 
-FILE_ERRORS = (
-    AttributeError, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError,
+WRONG_CONTENT = (
+    AttributeError, EOFError, KeyError, RuntimeError, TypeError, ValueError,
     pickle.UnpicklingError,
 )  # fmt: skip
-"""What PyTorch and a constructor raise over a file of something else."""
+"""What PyTorch and constructors raise over a file of something else."""
 
 
 class ScalePolicy(BasePolicy):
@@ -347,13 +347,12 @@ class ScalePolicy(BasePolicy):
         try:
             with kept_generators():
                 return super().load(path, device)
-        except FILE_ERRORS as error:
-            if isinstance(error, (Sb3ScaleError, FileNotFoundError)):
-                raise
-            reason = textwrap.shorten(str(error), 200)
+        except (Sb3ScaleError, FileNotFoundError):
+            raise
+        except (*WRONG_CONTENT, OSError) as error:
             raise Sb3ScaleError(
-                f"{shown(path)} cannot be loaded as a {cls.__name__}: {type(error).__name__}: "
-                f"{reason}; allowed: what policy.save wrote"
+                f"{shown(path)} cannot be loaded as a {cls.__name__}: {told(error)}; allowed: "
+                "what policy.save wrote"
             ) from error
 
     def _get_constructor_parameters(self) -> dict[str, Any]:

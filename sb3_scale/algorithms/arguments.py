@@ -17,6 +17,7 @@ from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 from sb3_scale.algorithms.buffers import RETURNS
 from sb3_scale.algorithms.schedules import RATE, schedule
 from sb3_scale.errors import Sb3ScaleError, check_key, nearest, shown, suggestion
+from sb3_scale.files import check_place
 from sb3_scale.quantities import Whole, Within, flag, whole_number
 from sb3_scale.replay.compact import MOST_STEPS
 from sb3_scale.structures import check_structure
@@ -267,8 +268,7 @@ def _folder(name: str, value: Any) -> Any:
         return None
     if not isinstance(value, (str, os.PathLike)):
         raise Sb3ScaleError(f"{name} is {shown(value)}; allowed: a folder, or nothing")
-    if "\0" in os.fspath(value):
-        raise Sb3ScaleError(f"{name} is {shown(value)}; allowed: names without NUL")
+    check_place(name, os.fspath(value))
     path = Path(value).absolute()
     there = next(one for one in (path, *path.parents) if os.path.exists(one))
     if not there.is_dir():

@@ -8,7 +8,6 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import torch as th
@@ -26,7 +25,7 @@ from sb3_scale.execution.captured import release
 from sb3_scale.extractor_classes import check_imports
 from sb3_scale.generators import kept_generators
 from sb3_scale.plugins import manager
-from sb3_scale.policies import ScalePolicy
+from sb3_scale.policies import WRONG_CONTENT, ScalePolicy
 from sb3_scale.value_types import check_type
 
 if TYPE_CHECKING:
@@ -217,7 +216,8 @@ def _checked_arguments(
             check_key(f"{algorithm.__name__}.load has no argument", name, value, arguments)
         checked[_RENAMED.get(name, name)] = value
     attributes = {name: kwargs[name] for name in kwargs.keys() & data.keys() - set(arguments)}
-    check_data({**data, **attributes}, algorithm, f"{algorithm.__name__}.load")
+    if attributes:
+        check_data({**data, **attributes}, algorithm, f"{algorithm.__name__}.load")
     if "policy_kwargs" in checked and is_scale_policy(data["policy_class"]):
         _check_parts(checked.pop("policy_kwargs"), data, algorithm, where)
     return checked
@@ -265,17 +265,11 @@ OTHER_SPACES = ("Observation spaces do not match", "Action spaces do not match")
 """How Stable-Baselines3 says that an environment is another one."""
 
 
-DAMAGES = (
-    AttributeError, EOFError, KeyError, RuntimeError, TypeError, ValueError, UnpicklingError,
-)  # fmt: skip
-"""What the library raises over a file whose members are not those of its settings."""
-
-
 @contextmanager
 def _one_sentence(where: str) -> Iterator[None]:
     try:
         yield
-    except DAMAGES as error:
+    except WRONG_CONTENT as error:
         if isinstance(error, Sb3ScaleError):
             raise
         # Where the names of networks and optimisers differ, or those of what they hold.

@@ -18,7 +18,12 @@ def own_random_numbers(seed: int, device: th.device) -> Iterator[None]:
     :param seed: of Python, NumPy and PyTorch inside the block
     :param device: of the model, whose generator is put back as well as the CPU's
     """
-    with kept_generators():
+    devices = [device] if device.type != "cpu" else []
+    # The first knows the CPU and CUDA, the second any device.
+    with (
+        kept_generators(),
+        th.random.fork_rng(devices, device_type=device.type if devices else "cuda"),
+    ):
         random.seed(seed)
         np.random.seed(seed % 2**32)
         th.manual_seed(seed)

@@ -137,7 +137,8 @@ class _Missed(BaseCallback):
 def _evaluations(path: Path, decisions: int) -> dict[str, Any]:
     """Those that a callback wrote up to a decision."""
     with np.load(path) as data:
-        own = {name: data[name][data["timesteps"] <= decisions] for name in data}
+        kept = data["timesteps"] <= decisions
+        own = {name: data[name][kept] for name in data}
     numbers = [own[name] for name in ("timesteps", "results", "ep_lengths")]
     if not all(np.isfinite(each).all() for each in numbers):
         raise ValueError("a number in it is not finite")

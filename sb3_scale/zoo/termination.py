@@ -28,15 +28,15 @@ class Termination(BaseCallback):
     An attribute ``number`` is the signal that ended the training, 0 if none did.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = 0
+
     @property
     def status(self) -> int:
         """Exit status that a shell would tell it by, so that nobody takes the run for finished."""
         as_rl_zoo = self.number == signal.SIGINT and IN_SWEEP not in os.environ
         return 128 + self.number if self.number and not as_rl_zoo else 0
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.number = 0
 
     @contextmanager
     def interrupts(self) -> Iterator[None]:
@@ -52,9 +52,8 @@ class Termination(BaseCallback):
 
     @contextmanager
     def _handled(self, handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-        numbers = NUMBERS
-        if threading.current_thread() is not threading.main_thread():
-            numbers = []
+        in_main = threading.current_thread() is threading.main_thread()
+        numbers = NUMBERS if in_main else []
         before = {number: signal.getsignal(number) for number in numbers}
         # Handlers of others, and nohup's order to ignore, stay.
         ours = {number: each for number, each in before.items() if each in DEFAULT}
